@@ -386,6 +386,8 @@ export interface ChannelConsent {
   contract: string;
   /** whether it is this side's */
   ours: boolean;
+  /** what the contract has of other assets than WAY, and may take */
+  purses?: ContractPurse[] | null;
   to_peer?: Amount | null;
   to_us?: Amount | null;
   until_ms: Time;
@@ -630,6 +632,15 @@ export interface ContractOutput {
   output: ContractBytes;
   /** whether it would; if not, the output says why */
   returned: boolean;
+}
+
+/** what a contract has of an asset, and may take of what the two have of it */
+export interface ContractPurse {
+  asset: AssetId;
+  has: Amount;
+  symbol?: string | null;
+  takes_ours: Amount;
+  takes_theirs: Amount;
 }
 
 /** a contract in a channel */
@@ -1452,7 +1463,7 @@ export interface Methods {
   /** Takes back an update that the peer has not signed; does not wait for its answer. */
   "channel_cancel": { params: { channel: string }; result: ChannelUpdated };
   /** Puts money into an open channel or takes some out. */
-  "channel_fund": { params: { channel: string; movement: "deposit" | "withdraw"; amount: Amount; idempotency_key?: Key }; result: ChannelRecord };
+  "channel_fund": { params: { channel: string; movement: "deposit" | "withdraw"; amount: Amount; asset?: AssetId; idempotency_key?: Key }; result: ChannelRecord };
   /** Looks for the peer of a channel whose journal is lost, or gives up a journal that can't be read. */
   "channel_restore": { params: { channel: string; peer?: string }; result: ChannelRecord };
   /** Ends a channel, together with the peer or without it. */

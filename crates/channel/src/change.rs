@@ -1,7 +1,8 @@
 //! What an update does to a channel's state. Both sides execute it, and sign only what both come to.
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, NetworkId};
+use byway_primitives::{Amount, AssetId, NetworkId};
+use byway_records::Value;
 use byway_records::call::channels::CODE_BYTES_MAX;
 use byway_records::channel::{
     ChannelOutcome, ChannelTerms, EVIDENCE_MAX, Environment, FORCED_GAS_MAX, Lane, Movement, Position, Side,
@@ -9,6 +10,7 @@ use byway_records::channel::{
 use byway_records::state::Settled;
 use byway_vm::{Address, Call, ExecuteError, Execution, Outcome, State, Target, code_hash};
 
+use crate::fund::Moved;
 use crate::guarantee::contract as guarantee;
 use crate::routing::conduit;
 
@@ -98,6 +100,10 @@ pub enum ChangeError {
     OnTheirWay,
     #[error("a deposit or a withdrawal of nothing, or a contract that leaves with nothing")]
     NothingMoved,
+    #[error("the side does not have so much of the asset in the channel")]
+    NotInPurse,
+    #[error("there is not so much in the channel, or would be too much, or more than four assets beside WAY")]
+    Held,
     #[error("rounds are used up")]
     Rounds,
 }
@@ -203,10 +209,12 @@ impl Ground {
         state: &State,
         base: &Position,
         round: u64,
-        side: Side,
-        movement: Movement,
-        amount: Amount,
+        moved: &Moved,
     ) -> Result<(State, Position), ChangeError> {
+        let Moved { side, movement, value: Value { asset, amount } } = *moved;
+        if asset != AssetId::WAY {
+            return self.funded_in_purse(state, base, round, moved);
+        }
         let (mut state, mut balances) = (state.clone(), base.balances);
         let balance = &mut balances[side.index()];
         let after = match movement {
@@ -216,13 +224,12 @@ impl Ground {
                 let contract = Address(contract);
                 let account = state.account(contract).filter(|account| account.contract.is_some());
                 let account = account.ok_or(ChangeError::NoContract)?;
-                if self.is_purse(contract) {
+                if state.is_purse(contract) {
                     return Err(ChangeError::Purse);
                 }
-                if self.is_in_purses(&state, contract) {
+                if state.is_in_purses(contract, self.addresses()) {
                     return Err(ChangeError::InPurses);
                 }
-                // The total tells states of before from those after.
                 if amount.is_zero() {
                     return Err(ChangeError::NothingMoved);
                 }
@@ -263,7 +270,7 @@ impl Ground {
     fn change_contract(&self, state: &mut State, change: &ContractChange) -> Result<(), ChangeError> {
         let account = state.account(change.contract()).ok_or(ChangeError::NoContract)?;
         let before = account.contract.ok_or(ChangeError::NoContract)?;
-        if self.is_purse(change.contract()) {
+        if state.is_purse(change.contract()) {
             return Err(ChangeError::Purse);
         }
         if is_for_others(state, change.contract()) && !account.balance.is_zero() {
@@ -277,7 +284,8 @@ impl Ground {
                 state.set_code(*contract, code);
             }
             ContractChange::Remove { contract, shares } => {
-                if self.is_in_purses(state, *contract) {
+                // Another contract could later be at its address, which would have that.
+                if state.is_in_purses(*contract, self.addresses()) {
                     return Err(ChangeError::InPurses);
                 }
                 let shares = shares.unwrap_or_else(|| self.terms.remainder.shares(account.balance));

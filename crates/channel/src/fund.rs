@@ -1,9 +1,20 @@
 //! A deposit or a withdrawal that is open, as a side keeps it.
 
 use byway_crypto::IdentitySignature;
+use byway_primitives::Hash;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, Hash};
-use byway_records::channel::{FundingChange, Position};
+use byway_records::Value;
+use byway_records::channel::{ChannelState, FundingChange, Held, Movement, Position, Side};
+
+use crate::journal::Record;
+
+/// What goes in, or out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub side: Side,
+    pub movement: Movement,
+    pub value: Value,
+}
 
 /// A deposit or a withdrawal that the ledger may still execute, or that is only asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +28,26 @@ pub(crate) struct Fund {
     pub is_bound: bool,
 }
 
+impl Record {
+    /// A position of this channel, as it is signed.
+    pub fn state_of(&self, position: Position) -> ChannelState {
+        self.state_in(&self.held, position)
+    }
+
+    /// The same, once that is in the channel.
+    pub fn state_in(&self, held: &Held, position: Position) -> ChannelState {
+        let (network, channel) = (self.ground.network, self.id);
+        ChannelState { network, channel, total: held.total, fundings: held.fundings, position }
+    }
+}
+
+impl Moved {
+    pub fn of(change: &FundingChange) -> Self {
+        let FundingChange { side, movement, value, .. } = *change;
+        Self { side, movement, value }
+    }
+}
+
 impl Fund {
     pub fn round(&self) -> u64 {
         self.change.state.position.round
@@ -26,8 +57,13 @@ impl Fund {
         self.change.state.position
     }
 
-    pub fn total(&self) -> Amount {
-        self.change.state.total
+    /// Whether this is what has been done where so often something has gone in or out.
+    pub fn makes(&self, held: &Held) -> bool {
+        (self.change.state.total, self.change.state.fundings) == (held.total, held.fundings)
+    }
+
+    pub fn moved(&self) -> Moved {
+        Moved::of(&self.change)
     }
 
     pub fn both_signatures(&self) -> Option<[IdentitySignature; 2]> {

@@ -8,7 +8,7 @@
 use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Batch, Hash, Space, Store, Time};
-use byway_records::channel::{ChannelState, Environment, Position, Side, WatchSecret};
+use byway_records::channel::{Environment, Held, Position, Side, WatchSecret};
 use byway_records::promise::ChannelId;
 use byway_vm::{Address, State};
 
@@ -28,7 +28,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 7;
+const VERSION: u8 = 8;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,8 +100,8 @@ pub(crate) struct Record {
     pub health: Health,
     /// The newest position that is agreed: co-signed, or made by the ledger.
     pub base: Position,
-    /// All that it divides.
-    pub total: Amount,
+    /// What is in the channel, as far as it is known here: what the base divides, and what there is of other assets.
+    pub held: Held,
     pub signatures: Option<[IdentitySignature; 2]>,
     /// The round of the newest co-signed state: that of the base, or where the ledger went on from it by force an earlier one.
     pub agreed: u64,
@@ -137,11 +137,6 @@ pub(crate) struct Log {
 }
 
 impl Record {
-    /// A position of this channel, as it is signed.
-    pub fn state_of(&self, position: Position) -> ChannelState {
-        ChannelState { network: self.ground.network, channel: self.id, total: self.total, position }
-    }
-
     pub fn put(&self, batch: &mut Batch) {
         batch.put(CHANNELS, record_key(self.id), self.to_bytes());
     }
@@ -419,7 +414,9 @@ impl Encode for Record {
         out.value(&self.life);
         out.value(&self.health);
         out.value(&self.base);
-        out.value(&self.total);
+        out.value(&self.held.total);
+        out.value(&self.held.assets);
+        out.varint(self.held.fundings);
         out.flag(self.signatures.is_some());
         self.signatures.iter().for_each(|signatures| put_pair(signatures, out));
         out.varint(self.agreed);
@@ -451,7 +448,7 @@ impl Decode for Record {
             life: input.value()?,
             health: input.value()?,
             base: input.value()?,
-            total: input.value()?,
+            held: Held { total: input.value()?, assets: input.value()?, fundings: input.u64()? },
             signatures: if input.flag()? { Some([input.value()?, input.value()?]) } else { None },
             agreed: input.u64()?,
             signed: input.u64()?,

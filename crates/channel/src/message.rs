@@ -63,6 +63,8 @@ pub struct Reestablish {
     pub position: Position,
     /// All that this divides.
     pub total: Amount,
+    /// How often something had gone in or out.
+    pub fundings: u64,
     /// Both signatures under it; none where the ledger alone made it.
     pub signatures: Option<[IdentitySignature; 2]>,
     /// The highest round that it has signed.
@@ -160,6 +162,7 @@ impl Encode for Reestablish {
         out.value(&self.secret);
         out.value(&self.position);
         out.value(&self.total);
+        out.varint(self.fundings);
         put_signatures(self.signatures.as_ref(), out);
         out.varint(self.signed);
         out.varint(self.seen);
@@ -169,9 +172,9 @@ impl Encode for Reestablish {
 impl Decode for Reestablish {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (channel, secret) = (ChannelId(input.value()?), input.value()?);
-        let (position, total) = (input.value()?, input.value()?);
+        let (position, total, fundings) = (input.value()?, input.value()?, input.u64()?);
         let (signatures, signed, seen) = (signatures(input)?, input.u64()?, input.u64()?);
-        Ok(Self { channel, secret, position, total, signatures, signed, seen })
+        Ok(Self { channel, secret, position, total, fundings, signatures, signed, seen })
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a channel tells the layer above, and why it does not do what it is asked.
 
 use byway_primitives::{Amount, Effect, IdentityId};
-use byway_records::Transaction;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Cosigned, Movement, Side, VirtualClose};
+use byway_records::{Transaction, Value};
 use byway_vm::Address;
 
 use crate::change::{Change, ChangeError};
@@ -45,7 +45,7 @@ pub enum ChannelNews {
         round: u64,
         side: Side,
         movement: Movement,
-        amount: Amount,
+        value: Value,
     },
     /// A deposit or a withdrawal is not executed, and never will be: refused, or it gave way to something of the peer's
     /// ([`Refusal::Busy`]: ask again), or too late.

@@ -3,12 +3,17 @@
 //! An asset is in its purse ([`byway_vm::purse_of`]), an ordinary contract to all updates. So a peer's call takes nothing of ours there unless
 //! we have approved that, by a call of our own: what an update is worth to a side is judged by its WAY alone. What the ledger would
 //! do for nobody, changing a purse or taking it away, no side signs.
+//!
+//! What goes in or out later is moved in the purse by both sides, beside all calls, in the state that they sign for the ledger (`machine::funding`). So
+//! nothing in the contract lets anybody do that.
 
 use byway_primitives::{Amount, AssetId};
-use byway_records::channel::{AssetParts, ChannelAssets, Side};
+use byway_records::Value;
+use byway_records::channel::{AssetParts, ChannelAssets, Movement, Position, Side};
 use byway_vm::{Address, State, Target, purse_of};
 
-use crate::change::{ContractCall, Ground};
+use crate::change::{ChangeError, ContractCall, Ground};
+use crate::fund::Moved;
 use crate::journal::Life;
 use crate::machine::ChannelMachine;
 use crate::signer::Signer;
@@ -39,27 +44,37 @@ pub fn purse_payment(from: Side, asset: AssetId, to: Address, amount: Amount) ->
 }
 
 impl Ground {
-    /// The first state with these balances: that of a channel in which nothing was called yet.
-    pub(crate) fn first_state(&self, balances: [Amount; 2]) -> State {
+    /// The first state with these balances: that of a channel in which nothing was called yet, where each has of the assets what it has put in.
+    pub(crate) fn first_state(&self, balances: [Amount; 2], assets: &ChannelAssets) -> State {
         let [initiator, responder] = self.addresses();
-        State::opening([(initiator, balances[0]), (responder, balances[1])], &self.terms.assets)
+        State::opening([(initiator, balances[0]), (responder, balances[1])], assets)
     }
 
-    pub(crate) fn is_purse(&self, contract: Address) -> bool {
-        self.terms.assets.iter().any(|row| purse_of(row.asset) == contract)
-    }
-
-    /// Whether a contract has anything in a purse, or may take a party's. Another could later be at its address, which would have that.
-    pub(crate) fn is_in_purses(&self, state: &State, contract: Address) -> bool {
-        let may_take =
-            |asset| self.addresses().into_iter().any(|party| state.may_take_from_purse(asset, party, contract));
-        let has = |asset| state.in_purse(asset, contract).is_some_and(|amount| !amount.is_zero());
-        self.terms.assets.iter().any(|row| has(row.asset) || may_take(row.asset))
+    /// The state and the position after a side has put something of an asset in, or taken some out: what it has in the purse is so much more or less.
+    pub(crate) fn funded_in_purse(
+        &self,
+        state: &State,
+        base: &Position,
+        round: u64,
+        moved: &Moved,
+    ) -> Result<(State, Position), ChangeError> {
+        let (Value { asset, amount }, owner) = (moved.value, self.addresses()[moved.side.index()]);
+        if amount.is_zero() {
+            return Err(ChangeError::NothingMoved);
+        }
+        let mut state = state.clone();
+        let is_moved = match moved.movement {
+            Movement::Deposit => state.put_in_purse(asset, owner, amount),
+            Movement::Withdraw => state.take_from_purse(asset, owner, amount),
+            Movement::Leave { .. } => false,
+        };
+        let root = state.root();
+        if is_moved { Ok((state, Position { round, root, ..*base })) } else { Err(ChangeError::NotInPurse) }
     }
 
     /// What there is in each purse. Where a purse says what can't be, contracts have it all, as the ledger takes it.
-    pub(crate) fn purses(&self, state: &State) -> impl Iterator<Item = Purse> {
-        self.terms.assets.iter().map(|row| {
+    pub(crate) fn purses(&self, state: &State, assets: &ChannelAssets) -> impl Iterator<Item = Purse> {
+        assets.iter().map(|row| {
             let (asset, total) = (row.asset, row.total().unwrap_or_default());
             let [one, other] = self.addresses().map(|party| state.in_purse(asset, party));
             let owned = one.zip(other).map(|(one, other)| [one, other]);
@@ -70,8 +85,8 @@ impl Ground {
     }
 
     /// What each gets of every asset where the two part: what it has, and its share of what contracts have.
-    pub(crate) fn split(&self, state: &State) -> Option<ChannelAssets> {
-        let rows = self.purses(state).map(|Purse { asset, owned, rest, .. }| {
+    pub(crate) fn split(&self, state: &State, assets: &ChannelAssets) -> Option<ChannelAssets> {
+        let rows = self.purses(state, assets).map(|Purse { asset, owned, rest, .. }| {
             let shares = self.terms.remainder.shares(rest);
             let [one, other] = [0, 1].map(|side: usize| owned[side].checked_add(shares[side]));
             Some(AssetParts { asset, parts: [one?, other?] })
@@ -86,10 +101,11 @@ impl<S: Signer> ChannelMachine<S> {
         let ground = self.ground();
         match self.life() {
             Life::Initialized | Life::Accepted | Life::HalfSigned | Life::Signed => {
-                ground.purses(&ground.first_state(ground.terms.deposits)).collect()
+                let assets = &ground.terms.assets;
+                ground.purses(&ground.first_state(ground.terms.deposits, assets), assets).collect()
             }
             Life::Open | Life::Closing | Life::Closed if self.state().root() != self.position().root => Vec::new(),
-            Life::Open | Life::Closing | Life::Closed => ground.purses(self.state()).collect(),
+            Life::Open | Life::Closing | Life::Closed => ground.purses(self.state(), &self.held().assets).collect(),
         }
     }
 }

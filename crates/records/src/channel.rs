@@ -26,6 +26,7 @@ use crate::promise::ChannelId;
 pub mod assets;
 pub mod contract;
 pub mod entry;
+pub mod funding;
 pub mod guaranteed;
 pub mod position;
 pub mod secret;
@@ -34,6 +35,7 @@ pub mod times;
 pub use assets::{ABANDONED_AFTER, AssetParts, CHANNEL_ASSETS_MAX, ChannelAssets};
 pub use contract::{LedgerContract, MadeCall, MadeReceipt};
 pub use entry::{CallOutcome, Channel, Closer, ForcedReceipt, ForcedRound, Phase, Turn};
+pub use funding::{FundingChange, Held, Movement};
 pub use guaranteed::{CertifiedClose, ChannelOutcome, EVIDENCE_MAX, Guaranteed, Outcome, VirtualClose, VirtualTerms};
 pub use position::{Environment, Lane, Position};
 pub use secret::WatchSecret;
@@ -85,35 +87,11 @@ pub enum Remainder {
 pub struct ChannelState {
     pub network: NetworkId,
     pub channel: ChannelId,
-    /// All that is in the channel: of a state that was signed before a deposit or a withdrawal another.
+    /// All that is in the channel of WAY.
     pub total: Amount,
+    /// How often something had gone in or out ([`Held`]): of a state that was signed before a deposit or a withdrawal another number.
+    pub fundings: u64,
     pub position: Position,
-}
-
-/// Which way a [`FundingChange`] moves money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Movement {
-    /// From the side's account into the channel.
-    Deposit,
-    /// Out of the channel into the side's account.
-    Withdraw,
-    /// Out of the channel with a contract, which is on the ledger from then on with all that it has.
-    Leave {
-        contract: [u8; 20],
-        /// The root of the contracts' state before: the ledger is shown that the contract is in it as it leaves.
-        base: Hash,
-    },
-}
-
-/// A deposit, a withdrawal or the leaving of a contract, and the state after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FundingChange {
-    pub state: ChannelState,
-    pub side: Side,
-    pub movement: Movement,
-    pub amount: Amount,
-    /// Not executed after this.
-    pub expires: Time,
 }
 
 /// How both want to part.
@@ -285,31 +263,6 @@ byte_codec! {
     Remainder "remainder" { 0 Initiator, 1 Responder, 2 Halves }
 }
 
-impl Encode for Movement {
-    fn encode(&self, out: &mut Writer) {
-        match self {
-            Movement::Deposit => out.byte(0),
-            Movement::Withdraw => out.byte(1),
-            Movement::Leave { contract, base } => {
-                out.byte(2);
-                out.raw(contract);
-                out.value(base);
-            }
-        }
-    }
-}
-
-impl Decode for Movement {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        match input.byte()? {
-            0 => Ok(Movement::Deposit),
-            1 => Ok(Movement::Withdraw),
-            2 => Ok(Movement::Leave { contract: input.array()?, base: input.value()? }),
-            other => Err(DecodeError::UnknownVariant { kind: "movement", value: other.into() }),
-        }
-    }
-}
-
 fn put_pair(pair: &[impl Encode; 2], out: &mut Writer) {
     pair.iter().for_each(|one| out.value(one));
 }
@@ -349,6 +302,7 @@ impl Encode for ChannelState {
         out.value(&self.network);
         out.value(&self.channel.0);
         out.value(&self.total);
+        out.varint(self.fundings);
         out.value(&self.position);
     }
 }
@@ -359,29 +313,8 @@ impl Decode for ChannelState {
             network: input.value()?,
             channel: ChannelId(input.value()?),
             total: input.value()?,
+            fundings: input.u64()?,
             position: input.value()?,
-        })
-    }
-}
-
-impl Encode for FundingChange {
-    fn encode(&self, out: &mut Writer) {
-        out.value(&self.state);
-        out.value(&self.side);
-        out.value(&self.movement);
-        out.value(&self.amount);
-        out.value(&self.expires);
-    }
-}
-
-impl Decode for FundingChange {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            state: input.value()?,
-            side: input.value()?,
-            movement: input.value()?,
-            amount: input.value()?,
-            expires: input.value()?,
         })
     }
 }

@@ -152,7 +152,7 @@ rejects! {
     161 ChannelEvidence "the ledger has no such outcome of a virtual channel",
     170 PurseWitness "what is shown is not what the parties have of the channel's assets in its last state",
     171 PurseAwaited "nobody has shown what the parties have of the channel's assets, and there is still time to",
-    172 PurseSplit "what both signed does not divide what the channel has of each asset",
+    172 PurseSplit "what both signed does not divide what the channel has of each asset, or takes out more, or puts a fifth asset in",
     173 PurseLeaves "what holds an asset of the channel does not leave it",
 }
 

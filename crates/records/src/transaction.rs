@@ -207,6 +207,12 @@ impl Decode for OutputId {
     }
 }
 
+impl Value {
+    pub fn way(amount: Amount) -> Self {
+        Self { asset: AssetId::WAY, amount }
+    }
+}
+
 impl Encode for Value {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.asset);

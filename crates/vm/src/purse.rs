@@ -1,6 +1,7 @@
 //! Purses: what a channel has of assets beside the network's own coin (`examples/contracts/Purse.sol`).
 //!
-//! A purse is in a channel's first state, with both deposits in its storage: it follows from the terms, so nobody has to show it. Nothing
+//! A purse is in a channel's first state, with both deposits in its storage: it follows from the terms, so nobody has to show it. Of an asset that goes
+//! in or out later the two change what its owner has there and sign that ([`State::put_in_purse`]). Nothing
 //! that runs in a channel can put another contract at its address, change its code or write into its storage; so what it says
 //! is what went in, moved by whoever had it. Only both parties together can sign a state of another kind: one where the purse is gone, has
 //! other code, or says more than there is. It is then as if nobody had anything in it.
@@ -64,6 +65,13 @@ fn slot_of_allowance(owner: Address, spender: Address) -> Word {
     hash_of(&key).0
 }
 
+/// The slot that says how much there is in all.
+fn supply_slot() -> Word {
+    let mut slot = [0; 32];
+    slot[31] = SUPPLY;
+    slot
+}
+
 fn number(amount: Amount) -> Word {
     let mut word = [0; 32];
     word[16..].copy_from_slice(&amount.units().to_be_bytes());
@@ -98,10 +106,8 @@ impl State {
         let mut state = Self::new(parties);
         for row in assets.iter() {
             let owned = parties.iter().zip(row.parts).map(|((party, _), part)| (slot_of(*party), number(part)));
-            let mut supply = [0; 32];
-            supply[31] = SUPPLY;
             let total = row.total().expect("no assets are named of which there is too much");
-            let slots = owned.chain([(supply, number(total))]);
+            let slots = owned.chain([(supply_slot(), number(total))]);
             state.put_contract(purse_of(row.asset), purse_code().to_vec(), slots);
         }
         state
@@ -114,9 +120,53 @@ impl State {
         amount(&self.stored(purse, &slot_of(owner))).filter(|_| code == code_hash())
     }
 
-    /// Whether an asset's purse lets `spender` take anything of an owner's.
-    pub fn may_take_from_purse(&self, asset: AssetId, owner: Address, spender: Address) -> bool {
-        self.stored(purse_of(asset), &slot_of_allowance(owner, spender)) != [0; 32]
+    /// How much an asset's purse lets `spender` take of an owner's: nothing where there is no purse, and the most there can be for more than that.
+    pub fn approved_in_purse(&self, asset: AssetId, owner: Address, spender: Address) -> Amount {
+        let purse = purse_of(asset);
+        let approved = || self.stored(purse, &slot_of_allowance(owner, spender));
+        if self.is_purse(purse) { amount(&approved()).unwrap_or(Amount::MAX) } else { Amount::ZERO }
+    }
+
+    /// Whether a contract runs what purses run.
+    pub fn is_purse(&self, contract: Address) -> bool {
+        self.account(contract).is_some_and(is_purse)
+    }
+
+    /// Whether a contract has anything in a purse, or may take there what one of these has.
+    pub fn is_in_purses(&self, contract: Address, owners: [Address; 2]) -> bool {
+        let approved = owners.map(|owner| slot_of_allowance(owner, contract));
+        let mut purses = self.contracts().filter(|(_, contract)| contract.code == code_hash());
+        purses.any(|(purse, _)| {
+            approved.iter().chain([&slot_of(contract)]).any(|slot| self.stored(purse, slot) != [0; 32])
+        })
+    }
+
+    /// Puts so much into what an owner has in an asset's purse, for what comes into the channel: no call does that. A channel that has had nothing of
+    /// the asset has a purse from then on. Whether it could be put there.
+    #[must_use]
+    pub fn put_in_purse(&mut self, asset: AssetId, owner: Address, amount: Amount) -> bool {
+        self.change_purse(asset, owner, |owned| owned.checked_add(amount))
+    }
+
+    /// Takes so much out of what an owner has in an asset's purse, for what goes out of the channel. Whether it was there.
+    #[must_use]
+    pub fn take_from_purse(&mut self, asset: AssetId, owner: Address, amount: Amount) -> bool {
+        self.change_purse(asset, owner, |owned| owned.checked_sub(amount))
+    }
+
+    /// Changes what an owner has, and the sum of all, by as much. The last receipt is gone with its round.
+    fn change_purse(&mut self, asset: AssetId, owner: Address, change: impl Fn(Amount) -> Option<Amount>) -> bool {
+        let purse = purse_of(asset);
+        let is_other = self.account(purse).is_some_and(|account| account.contract.is_some()) && !self.is_purse(purse);
+        let after = |slot: &Word| amount(&self.stored(purse, slot)).and_then(&change);
+        let (of_owner, of_all) = (slot_of(owner), supply_slot());
+        let (Some(owned), Some(all)) = (after(&of_owner), after(&of_all)) else { return false };
+        if is_other {
+            return false;
+        }
+        self.put_contract(purse, purse_code().to_vec(), [(of_owner, number(owned)), (of_all, number(all))]);
+        self.forget_receipt();
+        true
     }
 
     /// The part of the state that shows what these have in the purses of the assets, or that there are none.

@@ -58,6 +58,11 @@ impl State {
     pub fn set_balance(&mut self, address: Address, balance: Amount) {
         let account = Account { balance, ..self.account(address).unwrap_or_default() };
         self.put(address, &account);
+        self.forget_receipt();
+    }
+
+    /// After a change that is no call: the last receipt is gone with the round that it was of.
+    pub(crate) fn forget_receipt(&mut self) {
         self.tree.remove(&receipt_key());
         self.tree.rehash();
     }
@@ -114,8 +119,7 @@ impl State {
         if !self.contracts().any(|(_, contract)| contract.code == before) {
             self.codes.remove(&before);
         }
-        self.tree.remove(&receipt_key());
-        self.tree.rehash();
+        self.forget_receipt();
     }
 
     /// Contracts, in the order of their addresses.

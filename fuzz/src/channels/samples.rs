@@ -79,7 +79,10 @@ fn state() -> Cosigned<ChannelState> {
         root: Hash([3; 32]),
         environment: Environment { time: TIME, height: 40 },
     };
-    Cosigned::sign(ChannelState { network: NETWORK, channel: CHANNEL, total: TOTAL, position }, [&party(0), &party(1)])
+    Cosigned::sign(
+        ChannelState { network: NETWORK, channel: CHANNEL, total: TOTAL, fundings: 3, position },
+        [&party(0), &party(1)],
+    )
 }
 
 /// The channel that packets are of.
@@ -93,6 +96,7 @@ pub fn entry() -> Channel {
         remainder: Remainder::Halves,
         secrets: [SECRET.digest(); 2],
         total: TOTAL,
+        fundings: 3,
         assets: assets(),
         charged: Default::default(),
         delegates: Default::default(),

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use byway_primitives::{Batch, Hash, Time};
 use byway_records::Channel;
-use byway_records::channel::{ForcedRound, Position};
+use byway_records::channel::{ForcedRound, Held, Position};
 use byway_vm::{Address, State, Target};
 
 use super::updates::Agreed;
@@ -40,7 +40,7 @@ impl<S: Signer> ChannelMachine<S> {
         }
         let base = self.record.base;
         if base.round <= entry.position.round && base != entry.position {
-            self.adopt(Agreed::by_ledger(entry.position, entry.signed).of(entry.total), None, &Change::Nothing);
+            self.adopt(Agreed::by_ledger(entry.position, entry.signed).of(Held::of(entry)), None, &Change::Nothing);
         }
         if self.record.base != before {
             if self.link.has_greeted() {
@@ -57,7 +57,7 @@ impl<S: Signer> ChannelMachine<S> {
         if let Some(fund) = self.funded_on(entry) {
             let state = self.state_after(&fund);
             self.tell_left(&fund);
-            let next = Agreed::by_ledger(fund.position(), entry.signed).of(entry.total);
+            let next = Agreed::by_ledger(fund.position(), entry.signed).of(Held::of(entry));
             return self.adopt(next, state, &Change::Nothing);
         }
         let is_shown = entry.position.round == entry.signed;
@@ -70,7 +70,7 @@ impl<S: Signer> ChannelMachine<S> {
             None => {
                 self.record.signed = self.record.signed.max(entry.signed.saturating_add(ROUNDS_FORGOTTEN));
                 self.notify(ChannelNews::Behind { round: entry.position.round });
-                self.adopt(Agreed::by_ledger(entry.position, entry.signed).of(entry.total), None, &Change::Nothing);
+                self.adopt(Agreed::by_ledger(entry.position, entry.signed).of(Held::of(entry)), None, &Change::Nothing);
                 self.tell_recovered();
             }
         }

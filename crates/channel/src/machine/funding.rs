@@ -6,26 +6,26 @@
 //!                                    or ◀─ RefuseFunding(round, why) ─
 //! ```
 //!
-//! *Who asks signs last.* What both have signed can be executed until its time is over, and then every state that divides the
-//! earlier total is worthless. So a side that has signed one signs nothing else until the ledger has it or never will. Whoever asks has
+//! *Who asks signs last.* What both have signed can be executed until its time is over, and then every state from before is worthless: states are of a
+//! number of fundings (`byway_records::channel::Held`). So a side that has signed one signs nothing else until the ledger has it or never will. Whoever asks has
 //! signed nothing before it has the other signature, so a refusal, or an update of the peer's that was on its way, costs no waiting.
 //!
 //! *The ledger decides.* What both signed is never taken back: a state of a higher round does not beat it unless the ledger is shown
 //! that. It has a short time limit instead. Once a final checkpoint is past that, shows another co-signed state of its round or a
-//! higher one, or shows that the channel is closing, it is dead, and the two go on with the earlier total from a higher round.
+//! higher one, or shows that the channel is closing, it is dead, and the two go on with what there was from a higher round.
 //! A side that sees that later than its peer lets proposals pass until then, and says where it stands when it does.
 
 use byway_crypto::{IdentitySignature, Purpose};
-use byway_primitives::{Amount, Batch, Encode, Span, Time};
-use byway_records::Channel;
+use byway_primitives::{AssetId, Batch, Encode, Span, Time};
 use byway_records::call::{ChannelsCall, ContractLeave};
-use byway_records::channel::{ChannelState, Cosigned, FundingChange, Movement, Phase};
+use byway_records::channel::{Cosigned, FundingChange, Held, Movement, Phase};
+use byway_records::{Channel, Value};
 use byway_vm::{Address, State};
 
 use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, Show, position_digest};
 use crate::change::ChangeError;
 use crate::consent::ContractWish;
-use crate::fund::Fund;
+use crate::fund::{Fund, Moved};
 use crate::journal::{CHANNELS, Health, Life, left_key};
 use crate::left::LeftContract;
 use crate::message::{ChannelMessage, Refusal};
@@ -36,8 +36,8 @@ use crate::signer::Signer;
 pub const FUND_TIME_MAX: Span = Span::minutes(2);
 
 impl<S: Signer> ChannelMachine<S> {
-    /// Asks the peer for a deposit from our account, or a withdrawal into it; gives the round of the state after it.
-    pub fn fund(&mut self, now: Time, movement: Movement, amount: Amount) -> Result<u64, ProposeError> {
+    /// Asks the peer for a deposit from our account, or a withdrawal into it, of WAY or another asset; gives the round of the state after it.
+    pub fn fund(&mut self, now: Time, movement: Movement, value: Value) -> Result<u64, ProposeError> {
         self.begin(now);
         self.may_propose()?;
         if self.record.backing.is_some() {
@@ -54,10 +54,11 @@ impl<S: Signer> ChannelMachine<S> {
         let highest = base.round.max(self.record.signed).max(self.record.seen);
         let round = highest.checked_add(1).ok_or(ChangeError::Rounds)?;
         let expires = self.ledger.environment.time + FUND_TIME_MAX;
-        let total = self.total_after(movement, amount)?;
-        let (_, position) = self.record.ground.funded(&self.state, &base, round, side, movement, amount)?;
-        let state = ChannelState { total, ..self.record.state_of(position) };
-        let change = FundingChange { state, side, movement, amount, expires };
+        let moved = Moved { side, movement, value };
+        let held = self.held_after(&moved)?;
+        let (_, position) = self.record.ground.funded(&self.state, &base, round, &moved)?;
+        let state = self.record.state_in(&held, position);
+        let change = FundingChange { state, side, movement, value, expires };
         self.consent_to(wish)?;
         self.record.fund = Some(Fund { change, base: position_digest(&base), signatures: [None; 2], is_bound: false });
         self.persist_with_leaving(&change);
@@ -69,7 +70,7 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn leave(&mut self, now: Time, contract: Address) -> Result<u64, ProposeError> {
         let account = self.state.account(contract).ok_or(ChangeError::NoContract)?;
         let movement = Movement::Leave { contract: contract.0, base: self.state.root() };
-        self.fund(now, movement, account.balance)
+        self.fund(now, movement, Value::way(account.balance))
     }
 
     /// The deposit or withdrawal that is open. No update is made meanwhile.
@@ -77,12 +78,14 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.fund.as_ref().map(|fund| &fund.change)
     }
 
-    fn total_after(&self, movement: Movement, amount: Amount) -> Result<Amount, ChangeError> {
-        let total = match movement {
-            Movement::Deposit => self.record.total.checked_add(amount),
-            Movement::Withdraw | Movement::Leave { .. } => self.record.total.checked_sub(amount),
-        };
-        total.ok_or(ChangeError::Reserve)
+    fn held_after(&self, moved: &Moved) -> Result<Held, ChangeError> {
+        let Moved { side, movement, value } = *moved;
+        self.record.held.after(side, movement, value).ok_or(match (movement, value.asset) {
+            _ if value.amount.is_zero() => ChangeError::NothingMoved,
+            (Movement::Withdraw, AssetId::WAY) => ChangeError::Reserve,
+            (Movement::Withdraw, _) => ChangeError::NotInPurse,
+            _ => ChangeError::Held,
+        })
     }
 
     /// The peer asks. It is signed where it moves the peer's money alone.
@@ -115,7 +118,7 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     fn judge_funding(&self, change: &FundingChange) -> Result<(), Refusal> {
-        let FundingChange { state, side, movement, amount, expires } = *change;
+        let FundingChange { state, side, movement, expires, .. } = *change;
         let (base, round, known) = (self.record.base, state.position.round, self.ledger.environment.time);
         if !self.record.released.is_empty() {
             return Err(Refusal::Busy);
@@ -132,10 +135,11 @@ impl<S: Signer> ChannelMachine<S> {
         if expires <= known || expires > known + FUND_TIME_MAX + FUND_TIME_MAX {
             return Err(Refusal::Impossible);
         }
-        let total = self.total_after(movement, amount).map_err(|_| Refusal::Impossible)?;
-        let after = self.record.ground.funded(&self.state, &base, round, side, movement, amount);
+        let moved = Moved::of(change);
+        let held = self.held_after(&moved).map_err(|_| Refusal::Impossible)?;
+        let after = self.record.ground.funded(&self.state, &base, round, &moved);
         let (_, position) = after.map_err(|_| Refusal::Impossible)?;
-        if (ChannelState { total, ..self.record.state_of(position) }) != state {
+        if self.record.state_in(&held, position) != state {
             return Err(Refusal::Differs);
         }
         if self.worth(&position) < self.worth(&base) {
@@ -278,16 +282,15 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// What is open, where the ledger was shown that very state.
     pub(super) fn funded_on(&self, entry: &Channel) -> Option<Fund> {
-        let is_shown = entry.position.round == entry.signed;
-        let fund = self.record.fund.as_ref().filter(|fund| fund.round() == entry.signed && fund.total() == entry.total);
+        let (is_shown, held) = (entry.position.round == entry.signed, Held::of(entry));
+        let fund = self.record.fund.as_ref().filter(|fund| fund.round() == entry.signed && fund.makes(&held));
         fund.filter(|fund| !is_shown || fund.position() == entry.position).cloned()
     }
 
     /// The state after a deposit or a withdrawal; `None` where that is not known on which it builds.
     pub(super) fn state_after(&self, fund: &Fund) -> Option<State> {
-        let FundingChange { side, movement, amount, .. } = fund.change;
         let (base, state) = self.known_as(fund.base)?;
-        let after = self.record.ground.funded(state, base, fund.round(), side, movement, amount);
+        let after = self.record.ground.funded(state, base, fund.round(), &fund.moved());
         after.ok().filter(|(_, position)| *position == fund.position()).map(|(state, _)| state)
     }
 
@@ -324,10 +327,10 @@ impl<S: Signer> ChannelMachine<S> {
     /// A newer co-signed state counts: what was open is that very one, or will never be.
     pub(super) fn end_fund(&mut self, fund: Option<Fund>) {
         let Some(fund) = fund else { return };
-        let (round, FundingChange { side, movement, amount, .. }) = (fund.round(), fund.change);
-        let is_done = self.record.base == fund.position() && self.record.total == fund.total();
+        let (round, FundingChange { side, movement, value, .. }) = (fund.round(), fund.change);
+        let is_done = self.record.base == fund.position() && fund.makes(&self.record.held);
         self.notify(if is_done {
-            ChannelNews::Funded { round, side, movement, amount }
+            ChannelNews::Funded { round, side, movement, value }
         } else {
             ChannelNews::NotFunded { round, refusal: None }
         });

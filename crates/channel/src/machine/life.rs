@@ -230,7 +230,8 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// The ledger has the channel.
     pub(super) fn open(&mut self, entry: Position) {
-        self.state = self.record.ground.first_state(self.record.ground.terms.deposits);
+        let terms = &self.record.ground.terms;
+        self.state = self.record.ground.first_state(terms.deposits, &terms.assets);
         // Where a call was forced before this side first saw the channel, it is followed from the first state.
         let first = Position { root: self.state.root(), ..self.record.base };
         self.record.base = if entry.round == 0 { entry } else { first };
@@ -266,8 +267,8 @@ impl<S: Signer> ChannelMachine<S> {
     /// Whether contracts have anything, of WAY or of another asset, that parting would divide.
     pub fn is_anything_in_contracts(&self) -> bool {
         let record = &self.record;
-        record.base.rest(record.total).is_none_or(|rest| !rest.is_zero())
-            || record.ground.purses(&self.state).any(|purse| !purse.rest.is_zero())
+        record.base.rest(record.held.total).is_none_or(|rest| !rest.is_zero())
+            || record.ground.purses(&self.state, &record.held.assets).any(|purse| !purse.rest.is_zero())
     }
 
     fn begin_closing(&mut self, now: Time) {
@@ -311,7 +312,7 @@ impl<S: Signer> ChannelMachine<S> {
         if holds_of_others(&self.state) || (!record.wants_to_part && self.is_anything_in_contracts()) {
             return None;
         }
-        let shares = record.ground.terms.remainder.shares(record.base.rest(record.total)?);
+        let shares = record.ground.terms.remainder.shares(record.base.rest(record.held.total)?);
         let [initiator, responder] = Side::BOTH.map(|side| {
             let (balance, share) = (record.base.balances[side.index()], shares[side.index()]);
             Amount::checked_sum([balance, share, self.lanes_worth(&record.base, side)])
@@ -321,7 +322,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     fn mutual_close(&self, balances: [Amount; 2], expires: Time) -> Option<MutualClose> {
         let (network, channel) = (self.record.ground.network, self.record.id);
-        let assets = self.record.ground.split(&self.state)?;
+        let assets = self.record.ground.split(&self.state, &self.record.held.assets)?;
         Some(MutualClose { network, channel, balances, assets, expires })
     }
 

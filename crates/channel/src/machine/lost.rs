@@ -8,7 +8,7 @@
 
 use byway_primitives::{Amount, Batch, NetworkId, Time};
 use byway_records::Channel;
-use byway_records::channel::{ChannelTerms, Side};
+use byway_records::channel::{ChannelTerms, Held, Side};
 use byway_records::promise::ChannelId;
 
 use super::{ChannelMachine, Link, ROUNDS_FORGOTTEN};
@@ -33,11 +33,11 @@ impl<S: Signer> ChannelMachine<S> {
         let mut channel = Self::new(signer, Ground { network, terms }, side, secret, Life::Open, now);
         let forgotten = position.round.saturating_add(ROUNDS_FORGOTTEN);
         let record = &mut channel.record;
-        (record.id, record.total, record.base, record.agreed) = (id, entry.total, position, entry.signed);
+        (record.id, record.held, record.base, record.agreed) = (id, Held::of(entry), position, entry.signed);
         record.signed = forgotten;
         let mut batch = Batch::new();
         // Where nothing was called the state follows from the balances.
-        let state = record.ground.first_state(deposits);
+        let state = record.ground.first_state(deposits, &entry.assets);
         if state.root() == position.root {
             channel.log.write_whole(&mut batch, id, &position, &state);
             channel.state = state;

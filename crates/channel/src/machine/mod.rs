@@ -3,7 +3,7 @@
 use byway_primitives::time::Span;
 use byway_primitives::{Amount, Batch, Effect, Hash, IdentityId, NetworkId, Store, Time, Token};
 use byway_records::channel::{
-    ChannelOutcome, ChannelState, ChannelTerms, Cosigned, Environment, Lane, Position, Side, WatchSecret,
+    ChannelOutcome, ChannelState, ChannelTerms, Cosigned, Environment, Held, Lane, Position, Side, WatchSecret,
 };
 use byway_records::promise::ChannelId;
 use byway_vm::{Address, Execution, State};
@@ -153,7 +153,7 @@ impl<S: Signer> ChannelMachine<S> {
             environment: nowhere,
         };
         let record = Record {
-            total: ground.first_total(),
+            held: Held { total: ground.first_total(), assets: ground.terms.assets, fundings: 0 },
             ground,
             own_secret,
             peer_secret: None,
@@ -267,7 +267,12 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// All that is in it.
     pub fn total(&self) -> Amount {
-        self.record.total
+        self.record.held.total
+    }
+
+    /// What is in it, of WAY and of other assets, as far as this side knows.
+    pub fn held(&self) -> &Held {
+        &self.record.held
     }
 
     /// What a call would do now; it changes nothing, and is told nobody.

@@ -12,7 +12,7 @@
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Batch, Decode, Encode, Time};
-use byway_records::channel::{ChannelState, Cosigned, WatchSecret};
+use byway_records::channel::{ChannelState, Cosigned, Held, WatchSecret};
 use byway_vm::State;
 
 use super::updates::Agreed;
@@ -32,7 +32,8 @@ impl<S: Signer> ChannelMachine<S> {
             channel: record.id,
             secret: record.own_secret,
             position,
-            total: record.total,
+            total: record.held.total,
+            fundings: record.held.fundings,
             signatures,
             signed: record.signed,
             seen: record.seen,
@@ -116,12 +117,13 @@ impl<S: Signer> ChannelMachine<S> {
     fn catch_up(&mut self, theirs: &Reestablish) -> Result<(), PeerFault> {
         let position = theirs.position;
         let Some(signatures) = theirs.signatures else { return Err(PeerFault::Unproven) };
-        if !self.is_cosigned(position, theirs.total, signatures) {
+        if !self.is_cosigned(theirs, signatures) {
             return Err(PeerFault::Signature);
         }
         let was_forced = self.record.base.round > self.record.agreed;
         let released = self.record.released.iter().find(|released| released.position == position);
-        let released = released.filter(|_| theirs.total == self.record.total).cloned();
+        let held = self.record.held;
+        let released = released.filter(|_| (theirs.total, theirs.fundings) == (held.total, held.fundings)).cloned();
         match released {
             Some(proposal) => {
                 let state = self.execute_again(&proposal);
@@ -139,7 +141,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// Somebody whom this side gave it to shows a newer state than this side knows, with both signatures. Whether it counts here.
     pub fn handle_shown(&mut self, now: Time, shown: &Cosigned<ChannelState>) -> bool {
         self.begin(now);
-        let ChannelState { network, channel, total, position } = shown.body;
+        let ChannelState { network, channel, total, fundings, position } = shown.body;
         let highest = self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX);
         let is_ours = (network, channel) == (self.record.ground.network, self.record.id);
         let is_live = matches!(self.record.life, Life::Open | Life::Closing);
@@ -149,7 +151,7 @@ impl<S: Signer> ChannelMachine<S> {
             return false;
         }
         let (secret, signatures) = (self.record.own_secret, Some(shown.signatures));
-        let theirs = Reestablish { channel, secret, position, total, signatures, signed: 0, seen: 0 };
+        let theirs = Reestablish { channel, secret, position, total, fundings, signatures, signed: 0, seen: 0 };
         if self.catch_up(&theirs).is_err() {
             return false;
         }
@@ -167,7 +169,11 @@ impl<S: Signer> ChannelMachine<S> {
         let forgotten = round.max(theirs.signed).max(theirs.seen).saturating_add(ROUNDS_FORGOTTEN);
         self.record.signed = self.record.signed.max(forgotten);
         self.notify(ChannelNews::Behind { round });
-        self.adopt(Agreed::by_both(theirs.position, signatures).of(theirs.total), None, &Change::Nothing);
+        // What there is of other assets the ledger shows, if not here then later.
+        let entry = self.ledger.entry.as_ref().filter(|entry| entry.fundings == theirs.fundings);
+        let assets = entry.map_or(self.record.held.assets, |entry| entry.assets);
+        let held = Held { total: theirs.total, assets, fundings: theirs.fundings };
+        self.adopt(Agreed::by_both(theirs.position, signatures).of(held), None, &Change::Nothing);
         self.tell_recovered();
     }
 
@@ -193,7 +199,7 @@ impl<S: Signer> ChannelMachine<S> {
         let (Some(ours), Some(signatures)) = (self.record.signatures, theirs.signatures) else {
             return Err(PeerFault::Unproven);
         };
-        if !self.is_cosigned(position, theirs.total, signatures) {
+        if !self.is_cosigned(theirs, signatures) {
             return Err(PeerFault::Signature);
         }
         let ours = Agreement { position: base, signatures: ours };

@@ -5,8 +5,8 @@
 //! stays *released* until a higher round is co-signed.
 
 use byway_crypto::IdentitySignature;
-use byway_primitives::{Amount, Batch, Encode, Time};
-use byway_records::channel::{Agreed as _, ChannelState, Cosigned, Environment, Position, Side};
+use byway_primitives::{Batch, Encode, Time};
+use byway_records::channel::{Agreed as _, ChannelState, Cosigned, Environment, Held, Position, Side};
 use byway_vm::State;
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 use crate::change::{CREATE_GAS_MAX, Change, ChangeError};
 use crate::consent::ContractWish;
 use crate::journal::{Health, Life, RELEASED_MAX};
-use crate::message::{ChannelMessage, Proposal, Refusal};
+use crate::message::{ChannelMessage, Proposal, Reestablish, Refusal};
 use crate::news::{ChannelNews, PeerFault, ProposeError};
 use crate::signer::Signer;
 
@@ -123,9 +123,11 @@ impl<S: Signer> ChannelMachine<S> {
         signature.verify(self.peer(), ChannelState::PURPOSE, state.network, &state.to_bytes()).is_ok()
     }
 
-    pub(super) fn is_cosigned(&self, position: Position, total: Amount, signatures: [IdentitySignature; 2]) -> bool {
-        let (state, parties) = (self.record.state_of(position), self.record.ground.terms.parties);
-        let body = ChannelState { total, ..state };
+    /// Whether both have signed what the peer shows.
+    pub(super) fn is_cosigned(&self, theirs: &Reestablish, signatures: [IdentitySignature; 2]) -> bool {
+        let Reestablish { position, total, fundings, .. } = *theirs;
+        let parties = self.record.ground.terms.parties;
+        let body = ChannelState { total, fundings, ..self.record.state_of(position) };
         Cosigned { body, parties, signatures }.verify().is_ok()
     }
 
@@ -318,7 +320,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Goes on from a position that is agreed: co-signed, or the ledger's own. Where its contracts' state is not known, the peer is asked for it.
     pub(super) fn adopt(&mut self, next: Agreed, state: Option<State>, change: &Change) {
-        let Agreed { position, signatures, agreed, total } = next;
+        let Agreed { position, signatures, agreed, held } = next;
         let (round, id, mut batch) = (position.round, self.record.id, Batch::new());
         let is_known = state.is_some();
         let beneath = self.needed_from(agreed);
@@ -328,11 +330,10 @@ impl<S: Signer> ChannelMachine<S> {
         } else if !was_forced && self.state.root() == self.record.base.root {
             self.fork = Some((self.record.base, self.state.clone()));
         }
-        let is_funded = total.is_some();
-        let total = total.unwrap_or(self.record.total);
+        let is_funded = held.is_some();
         let fund = self.record.fund.take_if(|fund| !fund.is_bound || fund.round() <= agreed);
         self.record.base = position;
-        self.record.total = total;
+        self.record.held = held.unwrap_or(self.record.held);
         self.record.signatures = signatures;
         self.record.agreed = agreed;
         self.record.signed = self.record.signed.max(round);
@@ -378,7 +379,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// A position whose contracts' state was not followed: that of a channel in which nothing was called follows from the balances.
     fn rebuild(&mut self, batch: &mut Batch) {
         let base = self.record.base;
-        let plain = self.record.ground.first_state(base.balances);
+        let plain = self.record.ground.first_state(base.balances, &self.record.held.assets);
         if plain.root() == base.root {
             self.state = plain;
         }
@@ -407,23 +408,23 @@ pub(super) struct Agreed {
     signatures: Option<[IdentitySignature; 2]>,
     /// The round of the co-signed state that it is or builds on.
     agreed: u64,
-    /// All that it divides; none where that is as before.
-    total: Option<Amount>,
+    /// What there is in the channel; none where that is as before.
+    held: Option<Held>,
 }
 
 impl Agreed {
     pub fn by_both(position: Position, signatures: [IdentitySignature; 2]) -> Self {
-        Self { position, signatures: Some(signatures), agreed: position.round, total: None }
+        Self { position, signatures: Some(signatures), agreed: position.round, held: None }
     }
 
     /// The ledger has it, and was last shown the co-signed round `agreed`.
     pub fn by_ledger(position: Position, agreed: u64) -> Self {
-        Self { position, signatures: None, agreed, total: None }
+        Self { position, signatures: None, agreed, held: None }
     }
 
-    /// It divides this total.
-    pub fn of(self, total: Amount) -> Self {
-        Self { total: Some(total), ..self }
+    /// It is of what is in the channel then.
+    pub fn of(self, held: Held) -> Self {
+        Self { held: Some(held), ..self }
     }
 }
 

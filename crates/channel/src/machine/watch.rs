@@ -67,6 +67,10 @@ impl<S: Signer> ChannelMachine<S> {
 
     fn compare(&mut self, now: Time, entry: &Channel) {
         self.follow(now, entry);
+        if entry.fundings == self.record.held.fundings {
+            // A peer that showed a newer state did not say what there is of other assets.
+            self.record.held.assets = entry.assets;
+        }
         self.look_after_fund(now, entry);
         let is_older = self.record.signatures.is_some() && entry.accepts(self.record.base.round);
         let Phase::Closing { until, .. } = entry.phase else {

@@ -1,6 +1,6 @@
 //! A co-signed state, sealed, in so many bytes.
 //!
-//! What the ledger's entry says of a channel (who its parties are, what is in it) is left out, and one balance with it: it is what the
+//! What the ledger's entry says of a channel (who its parties are, what is in it, how often something has gone in or out) is left out, and one balance with it: it is what the
 //! total leaves.
 
 use byway_crypto::{IdentitySignature, packet};
@@ -79,7 +79,7 @@ impl Packet {
         let content = packet::open(&key(secret, side, channel), nonce, sealed).ok_or(Unopened::Unreadable)?;
         let (round, read) = read(&content, entry.total).map_err(|_| Unopened::Unreadable)?;
         let (position, signatures) = read.ok_or(Unopened::OtherTotal { round })?;
-        let body = ChannelState { network, channel, total: entry.total, position };
+        let body = ChannelState { network, channel, total: entry.total, fundings: entry.fundings, position };
         let state = Cosigned { body, parties: entry.parties, signatures };
         state.verify().map_err(|_| Unopened::OtherTotal { round })?;
         Ok(state)

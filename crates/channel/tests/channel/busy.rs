@@ -73,7 +73,9 @@ fn calls_that_come_to_nothing_take_the_gas_that_they_name() {
     let (mut rig, burner, used) = begin();
     let (network, channel) = (rig.world.network, rig.machine(1).id().unwrap());
     let total = rig.machine(1).total();
-    let sign = |position: Position| Cosigned::sign_one(&ChannelState { network, channel, total, position }, &person(0));
+    let sign = |position: Position| {
+        Cosigned::sign_one(&ChannelState { network, channel, total, fundings: 0, position }, &person(0))
+    };
     let mut refusals = Vec::new();
     for _ in 0..40 {
         let base = *rig.machine(1).position();

@@ -6,18 +6,40 @@
 
 use std::collections::BTreeMap;
 
-use byway_channel::{ANSWER_TIME_MAX, Change, ContractChange, Health, Life, UNHEARD_TIME_MAX};
-use byway_primitives::{Amount, Hash, MemoryStore, Span};
-use byway_records::channel::{ChannelState, FundingChange, Movement, Phase, Position, Side};
+use byway_channel::{ANSWER_TIME_MAX, Change, ChannelNews, ContractChange, Health, Life, UNHEARD_TIME_MAX};
+use byway_primitives::{Amount, AssetId, Hash, MemoryStore, Span};
+use byway_records::Value;
+use byway_records::call::ChannelsCall;
+use byway_records::channel::{
+    AssetParts, ChannelAssets, ChannelState, ChannelTerms, FundingChange, Movement, Phase, Position, Side,
+};
 use byway_records::state::Settled;
 use byway_vm::{Address, code_hash};
 
 use super::scene::{COUNTER, COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, SAVED, count, terms, transfer};
 use super::strict::Signing;
-use super::world::{CHANNEL_PRICE, units};
+use super::world::{ALICE, BOB, CHANNEL_PRICE, World, units};
 
 /// What an action moves, by its two highest bits.
 pub const AMOUNTS: [u128; 4] = [1_000, 37_003, 250_001, 1_300_000];
+/// Of the asset it is so many times as much; each puts so much in at first.
+const ASSET_UNIT: u128 = 1_000_000_000_000;
+const ASSET_FIRST: u128 = 2_000_000 * ASSET_UNIT;
+
+/// What each has of an asset beside WAY, in its account, where a world has one.
+const ASSET_SAVED: u128 = 10_000_000_000_000_000_000;
+
+/// A world with an asset that both have.
+fn with_asset() -> (World, AssetId) {
+    let mut world = World::new();
+    let asset = world.terms(ALICE).id();
+    world.must(&world.register_asset(world.coin(ALICE), ALICE));
+    for person in [ALICE, BOB] {
+        world.must(&world.issue(ALICE, person, Value { asset, amount: units(ASSET_SAVED) }));
+        world.must(&world.deposit(world.coins_in(person, asset).swap_remove(0), person, ASSET_SAVED));
+    }
+    (world, asset)
+}
 
 /// A state that a side signed, and what it had paid into the channel and taken out of it once that state counts.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +55,8 @@ pub type DiskCopy = (MemoryStore, BTreeMap<u64, Hash>);
 pub struct Drive {
     pub rig: Rig,
     pub counter: Address,
+    /// Nobody pays anybody of it, so whatever goes in and out everybody has as much in the end as in the beginning.
+    asset: AssetId,
     /// Old disks, by side.
     pub copies: [DiskCopy; 2],
     /// The side that has been started from an old disk: the other never is, for nobody could help them then.
@@ -47,15 +71,18 @@ pub struct Drive {
 }
 
 impl Drive {
-    /// An open channel with a contract in it and something in both lanes.
+    /// An open channel with an asset and a contract in it and something in both lanes.
     pub fn begin() -> Self {
-        let mut rig = Rig::new();
+        let (world, asset) = with_asset();
+        let assets = ChannelAssets::new([AssetParts { asset, parts: [units(ASSET_FIRST); 2] }]).unwrap();
+        let mut rig = Rig::opened(Rig::begun_in(world, ChannelTerms { assets, ..terms() }));
         let counter = rig.create_counter(0);
         [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 600_000));
         let copies = [0, 1].map(|side: usize| (rig.parties[side].disk.clone(), rig.parties[side].kept.clone()));
         let mut drive = Self {
             rig,
             counter,
+            asset,
             copies,
             restored: None,
             signed: Default::default(),
@@ -171,6 +198,11 @@ impl Drive {
             28 if is_large => drop(rig.machine(side).close(now)),
             29 if is_large => drop(rig.close_alone(side)),
             30 if is_large => drop(rig.machine(side).leave(now, counter)),
+            31 if amount != AMOUNTS[0] => {
+                let movement = if amount == AMOUNTS[2] { Movement::Withdraw } else { Movement::Deposit };
+                let value = Value { asset: self.asset, amount: units(amount * ASSET_UNIT) };
+                let _ = rig.fund_in(side, movement, value);
+            }
             30 | 31 => rig.exchange(),
             _ => {}
         }
@@ -263,13 +295,24 @@ impl Drive {
         worst.into_iter().chain(first).min().expect("it signed what is co-signed")
     }
 
+    /// What is charged for reading what has shown the purses at the end.
+    fn read(&self) -> u128 {
+        let shown = self.rig.parties.iter().flat_map(|party| &party.news).filter_map(|news| match news {
+            ChannelNews::Submit(ChannelsCall::Settle { witness, .. }) => Some(witness.len() as u128),
+            _ => None,
+        });
+        16 * shown.max().unwrap_or_default()
+    }
+
     /// All coins are there by the ledger's own audit; here is whose they are, where these sides show the ledger what they know.
     pub fn assert_paid(&self, side: usize, shown_by: &[usize]) {
         let newest = shown_by.iter().map(|party| self.known[*party]).fold(self.shown, u64::max);
         let got = self.rig.world.balance(side) as i128 - (SAVED - DEPOSIT) as i128;
-        let own = self.rig.charged[side].units() + self.rig.forced[side].units() + CHANNEL_PRICE;
+        let own = self.rig.charged[side].units() + self.rig.forced[side].units() + CHANNEL_PRICE + self.read();
         let due = self.worst(side, newest) - own as i128 - 2;
         assert!(got >= due, "side {side} got {got} of {due}");
+        let of_asset = self.rig.world.account_in(side, self.asset).unwrap().balance;
+        assert!(of_asset >= units(ASSET_SAVED), "side {side} has {of_asset} of the asset");
     }
 }
 
@@ -296,8 +339,10 @@ fn other_code(rig: &mut Rig, side: usize, contract: Address) -> ContractChange {
 
 fn noted((state, change): Signing, mut moved: [i128; 2]) -> Noted {
     let ChannelState { position, total, .. } = state;
-    if let Some(FundingChange { side, movement, amount, .. }) = change {
-        let amount = amount.units() as i128;
+    if let Some(FundingChange { side, movement, value, .. }) =
+        change.filter(|change| change.value.asset == AssetId::WAY)
+    {
+        let amount = value.amount.units() as i128;
         moved[side.index()] += match movement {
             Movement::Deposit => amount,
             Movement::Withdraw => -amount,

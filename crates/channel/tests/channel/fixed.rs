@@ -14,7 +14,7 @@ use byway_records::channel::{
 use byway_records::genesis::Wait;
 use byway_records::promise::{ChannelId, Promise, Series};
 use byway_records::state::Settled;
-use byway_records::{Backing, SignedPromise};
+use byway_records::{Backing, SignedPromise, Value};
 use byway_vm::{Address, Target};
 
 const NETWORK: NetworkId = NetworkId(Hash([2; 32]));
@@ -128,6 +128,7 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
         secret: SECRET,
         position: position(),
         total: units(9_000),
+        fundings: 300,
         signatures: None,
         signed: 301,
         seen: 299,
@@ -161,11 +162,18 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
             ChannelMessage::Promise(LanePromise { promise: promise(), services: units(200), ahead: units(30) }),
         ),
     ];
-    let state =
-        ChannelState { network: NETWORK, channel: ChannelId(Hash([5; 32])), total: units(9_000), position: position() };
+    let state = ChannelState {
+        network: NETWORK,
+        channel: ChannelId(Hash([5; 32])),
+        total: units(9_000),
+        fundings: 300,
+        position: position(),
+    };
     let (side, movement) = (Side::Responder, Movement::Withdraw);
-    let change = FundingChange { state, side, movement, amount: units(400), expires: TIME };
+    let change = FundingChange { state, side, movement, value: Value::way(units(400)), expires: TIME };
     messages.push(("propose funding", ChannelMessage::ProposeFunding(change)));
+    let value = Value { asset: AssetId(Hash([9; 32])), amount: units(400) };
+    messages.push(("propose funding of an asset", ChannelMessage::ProposeFunding(FundingChange { value, ..change })));
     messages.push(("accept funding", ChannelMessage::AcceptFunding { change, signature: SIGNATURE }));
     messages.push(("refuse funding", ChannelMessage::RefuseFunding { round: 300, refusal: Refusal::Busy }));
     let refuses = Some((298, Refusal::Differs));
@@ -203,7 +211,7 @@ pub fn watch_messages() -> Vec<(&'static str, WatchMessage)> {
 pub fn packet() -> (Packet, Kept) {
     let (network, channel) = (NETWORK, ChannelId(Hash([6; 32])));
     let total = units(20_000);
-    let body = ChannelState { network, channel, total, position: position() };
+    let body = ChannelState { network, channel, total, fundings: 2, position: position() };
     let state = Cosigned { body, parties: terms().parties, signatures: [SIGNATURE; 2] };
     let packet = Packet::seal(SECRET, Side::Initiator, TIME.0, [7; RANDOM_BYTES], &state).expect("it fits");
     let (until, fee_max) = (TIME + Span::days(30), units(500));

@@ -54,13 +54,13 @@ proptest! {
     }
 }
 
-const FROZEN_MESSAGES: [&str; 28] = [
+const FROZEN_MESSAGES: [&str; 29] = [
     "open: 148 97896ca29100067b",
     "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",
     "funding signed: 66 b44ca099f1a2b5f3",
-    "reestablish: 107 55cdf87a9743ef84",
-    "reestablish, co-signed: 237 d397359d5610d10d",
+    "reestablish: 109 0353339994422ea9",
+    "reestablish, co-signed: 239 2404c5a4b15683a6",
     "accept: 68 e5d6aa7534afb553",
     "fetch: 3 fb6e2b40ba7b111c",
     "whole: 7 8cba9574ab8b8bf2",
@@ -68,8 +68,9 @@ const FROZEN_MESSAGES: [&str; 28] = [
     "closing signed: 72 78e28bb42523f66a",
     "decline: 1 375a8553cf770bcc",
     "promise: 179 eab2f799a9d53f8d",
-    "propose funding: 128 4965ac40db84af93",
-    "accept funding: 193 06135096f9a1a2a2",
+    "propose funding: 131 884a8c6c516dbddd",
+    "propose funding of an asset: 163 8560fe5c6855583b",
+    "accept funding: 196 7774c02527044fc8",
     "refuse funding: 4 65b76140d3e12aaa",
     "refuse: 156 392e79448cc141d6",
     "open virtual: 186 e87482b97fff0e12",

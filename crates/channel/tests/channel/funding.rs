@@ -2,9 +2,9 @@
 
 use byway_channel::{ChannelMessage, ChannelNews, FUND_TIME_MAX, Health, ProposeError, Refusal};
 use byway_primitives::{Amount, Span};
-use byway_records::Reject;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Cosigned, FundingChange, Movement, Side};
+use byway_records::{Reject, Value};
 
 use crate::scene::{DEPOSIT, RESERVE, Rig, SAVED, SECRET, count, transfer};
 use crate::world::units;
@@ -77,7 +77,8 @@ fn money_goes_in_and_out_while_the_channel_is_open() {
             }
             assert_eq!((position.round, position.balances), (3, balances.map(units)));
             assert_eq!((rig.machine(0).total(), rig.entry().unwrap().total), (total, total));
-            let told = ChannelNews::Funded { round: 3, side: Side::BOTH[side], movement, amount: units(1_000) };
+            let told =
+                ChannelNews::Funded { round: 3, side: Side::BOTH[side], movement, value: Value::way(units(1_000)) };
             assert!([0, 1].iter().all(|party| rig.parties[*party].has(|news| *news == told)));
             for party in [0, 1] {
                 rig.crash(party);
@@ -219,8 +220,16 @@ fn a_signature_that_left_in_the_moment_before_a_crash_binds() {
     // The peer says that it has signed nothing, which is not true.
     let total = units(2 * DEPOSIT);
     let channel = rig.machine(0).id().unwrap();
-    let stands =
-        byway_channel::Reestablish { channel, secret: SECRET, position, total, signatures: None, signed: 0, seen: 0 };
+    let stands = byway_channel::Reestablish {
+        channel,
+        secret: SECRET,
+        position,
+        total,
+        fundings: 0,
+        signatures: None,
+        signed: 0,
+        seen: 0,
+    };
     let refusal = ChannelMessage::RefuseFunding { round: 1, refusal: Refusal::Differs };
     for message in [ChannelMessage::Reestablish(stands), refusal] {
         rig.machine(0).handle_message(now, message).unwrap();
@@ -303,7 +312,7 @@ fn what_moves_our_money_is_not_signed_for_the_peer() {
         let Some(ChannelMessage::ProposeFunding(change)) = rig.next_message(1) else { panic!("it is asked for") };
         let now = rig.now;
         let others = FundingChange { side: Side::Responder, ..change };
-        let more = FundingChange { amount: units(2_000), ..change };
+        let more = FundingChange { value: Value::way(units(2_000)), ..change };
         let long = FundingChange { expires: change.expires + Span::days(1), ..change };
         let refusals = [(others, Refusal::Unwanted), (more, Refusal::Differs), (long, Refusal::Impossible)];
         for (asked, refusal) in refusals {

@@ -12,10 +12,10 @@ use byway_channel::{
 use byway_primitives::AssetId;
 use byway_primitives::{Decode, Encode, Span};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelState, Cosigned, FundingChange, Movement, Phase, Position, Side};
+use byway_records::channel::{ChannelState, Cosigned, FundingChange, Held, Movement, Phase, Position, Side};
 use byway_records::promise::Series;
 use byway_records::state::Settled;
-use byway_records::{Backing, Promise};
+use byway_records::{Backing, Promise, Value};
 
 use super::drive::{AMOUNTS, Drive};
 use super::scene::{LOCK, SECRET, person};
@@ -38,6 +38,16 @@ struct Hostile {
 fn pick<T: Clone>(from: &[T], byte: u8) -> Option<T> {
     // Low bytes mean late ones, high bytes those of long ago.
     from.iter().rev().cycle().nth(usize::from(byte)).filter(|_| !from.is_empty()).cloned()
+}
+
+/// What a side does: all but to let a contract leave, and to hear all that the other says.
+fn act_of(detail: u8) -> u8 {
+    let moves_asset = detail >> 6 != 0;
+    match 16 + (detail & 63) % 15 {
+        30 if moves_asset => 31,
+        30 => 16,
+        act => act,
+    }
 }
 
 impl Hostile {
@@ -70,8 +80,8 @@ impl Hostile {
             ),
             14 if detail & 1 == 0 => self.drive.rig.show_ledger(honest),
             14 => drop(self.drive.rig.world.commit(&[])),
-            15..=18 => self.drive.act(16 + (detail & 63) % 14, honest, AMOUNTS[usize::from(detail >> 6)]),
-            19..=21 => self.drive.act(16 + (detail & 63) % 14, peer, AMOUNTS[usize::from(detail >> 6)]),
+            15..=18 => self.drive.act(act_of(detail), honest, AMOUNTS[usize::from(detail >> 6)]),
+            19..=21 => self.drive.act(act_of(detail), peer, AMOUNTS[usize::from(detail >> 6)]),
             22..=27 => {
                 if let Some(message) = self.forge(action & 31, detail) {
                     // A fault has its consequences elsewhere.
@@ -101,13 +111,10 @@ impl Hostile {
         }
     }
 
-    fn total(&self) -> Option<byway_primitives::Amount> {
-        self.drive.rig.entry().map(|entry| entry.total)
-    }
-
     fn state_of(&self, position: Position) -> Option<ChannelState> {
         let machine = &self.drive.rig.parties[self.peer].machine;
-        Some(ChannelState { network: machine.network(), channel: machine.id()?, total: self.total()?, position })
+        let Held { total, fundings, .. } = Held::of(&self.drive.rig.entry()?);
+        Some(ChannelState { network: machine.network(), channel: machine.id()?, total, fundings, position })
     }
 
     fn keep(&mut self, side: usize) {
@@ -132,9 +139,15 @@ impl Hostile {
                 let signatures = both(*signature, Cosigned::sign_one(change, &secret));
                 self.funds.push(Cosigned { body: *change, parties, signatures });
             }
-            ChannelMessage::Reestablish(Reestablish { position, total, signatures: Some(signatures), .. }) => {
+            ChannelMessage::Reestablish(Reestablish {
+                position,
+                total,
+                fundings,
+                signatures: Some(signatures),
+                ..
+            }) => {
                 let Some(body) = self.state_of(*position) else { return };
-                let body = ChannelState { total: *total, ..body };
+                let body = ChannelState { total: *total, fundings: *fundings, ..body };
                 self.states.push(Cosigned { body, parties, signatures: *signatures });
             }
             _ => {}
@@ -188,8 +201,8 @@ impl Hostile {
         let Cosigned { body, signatures, .. } = state;
         let signatures = (detail & 8 == 0).then_some(signatures);
         let position = if detail & 16 == 0 { body.position } else { Position { round, ..body.position } };
-        let (channel, total, seen) = (body.channel, body.total, self.odd_round(detail >> 3));
-        Some(Reestablish { channel, secret: SECRET, position, total, signatures, signed: round, seen })
+        let (ChannelState { channel, total, fundings, .. }, seen) = (body, self.odd_round(detail >> 3));
+        Some(Reestablish { channel, secret: SECRET, position, total, fundings, signatures, signed: round, seen })
     }
 
     /// What it says comes of the change is not what does, or is where nothing changes.
@@ -235,7 +248,7 @@ impl Hostile {
         let (side, movement) = (Side::BOTH[self.honest], Movement::Withdraw);
         let position = Position { round, ..state.body.position };
         let body = ChannelState { position, ..state.body };
-        let change = FundingChange { state: body, side, movement, amount: units(1_000), expires };
+        let change = FundingChange { state: body, side, movement, value: Value::way(units(1_000)), expires };
         Some(match (detail >> 3) & 7 {
             0 => ChannelMessage::Accept { round, signature: state.signatures[self.peer] },
             1 => ChannelMessage::ProposeFunding(change),

@@ -17,6 +17,8 @@ use byway_vm::{Address, Target, purse_of};
 use crate::scene::{COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, SECRET, terms, transfer};
 use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
 
+mod moving;
+
 const PURSE: &str = include_str!("../../../../examples/contracts/compiled/Purse.json");
 const SWAP: &str = include_str!("../../../../examples/contracts/compiled/Swap.json");
 /// What each has of each asset in its account before, in hundredths of a coin.
@@ -42,6 +44,21 @@ fn argument(address: Address) -> Vec<u8> {
     [&[0; 12][..], &address.0].concat()
 }
 
+/// Alice issues one asset, Bob another, and both have of both in their accounts.
+fn with_assets() -> (World, [AssetId; 2]) {
+    let mut world = World::new();
+    let assets = [ALICE, BOB].map(|issuer| {
+        let asset = world.terms(issuer).id();
+        world.must(&world.register_asset(world.coin(issuer), issuer));
+        for person in [ALICE, BOB] {
+            world.must(&world.issue(issuer, person, Value { asset, amount: cents(OWNED) }));
+            world.must(&world.deposit(world.coins_in(person, asset).swap_remove(0), person, cents(OWNED).units()));
+        }
+        asset
+    });
+    (world, assets)
+}
+
 /// An open channel with two assets.
 struct Purses {
     rig: Rig,
@@ -50,16 +67,7 @@ struct Purses {
 
 impl Purses {
     fn new() -> Self {
-        let mut world = World::new();
-        let assets = [ALICE, BOB].map(|issuer| {
-            let asset = world.terms(issuer).id();
-            world.must(&world.register_asset(world.coin(issuer), issuer));
-            for person in [ALICE, BOB] {
-                world.must(&world.issue(issuer, person, Value { asset, amount: cents(OWNED) }));
-                world.must(&world.deposit(world.coins_in(person, asset).swap_remove(0), person, cents(OWNED).units()));
-            }
-            asset
-        });
+        let (world, assets) = with_assets();
         let row = |asset: usize| AssetParts { asset: assets[asset], parts: FIRST[asset].map(cents) };
         let terms = ChannelTerms { assets: ChannelAssets::new([row(0), row(1)]).unwrap(), ..terms() };
         Self { rig: Rig::opened(Rig::begun_in(world, terms)), assets }
@@ -428,7 +436,7 @@ fn whoever_completes_what_builds_on_a_replaced_state_takes_nothing_back() {
         assert_eq!(released.len(), 2);
         let signed = |purses: &Purses, position: Position| {
             let (network, channel) = (purses.rig.world.network, purses.rig.parties[0].machine.id().unwrap());
-            let body = ChannelState { network, channel, total: units(2 * DEPOSIT), position };
+            let body = ChannelState { network, channel, total: units(2 * DEPOSIT), fundings: 0, position };
             (body, Cosigned::sign_one(&body, &purses.rig.world.people[1].identity))
         };
         let (first, _) = released[0];

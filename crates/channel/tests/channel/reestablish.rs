@@ -205,6 +205,7 @@ fn two_states_of_one_round_freeze_the_channel() {
         secret: SECRET,
         position,
         total: units(2 * DEPOSIT),
+        fundings: 0,
         signatures: Some(signatures),
         signed: 1,
         seen: 1,
@@ -236,13 +237,30 @@ fn a_newer_state_is_believed_only_with_both_signatures() {
     let now = rig.now;
     let (channel, total) = (rig.machine(1).id().unwrap(), units(2 * DEPOSIT));
     for (signatures, heard) in [(None, Ok(())), (Some(signatures), Err(PeerFault::Signature))] {
-        let shown =
-            byway_channel::Reestablish { channel, secret: SECRET, position, total, signatures, signed: 5, seen: 5 };
+        let shown = byway_channel::Reestablish {
+            channel,
+            secret: SECRET,
+            position,
+            total,
+            fundings: 0,
+            signatures,
+            signed: 5,
+            seen: 5,
+        };
         assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(shown)), heard);
         assert_eq!(rig.machine(1).position().round, 1);
     }
     let (signatures, signed) = (Some(signatures), u64::MAX);
-    let far = byway_channel::Reestablish { channel, secret: SECRET, position, total, signatures, signed, seen: 5 };
+    let far = byway_channel::Reestablish {
+        channel,
+        secret: SECRET,
+        position,
+        total,
+        fundings: 0,
+        signatures,
+        signed,
+        seen: 5,
+    };
     assert_eq!(rig.machine(1).handle_message(now, ChannelMessage::Reestablish(far)), Err(PeerFault::Round));
     assert_eq!(rig.assert_agreed().round, 1);
 }

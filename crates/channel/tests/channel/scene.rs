@@ -7,14 +7,14 @@ use std::rc::Rc;
 use byway_channel::{Change, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, PeerFault};
 use byway_crypto::IdentitySecret;
 use byway_ledger::Verdict;
-use byway_primitives::{Amount, Batch, Decode, Effect, Encode, Hash, MemoryStore, Span, Time, Token};
+use byway_primitives::{Amount, AssetId, Batch, Decode, Effect, Encode, Hash, MemoryStore, Span, Time, Token};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
     ChannelAssets, ChannelTerms, Environment, FundingChange, Movement, Position, Remainder, Side, WatchSecret,
 };
 use byway_records::genesis::Wait;
-use byway_records::{Call, Channel, ProgramId, Reject, Transaction, verified};
+use byway_records::{Call, Channel, ProgramId, Reject, Transaction, Value, verified};
 use byway_vm::{Address, Target};
 
 use super::strict::{Signed, Signing, StrictSigner, round_in, sent_after};
@@ -73,7 +73,7 @@ pub struct Rig {
     /// What each side's forced calls paid into contracts.
     pub forced: [Amount; 2],
     calls: u64,
-    /// What each has deposited and withdrawn since, as the ledger did it.
+    /// What each has deposited and withdrawn of WAY since, as the ledger did it.
     pub moved: [[Amount; 2]; 2],
 }
 
@@ -243,8 +243,10 @@ impl Rig {
         match call {
             _ if matches!(verdict, Verdict::Rejected(_)) => {}
             ChannelsCall::Fund(change) => {
-                let FundingChange { side, movement, amount, .. } = change.body;
-                add(&mut self.moved[side.index()][usize::from(movement == Movement::Withdraw)], amount);
+                let FundingChange { side, movement, value, .. } = change.body;
+                if value.asset == AssetId::WAY {
+                    add(&mut self.moved[side.index()][usize::from(movement == Movement::Withdraw)], value.amount);
+                }
             }
             ChannelsCall::ForceProgress(force) => add(&mut self.forced[side], force.call.call.value),
             _ => {}
@@ -485,8 +487,18 @@ impl Rig {
     }
 
     pub fn fund(&mut self, side: usize, movement: Movement, amount: u128) -> Result<u64, byway_channel::ProposeError> {
+        self.fund_in(side, movement, Value::way(units(amount)))
+    }
+
+    /// The same of any asset.
+    pub fn fund_in(
+        &mut self,
+        side: usize,
+        movement: Movement,
+        value: Value,
+    ) -> Result<u64, byway_channel::ProposeError> {
         let now = self.now;
-        let asked = self.machine(side).fund(now, movement, units(amount));
+        let asked = self.machine(side).fund(now, movement, value);
         self.collect(side);
         asked
     }
@@ -533,7 +545,7 @@ impl Rig {
             assert_eq!(party.machine.state().root(), one.root);
             assert_eq!(party.machine.released(), &[]);
             assert_eq!(party.machine.funding(), None);
-            assert_eq!(party.machine.total(), self.parties[0].machine.total());
+            assert_eq!(party.machine.held(), self.parties[0].machine.held());
         }
         one
     }

@@ -129,7 +129,7 @@ fn a_peer_that_completes_a_cancelled_update_and_its_cancellation_gains_nothing()
     let network = rig.world.network;
     let accepted: Vec<_> = rig.machine(0).released().iter().map(|released| released.position).collect();
     for position in accepted {
-        let body = ChannelState { network, channel, total, position };
+        let body = ChannelState { network, channel, total, fundings: 0, position };
         let signature = Cosigned::sign_one(&body, &rig.world.people[1].identity);
         let accept = ChannelMessage::Accept { round: position.round, signature };
         rig.machine(0).handle_message(now, accept).unwrap();

@@ -21,7 +21,10 @@ use crate::world::{CAROL, units};
 
 fn cosigned(position: Position, total: u128) -> Cosigned<ChannelState> {
     let (network, channel) = (byway_primitives::NetworkId(Hash([2; 32])), ChannelId(Hash([3; 32])));
-    Cosigned::sign(ChannelState { network, channel, total: units(total), position }, [&person(0), &person(1)])
+    Cosigned::sign(
+        ChannelState { network, channel, total: units(total), fundings: 0, position },
+        [&person(0), &person(1)],
+    )
 }
 
 fn position(round: u64, balances: [u128; 2], lanes: [Lane; 2]) -> Position {

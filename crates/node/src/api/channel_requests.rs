@@ -65,6 +65,9 @@ pub struct ChannelFund {
     pub channel: String,
     pub movement: ChannelMovement,
     pub amount: Amount,
+    /// WAY when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetId>,
     pub idempotency_key: IdempotencyKey,
 }
 
@@ -196,6 +199,7 @@ impl Request for ChannelFund {
             channel: params.required("channel")?,
             movement: params.required("movement")?,
             amount: positive(params)?,
+            asset: params.optional("asset")?,
             idempotency_key: params.required_key()?,
         })
     }

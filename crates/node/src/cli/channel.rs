@@ -155,8 +155,9 @@ async fn fund(
     movement: ChannelMovement,
     args: ChannelFundArgs,
 ) -> anyhow::Result<()> {
-    let ChannelFundArgs { name: ChannelName { channel }, amount, key } = args;
-    let request = ChannelFund { channel, movement, amount, idempotency_key: fresh(key)? };
+    let ChannelFundArgs { name: ChannelName { channel }, amount, asset, key } = args;
+    let asset = asset_named(client, asset).await?;
+    let request = ChannelFund { channel, movement, amount, asset, idempotency_key: fresh(key)? };
     told(globals, client, "Waiting for the peer and the ledger…", "channel_fund", &request, text::standing).await
 }
 

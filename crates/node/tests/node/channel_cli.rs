@@ -54,6 +54,8 @@ fn what_can_be_typed_about_channels() {
         ("channel deposit a1a1 5", true),
         ("channel withdraw a1a1 5", true),
         ("channel withdraw a1a1", false),
+        ("channel deposit a1a1 5 --asset TEST", true),
+        ("channel withdraw a1a1 5 --asset test", false),
         ("channel close a1a1 --alone", true),
         ("channel restore a1a1", true),
         ("channel restore a1a1 --peer ec80", true),
@@ -285,6 +287,10 @@ async fn a_channel_is_opened_paid_in_and_closed() {
     assert_eq!(json_of(directory, &["channel", "absorb", OPEN])["ours"], "0.7");
     assert_eq!(json_of(directory, &["channel", "deposit", OPEN, "5"])["ours"], "5.7");
     assert_eq!(json_of(directory, &["channel", "withdraw", OPEN, "1"])["total"], "9.5");
+    let of_asset = json_of(directory, &["channel", "deposit", OPEN, "4", "--asset", "XYZ"]);
+    assert_eq!((&of_asset["total"], &of_asset["purses"][0]["ours"]), (&json!("9.5"), &json!("4")));
+    let of_asset = json_of(directory, &["channel", "withdraw", OPEN, "1", "--asset", "XYZ"]);
+    assert_eq!(of_asset["purses"][0]["ours"], "3");
     let disputed = json_of(directory, &["channel", "close", OPEN, "--alone"]);
     assert_eq!((&disputed["state"], &disputed["dispute"]["ours"]), (&json!("closing"), &json!(true)));
     let error = failure(directory, &["channel", "pay", AWAY, "1"]);

@@ -42,6 +42,7 @@ async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
         channel: channel.channel.clone(),
         movement,
         amount: amount(text),
+        asset: None,
         idempotency_key: fresh(),
     };
     let more = user.api.channel_fund(fund(ChannelMovement::Deposit, "1")).await.unwrap();
@@ -107,6 +108,7 @@ async fn what_was_asked_for_under_a_key_moves_money_once_also_after_a_restart() 
         channel: channel.channel.clone(),
         movement: ChannelMovement::Deposit,
         amount: amount("0.3"),
+        asset: None,
         idempotency_key: key("deposit"),
     };
     let mut rounds = Vec::new();

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use byway_node::api::*;
-use byway_primitives::{Amount, Time};
+use byway_primitives::{Amount, AssetId, Time};
 use tokio::sync::{broadcast, watch};
 
 use super::fake::id;
@@ -271,6 +271,9 @@ impl FakeChannels {
     pub fn fund(&self, request: &ChannelFund) -> Answer<ChannelRecord> {
         let updated = self.update(&request.channel, |detail| {
             let record = &mut detail.record;
+            if let Some(asset) = request.asset.filter(|asset| *asset != AssetId::WAY) {
+                return fund_asset(record, request, asset).map(|()| None);
+            }
             match request.movement {
                 ChannelMovement::Deposit => {
                     record.ours = plus(record.ours, request.amount);
@@ -400,6 +403,20 @@ fn proposed(detail: &ChannelDetail) -> Answer<()> {
         ChannelState::Proposed => Ok(()),
         _ => Err(ApiError::channel_not_ready("nobody proposes it")),
     }
+}
+
+/// Of an asset beside WAY, which has a purse as long as there is any.
+fn fund_asset(record: &mut ChannelRecord, request: &ChannelFund, asset: AssetId) -> Answer<()> {
+    let place = record.purses.iter().position(|purse| purse.asset == asset);
+    let before = place.map_or(Amount::ZERO, |place| record.purses.remove(place).ours);
+    let ours = match request.movement {
+        ChannelMovement::Deposit => Some(plus(before, request.amount)),
+        ChannelMovement::Withdraw => before.checked_sub(request.amount),
+    };
+    let ours = ours.ok_or_else(|| ApiError::update_refused("the side does not have so much of the asset in the channel"))?;
+    let (theirs, contracts, contract) = (Amount::ZERO, Amount::ZERO, CONTRACT.to_owned());
+    record.purses.push(ChannelPurse { asset, symbol: None, contract, ours, theirs, contracts });
+    Ok(())
 }
 
 fn take(record: &mut ChannelRecord, amount: Amount) -> Answer<()> {

@@ -138,6 +138,7 @@ async fn a_channel_that_is_used_up_ends_the_session_and_says_what_is_missing() {
         channel: opened.channel.clone(),
         movement: ChannelMovement::Deposit,
         amount: amount("0.5"),
+        asset: None,
         idempotency_key: key("more"),
     };
     user.api.channel_fund(deposit).await.unwrap();

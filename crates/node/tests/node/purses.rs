@@ -209,6 +209,22 @@ async fn an_asset_is_paid_and_swapped_in_a_channel_and_is_in_the_wallets_in_the_
     assert_eq!(purse(&taken.record), amounts(["29", "11", "0"]));
     assert_eq!((taken.record.ours, taken.record.theirs), (amount("1.5"), amount("1.5")));
 
+    let fund = |movement, text: &str, name: &str| ChannelFund {
+        channel: channel.channel.clone(),
+        movement,
+        amount: amount(text),
+        asset: Some(asset),
+        idempotency_key: key(name),
+    };
+    let less = user.api.channel_fund(fund(ChannelMovement::Withdraw, "9", "take")).await.unwrap();
+    assert_eq!(purse(&less), amounts(["20", "11", "0"]));
+    until_held(&user, asset, "20", "9").await;
+    let poor = user.api.channel_fund(fund(ChannelMovement::Deposit, "9.01", "poor")).await.unwrap_err();
+    assert_eq!(poor.kind, ErrorKind::InsufficientAccount, "{poor}");
+    let more = user.api.channel_fund(fund(ChannelMovement::Deposit, "2", "put")).await.unwrap();
+    assert_eq!(purse(&more), amounts(["22", "11", "0"]));
+    until(&seller, "both", |channel| purse(channel) == amounts(["11", "22", "0"])).await;
+
     let close = ChannelClose { channel: channel.channel, alone: false };
     assert_eq!(user.api.channel_close(close).await.unwrap().state, ChannelState::Closed);
     until_held(&user, asset, "20", "29").await;

@@ -231,6 +231,7 @@ async fn two_pay_and_call_in_a_virtual_channel_and_part_and_the_ledger_hears_not
         channel: channel.channel.clone(),
         movement: ChannelMovement::Deposit,
         amount: amount("0.1"),
+        asset: None,
         idempotency_key: key("more"),
     };
     assert_eq!(three.user().api.channel_fund(deposit).await.unwrap_err().kind, ErrorKind::ChannelIsVirtual);

@@ -1,4 +1,4 @@
-//! What two parties have of assets beside WAY (row K1): in a channel's terms and entry what each has put in, in a close what each gets.
+//! What two parties have of assets beside WAY (row K1): in a channel's terms and entry what each has put in (less what it has taken out), in a close what each gets.
 //!
 //! What is in a channel of such an asset is in its *purse*, a contract of the channel's first state (`byway_vm::purse_of`).
 

@@ -29,8 +29,10 @@ pub struct Channel {
     pub secrets: [Hash; 2],
     /// What states divide: deposits less withdrawals.
     pub total: Amount,
-    /// What each has put in of other assets than WAY: nothing of these goes in or out before the end.
+    /// What each has put in of other assets than WAY, less what it has taken out.
     pub assets: ChannelAssets,
+    /// How often something has gone in or out since the opening: states are of one such number.
+    pub fundings: u64,
     /// What the ledger took of each side's part for what that did; never more than the reserve.
     pub charged: [Amount; 2],
     pub delegates: [Vec<IdentityId>; 2],
@@ -144,6 +146,7 @@ impl Channel {
             secrets: terms.secrets,
             total,
             assets: terms.assets,
+            fundings: 0,
             charged: [Amount::ZERO; 2],
             delegates: [Vec::new(), Vec::new()],
             signed: position.round,
@@ -370,6 +373,7 @@ impl Encode for Channel {
         self.secrets.iter().for_each(|secret| out.value(secret));
         out.value(&self.total);
         out.value(&self.assets);
+        out.varint(self.fundings);
         put_pair(&self.charged, out);
         self.delegates.iter().for_each(|delegates| out.list(delegates));
         out.varint(self.signed);
@@ -394,6 +398,7 @@ impl Decode for Channel {
             secrets: [input.value()?, input.value()?],
             total: input.value()?,
             assets: input.value()?,
+            fundings: input.u64()?,
             charged: pair(input)?,
             delegates: [input.list(DELEGATES_MAX)?, input.list(DELEGATES_MAX)?],
             signed: input.u64()?,

@@ -210,18 +210,12 @@ pub fn channel_state() -> ChannelState {
         root: Hash([41; 32]),
         environment: Environment { time: Time(1_700_000_000_000), height: 9 },
     };
-    ChannelState { network: NETWORK, channel: CHANNEL, total: Amount::from_units(1_200), position }
+    ChannelState { network: NETWORK, channel: CHANNEL, total: Amount::from_units(1_200), fundings: 300, position }
 }
 
 pub fn funding_change() -> FundingChange {
-    let amount = Amount::from_units(200);
-    FundingChange {
-        state: channel_state(),
-        side: Side::Responder,
-        movement: Movement::Withdraw,
-        amount,
-        expires: Time(77),
-    }
+    let (side, movement) = (Side::Responder, Movement::Withdraw);
+    FundingChange { state: channel_state(), side, movement, value: way(200), expires: Time(77) }
 }
 
 pub fn leaving() -> FundingChange {
@@ -361,6 +355,7 @@ pub fn channel() -> Channel {
         secrets: [WATCH_SECRET.digest(), Hash([46; 32])],
         total: Amount::from_units(1_200),
         assets: channel_assets(),
+        fundings: 300,
         charged: [Amount::from_units(3), Amount::ZERO],
         delegates: [vec![id(3)], Vec::new()],
         signed: 299,

@@ -8,7 +8,9 @@ use byway_channel::{
 };
 use byway_crypto::IdentitySignature;
 use byway_primitives::hash::Context;
-use byway_primitives::{Amount, Batch, Effect, Encode, Hash, IdentityId, MemoryStore, NetworkId, Store, Time, Token};
+use byway_primitives::{
+    Amount, AssetId, Batch, Effect, Encode, Hash, IdentityId, MemoryStore, NetworkId, Store, Time, Token,
+};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{
     ChannelState, ForcedCall, FundingChange, Movement, MutualClose, SignedForcedCall, VirtualClose, VirtualTerms,
@@ -286,8 +288,10 @@ impl Party {
 
 /// What has been moved once a change counts as well.
 pub fn after(mut moved: [i128; 2], change: Option<FundingChange>) -> [i128; 2] {
-    if let Some(FundingChange { side, movement, amount, .. }) = change {
-        let amount = amount.units() as i128;
+    if let Some(FundingChange { side, movement, value, .. }) =
+        change.filter(|change| change.value.asset == AssetId::WAY)
+    {
+        let amount = value.amount.units() as i128;
         moved[side.index()] += match movement {
             Movement::Deposit => amount,
             Movement::Withdraw => -amount,

@@ -14,7 +14,7 @@ use byway_records::channel::entry::channel_key;
 use byway_records::channel::{ChannelState, Cosigned, Environment, Movement, Phase, Side};
 use byway_records::promise::ChannelId;
 use byway_records::state::Settled;
-use byway_records::{Call, Channel, ProgramId, Reject};
+use byway_records::{Call, Channel, ProgramId, Reject, Value};
 use byway_vm::Address;
 
 use super::party::{Fault, Machine, Noted, Party, after};
@@ -283,11 +283,11 @@ impl Situation {
             }
             Action::Deposit(side) => {
                 next.used.deposits += 1;
-                next.act(flaw, side, |machine| machine.fund(now, Movement::Deposit, units(MOVED)))?;
+                next.act(flaw, side, |machine| machine.fund(now, Movement::Deposit, Value::way(units(MOVED))))?;
             }
             Action::Withdraw(side) => {
                 next.used.withdrawals += 1;
-                next.act(flaw, side, |machine| machine.fund(now, Movement::Withdraw, units(MOVED)))?;
+                next.act(flaw, side, |machine| machine.fund(now, Movement::Withdraw, Value::way(units(MOVED))))?;
             }
             Action::Forget(side) => {
                 next.used.forgets += 1;

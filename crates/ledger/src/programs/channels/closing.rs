@@ -29,7 +29,7 @@ pub(super) fn snapshot(
     if channel.phase != Phase::Active {
         return Err(Reject::ChannelPhase);
     }
-    let position = accept(now, &channel, state, channel.total)?;
+    let position = accept(now, &channel, state)?;
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     put(view, id, &signed(channel, position));
     Ok(())
@@ -78,7 +78,7 @@ pub(super) fn slash(
     if channel.phase == Phase::Active {
         return Err(Reject::ChannelPhase);
     }
-    let position = accept(now, &channel, state, channel.total)?;
+    let position = accept(now, &channel, state)?;
     let phase = prolonged(now, &channel, side, By::Showing).unwrap_or(channel.phase);
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     put(view, id, &Channel { phase, ..signed(channel, position) });

@@ -55,15 +55,15 @@ pub(super) fn leave(
     transaction: &VerifiedTransaction,
     leave: &ContractLeave,
 ) -> Result<(), Reject> {
-    let FundingChange { state, movement, amount, .. } = leave.change.body;
+    let FundingChange { state, movement, value: Value { asset, amount }, .. } = leave.change.body;
     let Movement::Leave { contract: address, base } = movement else { return Err(Reject::ContractProof) };
     let channel: Option<Channel> = view.load(ProgramId::CHANNELS, &channel_key(state.channel));
     if channel.is_some_and(|channel| is_purse(&channel.assets, Address(address))) {
         return Err(Reject::PurseLeaves);
     }
     let (account, contract, root) = leaving(&leave.part, Address(address), base).ok_or(Reject::ContractProof)?;
-    // With the same total, states from before would still count.
-    if amount.is_zero() || account.balance != amount || root != state.position.root {
+    // There is no contract on the ledger that has nothing.
+    if asset != AssetId::WAY || amount.is_zero() || account.balance != amount || root != state.position.root {
         return Err(Reject::ContractProof);
     }
     if code_of(view, contract.code).is_none() {
@@ -131,8 +131,8 @@ pub(super) fn call(
     if let Some(AloneAfter { account, paid }) = after {
         take(view, call.caller, call.value)?;
         // A contract may know its callers from then on, and pay them.
-        credit(view, call.caller, way(Amount::ZERO));
-        paid.into_iter().for_each(|(address, amount)| credit(view, IdentityId(address.0), way(amount)));
+        credit(view, call.caller, Value::way(Amount::ZERO));
+        paid.into_iter().for_each(|(address, amount)| credit(view, IdentityId(address.0), Value::way(amount)));
         let contract = account.contract.expect("a contract stays one");
         let before = (entry.nonce, entry.balance, entry.storage);
         (entry.nonce, entry.balance, entry.storage) = (account.nonce, account.balance, contract.storage);
@@ -244,9 +244,5 @@ fn balance(view: &View<'_>, id: IdentityId) -> Amount {
 
 /// Takes from an account that has so much. Whoever has none pays nothing: what has run must not fail for that.
 fn take(view: &mut View<'_>, id: IdentityId, amount: Amount) -> Result<(), Reject> {
-    if amount.is_zero() { Ok(()) } else { debit(view, id, way(amount)) }
-}
-
-fn way(amount: Amount) -> Value {
-    Value { asset: AssetId::WAY, amount }
+    if amount.is_zero() { Ok(()) } else { debit(view, id, Value::way(amount)) }
 }

@@ -29,7 +29,7 @@
 //!
 //! **Virtual channels** have no money here (`guaranteed`).
 //!
-//! **Other assets than WAY** are taken in at the opening, are in contracts of the first state, and are paid out as the last state says,
+//! **Other assets than WAY** are taken in at the opening or later, are in contracts of the state, and are paid out as the last state says,
 //! or as both agree when they part (`purses`).
 //!
 //! **Contracts.** One may leave its channel, and is then an entry of its own that anyone calls (`leaving`).
@@ -139,21 +139,16 @@ fn acts_for(transaction: &VerifiedTransaction, channel: &Channel, side: Side) ->
     if is_delegate { Ok(()) } else { authorised(transaction, channel.parties[side.index()]) }
 }
 
-/// The position that a co-signed state puts the channel in, where it is new and divides `total`.
-fn accept(
-    now: Moment<'_>,
-    channel: &Channel,
-    state: &Cosigned<ChannelState>,
-    total: Amount,
-) -> Result<Position, Reject> {
-    let ChannelState { position, .. } = state.body;
+/// The position that a co-signed state puts the channel in, where it is new and of what is in the channel.
+fn accept(now: Moment<'_>, channel: &Channel, state: &Cosigned<ChannelState>) -> Result<Position, Reject> {
+    let ChannelState { position, total, fundings, .. } = state.body;
     if state.parties != channel.parties {
         return Err(Reject::ChannelParties);
     }
     if !channel.accepts(position.round) {
         return Err(Reject::ChannelRound);
     }
-    if state.body.total != total {
+    if (total, fundings) != (channel.total, channel.fundings) {
         return Err(Reject::ChannelTotal);
     }
     check_balances(channel, &position, total)?;
@@ -163,12 +158,12 @@ fn accept(
 /// The channel with a state to go on from: a newer one, or that which it is in. The other side may have shown the same state
 /// just before, and must not thwart by that what comes with it.
 fn shown(now: Moment<'_>, channel: Channel, state: &Cosigned<ChannelState>) -> Result<Channel, Reject> {
-    let ChannelState { total, position, .. } = state.body;
+    let ChannelState { total, fundings, position, .. } = state.body;
     let is_there = channel.signed == position.round && channel.position == position;
-    if is_there && (state.parties, total) == (channel.parties, channel.total) {
+    if is_there && (state.parties, total, fundings) == (channel.parties, channel.total, channel.fundings) {
         return Ok(channel);
     }
-    let position = accept(now, &channel, state, channel.total)?;
+    let position = accept(now, &channel, state)?;
     Ok(signed(channel, position))
 }
 

@@ -3,7 +3,7 @@
 use byway_primitives::{Amount, AssetId, IdentityId};
 use byway_records::channel::entry::{Code, code_key};
 use byway_records::channel::{
-    Channel, ChannelTerms, Cosigned, Environment, FundingChange, Lane, Movement, Phase, Position, Side, is_lock,
+    Channel, ChannelTerms, Cosigned, Environment, FundingChange, Held, Lane, Movement, Phase, Position, Side, is_lock,
 };
 use byway_records::promise::ChannelId;
 use byway_records::{ProgramId, Reject, Value, VerifiedTransaction};
@@ -32,7 +32,7 @@ pub(super) fn create(
         return Err(Reject::ChannelReserve);
     }
     for (party, deposit) in parties.into_iter().zip(deposits) {
-        debit(view, party, way(deposit))?;
+        debit(view, party, Value::way(deposit))?;
     }
     purses::collect(view, terms)?;
     let accounts = [0, 1].map(|side| (Address::from(parties[side]), deposits[side]));
@@ -58,16 +58,17 @@ pub(super) fn fund(
     }
 }
 
-/// What moves money into the channel or out of it. The state that comes with it is then the last: one that divides another total is of
-/// no use any more.
+/// What moves money into the channel or out of it. The state that comes with it is then the last: one that was signed before is of no use any more,
+/// whatever its round. What is in the purse of an asset that was moved the ledger does not look at: at the end exactly what there is is paid out,
+/// whatever was signed.
 pub(super) fn fund_by(
     view: &mut View<'_>,
     now: Moment<'_>,
     transaction: &VerifiedTransaction,
     change: &Cosigned<FundingChange>,
 ) -> Result<(), Reject> {
-    let FundingChange { state, side, movement, amount, expires } = change.body;
-    let mut channel = load(view, transaction, state.channel)?;
+    let FundingChange { state, side, movement, value, expires } = change.body;
+    let channel = load(view, transaction, state.channel)?;
     if channel.guaranteed.is_some() {
         return Err(Reject::VirtualMoney);
     }
@@ -78,24 +79,22 @@ pub(super) fn fund_by(
         return Err(Reject::ChannelExpired);
     }
     let party = channel.parties[side.index()];
-    let total = match movement {
-        Movement::Deposit => {
-            authorised(transaction, party)?;
-            channel.total.checked_add(amount)
-        }
-        Movement::Withdraw | Movement::Leave { .. } => channel.total.checked_sub(amount),
-    };
-    let total = total.ok_or(Reject::ChannelTotal)?;
+    if movement == Movement::Deposit {
+        authorised(transaction, party)?;
+    }
+    let refusal = if value.asset == AssetId::WAY { Reject::ChannelTotal } else { Reject::PurseSplit };
+    let Held { total, assets, fundings } = Held::of(&channel).after(side, movement, value).ok_or(refusal)?;
+    let mut channel = Channel { total, assets, fundings, ..channel };
     let shown = Cosigned { body: state, parties: change.parties, signatures: change.signatures };
-    let position = accept(now, &channel, &shown, total)?;
+    let position = accept(now, &channel, &shown)?;
     match movement {
-        Movement::Deposit => debit(view, party, way(amount))?,
-        Movement::Withdraw => credit(view, party, way(amount)),
+        Movement::Deposit => debit(view, party, value)?,
+        Movement::Withdraw => credit(view, party, value),
         // The contract has it.
         Movement::Leave { .. } => {}
     }
     charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
-    put(view, state.channel, &Channel { total, ..signed(channel, position) });
+    put(view, state.channel, &signed(channel, position));
     Ok(())
 }
 
@@ -127,8 +126,4 @@ pub(super) fn register_code(view: &mut View<'_>, code: &[u8]) -> Result<(), Reje
     }
     view.store(ProgramId::CHANNELS, key, &Code(code.to_vec()));
     Ok(())
-}
-
-fn way(amount: Amount) -> Value {
-    Value { asset: AssetId::WAY, amount }
 }

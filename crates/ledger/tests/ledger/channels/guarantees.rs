@@ -159,7 +159,13 @@ impl Parent {
             root: Hash([9; 32]),
             environment: self.terms.environment,
         };
-        let state = ChannelState { network: self.terms.network, channel: id, total: units(OWN + OTHERS), position };
+        let state = ChannelState {
+            network: self.terms.network,
+            channel: id,
+            total: units(OWN + OTHERS),
+            fundings: 0,
+            position,
+        };
         let state = Some(Cosigned::sign(state, signers));
         let register = ChannelsCall::RegisterVirtual(Cosigned::sign(self.terms, signers));
         let close = ChannelsCall::CloseSolo { channel: id, side: Side::Initiator, secret: SECRET, state };

@@ -301,7 +301,7 @@ fn what_leaves_is_what_the_state_has_and_nothing_else() {
     empty.set_balance(POT, Amount::ZERO);
     let (nothing, _) = scene.leave(ALICE, &empty, POT, position(&scene, &empty, 2), soon(&scene));
     let refused = [
-        with(&scene, &|body, _| body.amount = units(HELD - 1)),
+        with(&scene, &|body, _| body.value.amount = units(HELD - 1)),
         nothing,
         with(&scene, &|body, _| body.movement = Movement::Withdraw),
         with(&scene, &|body, _| body.state.position.root = state.root()),

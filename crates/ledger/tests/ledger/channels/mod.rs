@@ -12,7 +12,7 @@ mod purses;
 mod sequences;
 mod watching;
 
-use byway_primitives::{Amount, Encode, Hash, Span, Time};
+use byway_primitives::{Amount, AssetId, Encode, Hash, Span, Time};
 use byway_records::call::{CallContract, ChannelsCall, ContractLeave, ForceProgress};
 use byway_records::channel::contract::contract_key;
 use byway_records::channel::entry::channel_key;
@@ -23,7 +23,7 @@ use byway_records::channel::{
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_records::tree::PartialTree;
-use byway_records::{Call, Channel, ProgramId, Reject};
+use byway_records::{Call, Channel, ProgramId, Reject, Value};
 use byway_vm::{Address, Call as VmCall, Outcome, State, Target, WholeAlone};
 
 use crate::world::{ALICE, BOB, CHANNEL_PRICE, Draft, World, units};
@@ -180,8 +180,8 @@ impl Scene {
     }
 
     pub fn signed_position(&self, position: Position) -> Cosigned<ChannelState> {
-        let total = self.channel().total;
-        self.cosign(ChannelState { network: self.world.network, channel: self.id, total, position })
+        let Channel { total, fundings, .. } = self.channel();
+        self.cosign(ChannelState { network: self.world.network, channel: self.id, total, fundings, position })
     }
 
     pub fn snapshot(&self, by: usize, state: Cosigned<ChannelState>) -> Draft {
@@ -205,21 +205,31 @@ impl Scene {
     }
 
     pub fn close_mutual(&self, balances: [u128; 2], expires: Time) -> Draft {
+        self.close_mutual_of(balances, ChannelAssets::NONE, expires)
+    }
+
+    pub fn close_mutual_of(&self, balances: [u128; 2], assets: ChannelAssets, expires: Time) -> Draft {
         let (network, channel) = (self.world.network, self.id);
-        let assets = ChannelAssets::NONE;
         let close = MutualClose { network, channel, balances: balances.map(units), assets, expires };
         draft(ChannelsCall::CloseMutual(self.cosign(close)), &[])
     }
 
     /// Bob's part and Alice's after money of one of them went in or out.
     pub fn fund(&self, person: usize, movement: Movement, amount: u128, position: Position, expires: Time) -> Draft {
-        let total = self.channel().total.units();
+        self.fund_in(person, movement, Value::way(units(amount)), position, expires)
+    }
+
+    /// The same of any asset.
+    pub fn fund_in(&self, person: usize, movement: Movement, value: Value, position: Position, expires: Time) -> Draft {
+        let (total, amount) = (self.channel().total.units(), value.amount.units());
         let total = match movement {
+            _ if value.asset != AssetId::WAY => total,
             Movement::Deposit => total + amount,
             Movement::Withdraw | Movement::Leave { .. } => total.saturating_sub(amount),
         };
-        let state = ChannelState { network: self.world.network, channel: self.id, total: units(total), position };
-        let change = FundingChange { state, side: side_of(person), movement, amount: units(amount), expires };
+        let (network, channel, fundings) = (self.world.network, self.id, self.channel().fundings + 1);
+        let state = ChannelState { network, channel, total: units(total), fundings, position };
+        let change = FundingChange { state, side: side_of(person), movement, value, expires };
         draft(ChannelsCall::Fund(self.cosign(change)), &[person])
     }
 
@@ -236,9 +246,11 @@ impl Scene {
         let amount = after.remove_contract(contract).map_or(Amount::ZERO, |account| account.balance);
         let total = self.channel().total.saturating_sub(amount);
         let position = Position { root: after.root(), ..position };
-        let state_after = ChannelState { network: self.world.network, channel: self.id, total, position };
+        let (network, fundings) = (self.world.network, self.channel().fundings + 1);
+        let state_after = ChannelState { network, channel: self.id, total, fundings, position };
         let movement = Movement::Leave { contract: contract.0, base: state.root() };
-        let change = FundingChange { state: state_after, side: side_of(by), movement, amount, expires };
+        let change =
+            FundingChange { state: state_after, side: side_of(by), movement, value: Value::way(amount), expires };
         let leave = ContractLeave { change: self.cosign(change), part };
         (draft(ChannelsCall::Leave(Box::new(leave)), &[by]), after)
     }

@@ -16,13 +16,14 @@ use crate::world::{ALICE, BOB, CAROL, Draft, World};
 use byway_records::call::ChannelsCall;
 
 mod deep;
+mod moving;
 
 const PURSE: &str = include_str!("../../../../../examples/contracts/compiled/Purse.json");
 const SWAP: &str = include_str!("../../../../../examples/contracts/compiled/Swap.json");
 /// What each has of each asset in its account before, in hundredths of a coin.
-const OWNED: u128 = 1_000;
+pub const OWNED: u128 = 1_000;
 
-fn cents(count: u128) -> Amount {
+pub fn cents(count: u128) -> Amount {
     Amount::from_units(count * 10u128.pow(16))
 }
 
@@ -45,7 +46,7 @@ fn input(file: &str, function: &str, arguments: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// Alice issues one asset, Bob another, and both have of both in their accounts.
-fn with_assets() -> (World, [AssetId; 2]) {
+pub fn with_assets() -> (World, [AssetId; 2]) {
     let mut world = World::new();
     let assets = [ALICE, BOB].map(|issuer| {
         let asset = world.terms(issuer).id();

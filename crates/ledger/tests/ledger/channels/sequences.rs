@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use byway_ledger::{Verdict, audit};
-use byway_primitives::Span;
+use byway_primitives::{Amount, AssetId, Encode, Span};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelState, Closer, Lane, Movement, Phase, Position, Side};
+use byway_records::channel::{AssetParts, ChannelAssets, ChannelState, Closer, Lane, Movement, Phase, Position, Side};
 use byway_records::genesis::Wait;
 use byway_records::state::Settled;
-use byway_records::{Backing, Cosigned};
+use byway_records::{Backing, Cosigned, Value};
 use byway_vm::{State, WholeAlone};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -18,6 +18,8 @@ use proptest::test_runner::TestRunner;
 
 use super::{BANK, DEPOSIT, GAS, LOCK, RESERVE, SAVED, Scene, draft};
 use crate::world::{ALICE, BOB, CHANNEL_PRICE, Draft, units};
+
+mod assets;
 
 const STREAK_MAX: u32 = 4;
 
@@ -52,6 +54,11 @@ enum Stage {
 struct Model {
     stage: Stage,
     total: u128,
+    /// How often something has gone in or out.
+    fundings: u64,
+    /// What each has of an asset beside WAY in its account, and what it has put into the channel, less what it has taken out.
+    asset_accounts: [u128; 2],
+    put_in: [u128; 2],
     signed: u64,
     round: u64,
     balances: [u128; 2],
@@ -71,6 +78,7 @@ struct Model {
 
 struct Run {
     scene: Scene,
+    asset: AssetId,
     model: Model,
     kind: u8,
     /// How many attempts of each kind were possible.
@@ -153,11 +161,15 @@ struct Offer {
 
 impl Run {
     fn new() -> Self {
-        let scene = Scene::new();
+        let (world, [asset, _]) = super::purses::with_assets();
+        let scene = Scene::within(world, |terms| terms);
         let parties = [ALICE, BOB].map(|person| (scene.address(person), units(DEPOSIT)));
         let model = Model {
             stage: Stage::Active,
             total: 2 * DEPOSIT,
+            fundings: 0,
+            asset_accounts: [super::purses::cents(super::purses::OWNED).units(); 2],
+            put_in: [0; 2],
             signed: 0,
             round: 0,
             balances: [DEPOSIT; 2],
@@ -169,7 +181,7 @@ impl Run {
             state: State::new(parties),
             left: None,
         };
-        Self { scene, model, kind: 0, accepted: BTreeMap::new() }
+        Self { scene, asset, model, kind: 0, accepted: BTreeMap::new() }
     }
 
     /// When the next transaction is executed.
@@ -198,8 +210,8 @@ impl Run {
         let lanes = [Lane { capacity: units(lane.0), absorbed }, Lane::default()];
         let position = Position { lanes, root: state.root(), ..self.scene.position(round, balances) };
         let total = if attempt.fault == 2 { total + 1 } else { total };
-        let (network, channel) = (self.scene.world.network, self.scene.id);
-        let signed = self.scene.cosign(ChannelState { network, channel, total: units(total), position });
+        let (network, channel, fundings) = (self.scene.world.network, self.scene.id, self.model.fundings);
+        let signed = self.scene.cosign(ChannelState { network, channel, total: units(total), fundings, position });
         Offer { round, balances, lane, is_faulty, state, signed }
     }
 
@@ -217,7 +229,8 @@ impl Run {
         }
         self.kind = attempt.kind;
         match attempt.kind {
-            0 | 1 => self.fund(attempt),
+            0 => self.fund(attempt),
+            1 => self.fund_asset(attempt),
             2 | 3 => self.snapshot(attempt),
             4 => self.close_solo(attempt),
             5 | 6 => self.slash(attempt),
@@ -258,7 +271,7 @@ impl Run {
             draft = self.scene.fund(who, movement, amount + 1, offer.signed.body.position, until);
             if let Some(byway_records::Call::Channels(ChannelsCall::Fund(change))) = &mut draft.call {
                 let mut body = change.body;
-                body.amount = units(amount);
+                body.value.amount = units(amount);
                 *change = self.scene.cosign(body);
             }
         }
@@ -275,6 +288,7 @@ impl Run {
                 Movement::Deposit => model.accounts[who] -= amount,
                 Movement::Withdraw | Movement::Leave { .. } => model.accounts[who] += amount,
             }
+            model.fundings += 1;
             model.charged[who] += CHANNEL_PRICE;
             model.acts(who);
             model.adopt(&offer);
@@ -408,6 +422,7 @@ impl Run {
             && model.can_pay(who, CHANNEL_PRICE);
         if let Some(bank) = bank.filter(|_| is_possible) {
             model.total -= bank.account.balance.units();
+            model.fundings += 1;
             model.charged[who] += CHANNEL_PRICE;
             model.acts(who);
             (model.signed, model.round, model.state, model.left) = (round, round, after, Some(bank));
@@ -434,10 +449,16 @@ impl Run {
     fn settle(&mut self) {
         self.kind = 10;
         let is_possible = self.model.is_over(self.next());
-        let draft = self.scene.settle();
+        let assets = self.scene.channel().assets;
+        let owners = [ALICE, BOB].map(|person| self.scene.address(person));
+        let witness = self.model.state.witness_of_purses(&assets, owners).to_bytes();
+        let witness = if assets.is_empty() { Vec::new() } else { witness };
+        let read = 16 * witness.len() as u128;
+        let draft = self.scene.settle_with(witness);
         if let (true, Stage::Closing { by, .. }) = (is_possible, &self.model.stage) {
-            self.model.charge_at_most(*by, CHANNEL_PRICE);
+            self.model.charge_at_most(*by, CHANNEL_PRICE + read);
             self.model.pay_out(self.model.balances);
+            self.model.halve_asset();
         }
         self.execute(&draft, is_possible);
     }
@@ -446,7 +467,11 @@ impl Run {
         let alice = attempt.amount;
         let alice = if attempt.shows { RESERVE + alice % self.model.total } else { alice };
         let balances = [alice, self.model.total.saturating_sub(alice) + u128::from(attempt.fault == 1)];
-        let draft = self.scene.close_mutual(balances, self.scene.world.time + Span::seconds(1));
+        let all = self.model.put_in[0] + self.model.put_in[1];
+        let parts = [units(all / 3), units(all - all / 3)];
+        let row = AssetParts { asset: self.asset, parts };
+        let assets = ChannelAssets::new((all > 0).then_some(row)).expect("one");
+        let draft = self.scene.close_mutual_of(balances, assets, self.scene.world.time + Span::seconds(1));
         let is_possible =
             balances.iter().all(|balance| *balance >= RESERVE) && balances[0] + balances[1] == self.model.total;
         if is_possible {
@@ -454,6 +479,8 @@ impl Run {
             self.model.charge_at_most(BOB, CHANNEL_PRICE / 2);
             self.model.lane = (0, 0);
             self.model.pay_out(balances);
+            self.model.put_in = [0; 2];
+            [0, 1].into_iter().for_each(|who| self.model.asset_accounts[who] += parts[who].units());
         }
         self.execute(&draft, is_possible);
     }
@@ -474,6 +501,8 @@ impl Run {
     fn compare(&self) {
         let model = &self.model;
         assert_eq!(self.scene.accounts(), model.accounts);
+        let of_asset = |person| self.scene.world.account_in(person, self.asset).map_or(0, |held| held.balance.units());
+        assert_eq!([ALICE, BOB].map(of_asset), model.asset_accounts);
         let left = self.scene.contract(BANK).map(|entry| (entry.balance, entry.storage));
         let expected = model.left.as_ref().map(|left| &left.account);
         let expected = expected.map(|account| (account.balance, account.contract.expect("it is one").storage));
@@ -488,6 +517,8 @@ impl Run {
         let turn = channel.turn.map(|turn| (turn.after.index(), (turn.until.time.0, turn.until.commits)));
         assert_eq!(turn, model.turn);
         assert_eq!((channel.total, channel.charged), (units(model.total), model.charged.map(units)));
+        let put_in = channel.assets.of(self.asset).map(|row| row.parts.map(Amount::units));
+        assert_eq!((channel.fundings, put_in.unwrap_or_default()), (model.fundings, model.put_in));
         let index = |side: Side| if side == Side::Initiator { 0 } else { 1 };
         let stage = match channel.phase {
             Phase::Active => Stage::Active,

@@ -73,7 +73,7 @@ fn updates() -> anyhow::Result<f64> {
         environment: Environment { time: NOW, height: 7 },
     };
     let total = Amount::from_units(1 << 31);
-    let state = ChannelState { network: NETWORK, channel: ChannelId(Hash([4; 32])), total, position };
+    let state = ChannelState { network: NETWORK, channel: ChannelId(Hash([4; 32])), total, fundings: 0, position };
     let mut bytes = state.to_bytes();
     let last = bytes.len() - 1;
     rate(|count| {

@@ -303,8 +303,11 @@ pub struct ChannelShowArgs {
 pub struct ChannelFundArgs {
     #[command(flatten)]
     pub name: ChannelName,
-    /// In WAY
+    /// In WAY, or in the asset that is named
     pub amount: Amount,
+    /// Another asset than WAY: its symbol or id
+    #[arg(long)]
+    pub asset: Option<AssetName>,
     #[command(flatten)]
     pub key: KeyArg,
 }

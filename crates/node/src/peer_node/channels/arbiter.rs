@@ -7,7 +7,7 @@ use byway_records::channel::entry::{channel_key, code_key};
 use byway_records::channel::guaranteed::outcome_key;
 use byway_records::channel::{CallOutcome, Environment, ForcedReceipt, Movement, Outcome};
 use byway_records::promise::ChannelId;
-use byway_records::{Call, Channel, ProgramId, Reject, Transaction, TransactionId};
+use byway_records::{Call, Channel, ProgramId, Reject, Transaction, TransactionId, Value};
 use byway_vm::{Account, Address, Target, code_hash, purse_code};
 use tokio::sync::oneshot;
 
@@ -41,7 +41,7 @@ const ASKED_AGAIN_MAX: u8 = 16;
 pub(super) enum Moved {
     Own {
         movement: Movement,
-        amount: Amount,
+        value: Value,
     },
     /// A contract, as it was when it was asked for.
     Leaving {
@@ -231,11 +231,8 @@ impl Actor {
             }
             Some(KeyFate::Proposed(_) | KeyFate::Opened(_)) | None => {}
         }
-        let balance = self.account(self.me()).balance;
-        if let Moved::Own { movement: Movement::Deposit, amount } = movable.what
-            && balance < amount
-        {
-            return Err(ApiError::insufficient_account(amount, balance));
+        if let Moved::Own { movement: Movement::Deposit, value } = movable.what {
+            self.check_deposit(value)?;
         }
         if self.channels.to_fund.contains_key(&key) {
             return Err(ApiError::channel_not_ready(
@@ -245,6 +242,17 @@ impl Actor {
         self.channels.to_fund.insert(key, movable);
         self.advance_funding(key);
         Ok(())
+    }
+
+    /// Whether our account holds so much.
+    fn check_deposit(&self, value: Value) -> Answer<()> {
+        let Value { asset, amount } = value;
+        let balance = self.account_of(self.me(), asset).balance;
+        match self.asset_tag(asset) {
+            _ if balance >= amount => Ok(()),
+            Some(tag) => Err(ApiError::insufficient_asset_account(&tag.symbol, amount, balance)),
+            None => Err(ApiError::insufficient_account(amount, balance)),
+        }
     }
 
     /// Asks for what waits to be put in or taken out, as soon as nothing else is open in the channel.
@@ -276,7 +284,7 @@ impl Actor {
     fn move_money(&mut self, key: ChannelKey, what: Moved) -> Option<Result<u64, ProposeError>> {
         let now = self.clock.now();
         self.market.with_channel(now, key, &self.market_journal, |channel| match what {
-            Moved::Own { movement, amount } => Some(channel.fund(now, movement, amount)),
+            Moved::Own { movement, value } => Some(channel.fund(now, movement, value)),
             Moved::Leaving { contract, seen } if channel.state().account(contract) == seen => {
                 Some(channel.leave(now, contract))
             }

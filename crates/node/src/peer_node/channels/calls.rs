@@ -179,7 +179,7 @@ impl PeerNode {
 
     /// Puts money in or takes some out, and waits until the ledger has done it.
     pub(in super::super) async fn fund_channel(&self, request: ChannelFund) -> Answer<ChannelRecord> {
-        let ChannelFund { channel, movement, amount, idempotency_key } = request;
+        let ChannelFund { channel, movement, amount, asset, idempotency_key } = request;
         let movement = match movement {
             ChannelMovement::Deposit => Movement::Deposit,
             ChannelMovement::Withdraw => Movement::Withdraw,
@@ -188,8 +188,9 @@ impl PeerNode {
         let key = self
             .ask(move |actor| {
                 let key = actor.channel_named(&channel)?;
-                let once = Some(Once::fund(&idempotency_key, key, movement, amount));
-                actor.fund_channel(key, Movable { what: Moved::Own { movement, amount }, once, asker, gave_way: 0 })?;
+                let value = actor.value_of(asset.unwrap_or(AssetId::WAY), amount)?;
+                let once = Some(Once::fund(&idempotency_key, key, movement, value));
+                actor.fund_channel(key, Movable { what: Moved::Own { movement, value }, once, asker, gave_way: 0 })?;
                 Ok(key)
             })
             .await?;

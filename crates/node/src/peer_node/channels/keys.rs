@@ -7,6 +7,7 @@
 use byway_channel::{Change, ChannelHandle, ChannelKey};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Encode, Hash, Space, Store};
+use byway_records::Value;
 use byway_records::channel::Movement;
 use byway_vm::Address;
 use serde::{Deserialize, Serialize};
@@ -74,9 +75,9 @@ impl Once {
         Self::new(key, channel, b"promise", &amount.to_bytes())
     }
 
-    pub fn fund(key: &IdempotencyKey, channel: ChannelKey, movement: Movement, amount: Amount) -> Self {
+    pub fn fund(key: &IdempotencyKey, channel: ChannelKey, movement: Movement, value: Value) -> Self {
         let way: &[u8] = if movement == Movement::Deposit { b"deposit" } else { b"withdraw" };
-        Self::new(key, channel, way, &amount.to_bytes())
+        Self::new(key, channel, way, &value.to_bytes())
     }
 
     pub fn open(request: &ChannelOpen) -> Self {
@@ -224,7 +225,7 @@ mod tests {
             Once::update(&key, channel(1), &pay("6")),
             Once::update(&key, channel(2), &pay("5")),
             Once::promise(&key, channel(1), "5".parse().unwrap()),
-            Once::fund(&key, channel(1), Movement::Deposit, "5".parse().unwrap()),
+            Once::fund(&key, channel(1), Movement::Deposit, Value::way("5".parse().unwrap())),
         ] {
             assert!(read.0.find(&other.key, other.call, now).is_err(), "another thing under the same key");
         }

@@ -35,6 +35,15 @@ pub struct Purse {
     pub rest: Amount,
 }
 
+/// What a contract has of an asset in a channel, and what it may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContractPurse {
+    pub asset: AssetId,
+    pub has: Amount,
+    /// How much of what each party has in the purse that party lets it take: the most there can be for more than that.
+    pub may_take: [Amount; 2],
+}
+
 /// The call by which a side pays `to` out of what it has of an asset.
 pub fn purse_payment(from: Side, asset: AssetId, to: Address, amount: Amount) -> ContractCall {
     let words = [[&[0; 12][..], &to.0].concat(), [&[0; 16][..], &amount.units().to_be_bytes()].concat()];
@@ -96,6 +105,18 @@ impl Ground {
 }
 
 impl<S: Signer> ChannelMachine<S> {
+    /// What a contract has in purses, and may take there: its code decides over that, too. Of assets of which it has nothing and may take none there is
+    /// no row.
+    pub fn contract_purses(&self, contract: Address) -> Vec<ContractPurse> {
+        let (state, parties) = (self.state(), self.ground().addresses());
+        let rows = self.held().assets.iter().map(|row| ContractPurse {
+            asset: row.asset,
+            has: state.in_purse(row.asset, contract).unwrap_or_default(),
+            may_take: parties.map(|party| state.approved_in_purse(row.asset, party, contract)),
+        });
+        rows.filter(|row| !row.has.is_zero() || row.may_take.iter().any(|amount| !amount.is_zero())).collect()
+    }
+
     /// What there is of assets beside WAY; before the channel is open, what there will be. Nothing where this side does not know the newest state.
     pub fn purses(&self) -> Vec<Purse> {
         let ground = self.ground();

@@ -198,8 +198,23 @@ pub struct ChannelConsent {
     pub to_us: Option<Amount>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_peer: Option<Amount>,
+    /// What the contract has of other assets than WAY, and may take: whoever gives it other code lets that decide over it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub purses: Vec<ContractPurseRecord>,
     /// It counts until then, by the ledger's time, and as long as the contract is not called.
     pub until_ms: Time,
+}
+
+/// What a contract has of an asset, and may take of what the two have of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractPurseRecord {
+    pub asset: AssetId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<Symbol>,
+    pub has: Amount,
+    /// No more than this side has: what it approved.
+    pub takes_ours: Amount,
+    pub takes_theirs: Amount,
 }
 
 /// Something that happened to a channel.

@@ -74,6 +74,7 @@ fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
         code: None,
         to_us: Some(coins("0.25")),
         to_peer: Some(Amount::ZERO),
+        purses: Vec::new(),
         until_ms: Time(4_000_000_000_000),
     };
     let consents = if channel == AWAY { vec![wanted] } else { Vec::new() };
@@ -413,7 +414,8 @@ fn fund_asset(record: &mut ChannelRecord, request: &ChannelFund, asset: AssetId)
         ChannelMovement::Deposit => Some(plus(before, request.amount)),
         ChannelMovement::Withdraw => before.checked_sub(request.amount),
     };
-    let ours = ours.ok_or_else(|| ApiError::update_refused("the side does not have so much of the asset in the channel"))?;
+    let ours =
+        ours.ok_or_else(|| ApiError::update_refused("the side does not have so much of the asset in the channel"))?;
     let (theirs, contracts, contract) = (Amount::ZERO, Amount::ZERO, CONTRACT.to_owned());
     record.purses.push(ChannelPurse { asset, symbol: None, contract, ours, theirs, contracts });
     Ok(())

@@ -98,7 +98,15 @@ fn consent(consent: &ChannelConsent) -> String {
     } else {
         "we ask for the same"
     };
-    format!("{what}; done if {whose} ({} left)", duration(consent.until_ms.since(now()).0 / 1000))
+    let stakes: String = consent.purses.iter().map(stake).collect();
+    format!("{what}{stakes}; done if {whose} ({} left)", duration(consent.until_ms.since(now()).0 / 1000))
+}
+
+/// What a contract has of an asset, and may take.
+fn stake(purse: &ContractPurseRecord) -> String {
+    let ContractPurseRecord { asset, symbol, has, takes_ours, takes_theirs } = purse;
+    let name = symbol.as_ref().map_or_else(|| short(asset), ToString::to_string);
+    format!("; it has {has} {name}, and may take {takes_ours} of ours and {takes_theirs} of the peer's")
 }
 
 /// What has changed since `before`.

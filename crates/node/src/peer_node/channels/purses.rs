@@ -1,13 +1,13 @@
 //! Assets beside WAY in channels: putting some in, paying with them, and showing what there is.
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, Purse, purse_payment};
+use byway_channel::{Change, ChannelKey, ChannelMachine, ContractPurse, Purse, purse_payment};
 use byway_crypto::IdentitySecret;
 use byway_primitives::{Amount, AssetId};
 use byway_records::channel::{AssetParts, ChannelAssets, ChannelTerms, Side};
 use byway_vm::{Address, purse_of};
 
 use super::Actor;
-use crate::api::{Answer, ApiError, ChannelAssetDeposit, ChannelPurse};
+use crate::api::{Answer, ApiError, ChannelAssetDeposit, ChannelPurse, ContractPurseRecord};
 
 impl Actor {
     /// What both are to put in beside WAY. We propose the channel.
@@ -54,6 +54,25 @@ impl Actor {
             contracts: rest,
         });
         shown.collect()
+    }
+
+    /// What a contract has of them, and may take of what the two have.
+    pub(super) fn purses_of_contract(
+        &self,
+        channel: &ChannelMachine<IdentitySecret>,
+        contract: Address,
+    ) -> Vec<ContractPurseRecord> {
+        let (ours, theirs) = (channel.side().index(), channel.side().other().index());
+        let purses = channel.purses();
+        let owned = |asset, side: usize| {
+            purses.iter().find(|purse| purse.asset == asset).map_or(Amount::ZERO, |purse| purse.owned[side])
+        };
+        let rows = channel.contract_purses(contract).into_iter().map(|ContractPurse { asset, has, may_take }| {
+            let takes = |side: usize| may_take[side].min(owned(asset, side));
+            let symbol = self.asset_tag(asset).map(|tag| tag.symbol);
+            ContractPurseRecord { asset, symbol, has, takes_ours: takes(ours), takes_theirs: takes(theirs) }
+        });
+        rows.collect()
     }
 
     /// The same of a channel whose journal can't be read: what each has put in is all that the ledger says.

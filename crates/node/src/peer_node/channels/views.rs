@@ -11,7 +11,8 @@ use byway_vm::Target;
 use super::{Actor, CLOSED_MAX, LOG_MAX};
 use crate::api::{
     Answer, ApiError, ChannelCloser, ChannelConsent, ChannelDetail, ChannelDispute, ChannelHealth, ChannelLaneRecord,
-    ChannelLogEntry, ChannelRecord, ChannelRemainder, ChannelState, ContractRecord, ContractWishKind, Reason,
+    ChannelLogEntry, ChannelRecord, ChannelRemainder, ChannelState, ContractPurseRecord, ContractRecord,
+    ContractWishKind, Reason,
 };
 
 type OwnChannel = ChannelMachine<IdentitySecret>;
@@ -151,7 +152,11 @@ impl Actor {
         let side = channel.side();
         let consents = [(true, channel.consent()), (false, channel.asked())].into_iter();
         let consents = consents.filter_map(|(ours, consent)| Some((ours, consent?)));
-        let consents = consents.map(|(ours, (wish, until))| consent(ours, wish, until, side)).collect();
+        let consents = consents.map(|(ours, (wish, until))| {
+            let purses = self.purses_of_contract(channel, wish.contract());
+            consent(ours, wish, purses, until, side)
+        });
+        let consents = consents.collect();
         let record = self.channel_record(key, channel);
         Some(ChannelDetail { record, remainder, deployed: deployed.collect(), consents, log })
     }
@@ -340,7 +345,13 @@ fn describe(change: &Change, side: Side) -> String {
 }
 
 /// What one side wants to be done, and the other has not asked for.
-fn consent(ours: bool, wish: &ContractWish, until_ms: Time, side: Side) -> ChannelConsent {
+fn consent(
+    ours: bool,
+    wish: &ContractWish,
+    purses: Vec<ContractPurseRecord>,
+    until_ms: Time,
+    side: Side,
+) -> ChannelConsent {
     let (kind, code, shares) = match wish {
         ContractWish::Upgrade { code, .. } => (ContractWishKind::Upgrade, Some(hex::encode(code.0)), None),
         ContractWish::Remove { shares, .. } => (ContractWishKind::Remove, None, *shares),
@@ -348,7 +359,7 @@ fn consent(ours: bool, wish: &ContractWish, until_ms: Time, side: Side) -> Chann
     };
     let [to_us, to_peer] = [side, side.other()].map(|of| shares.map(|shares| shares[of.index()]));
     let contract = format!("0x{}", hex::encode(wish.contract().0));
-    ChannelConsent { ours, wish: kind, contract, code, to_us, to_peer, until_ms }
+    ChannelConsent { ours, wish: kind, contract, code, to_us, to_peer, purses, until_ms }
 }
 
 /// What both are to do to a contract, in words.

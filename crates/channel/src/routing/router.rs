@@ -18,7 +18,7 @@ use super::passage::{
     earned_key, entries, passage_key, payment_key,
 };
 use super::payer::Seeking;
-use super::question::{Allowance, Query, Question};
+use super::question::{Allowance, Asking, Query, Question};
 use super::terms::HubTerms;
 use super::wish::{LastAct, Wish};
 use crate::change::{Change, ContractCall};
@@ -135,7 +135,7 @@ pub struct Router {
     pub(super) earned: Earned,
     pub(super) seeking: BTreeMap<PaymentHash, Seeking>,
     pub(super) questions: BTreeMap<QuestionId, Question>,
-    pub(super) allowances: BTreeMap<IdentityId, Allowance>,
+    pub(super) allowances: BTreeMap<Asking, Allowance>,
     pub(super) wishes: BTreeMap<ChannelId, Vec<Wish>>,
     pub(super) last_acts: BTreeMap<ChannelId, LastAct>,
     pub(super) out: Outbox<RoutingMessage, RoutingNews>,

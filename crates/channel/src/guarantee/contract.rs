@@ -192,13 +192,6 @@ pub fn accepts(call: &ContractCall, place: Address, id: ChannelId) -> bool {
     is_of_it && call.target == Target::Contract(place)
 }
 
-/// The guarantee that a call accepts, and the contract that it would be in.
-pub fn accepted_by(call: &ContractCall) -> Option<(Address, ChannelId)> {
-    let Target::Contract(place) = call.target else { return None };
-    let id = call.input.strip_prefix(&ACCEPT)?.first_chunk()?;
-    Some((place, ChannelId(Hash(*id))))
-}
-
 /// Whether a call would offer this.
 pub fn offers(call: &ContractCall, id: ChannelId) -> bool {
     call.input.starts_with(&OFFER) && call.input.get(4..36) == Some(&id.0.0[..])

@@ -8,6 +8,7 @@ use byway_records::Channel;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Cosigned, VirtualClose, VirtualTerms};
 use byway_records::promise::ChannelId;
+use byway_vm::Address;
 
 use super::message::{GuaranteeMessage, GuaranteeRefusal};
 use super::record::{GUARANTEES, Held, HeldStage, Own, entries, held_key, own_key};
@@ -210,6 +211,18 @@ impl Guarantees {
             parents: held.parents.to_vec(),
             stands: held.stage == HeldStage::Standing,
         })
+    }
+
+    /// The offers that a hub accepts, or has accepted, by the channels that they are in: until it has, nothing else is proposed there
+    /// ([`Channels::note_accepting`]).
+    pub fn accepting(&self) -> BTreeMap<ChannelId, Vec<(Address, ChannelId)>> {
+        let mut accepting: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (id, held) in self.held.iter().filter(|(_, held)| held.stage != HeldStage::Over) {
+            for (parent, place) in held.parents.into_iter().zip(held.places) {
+                accepting.entry(parent).or_default().push((place, *id));
+            }
+        }
+        accepting
     }
 
     /// What the ledger says each side is paid, of the virtual channels that matter here; for

@@ -98,7 +98,9 @@ impl Market {
 
     /// What the guarantees want done; false if that is nothing.
     pub(super) fn carry_guarantees(&mut self, now: Time) -> bool {
-        let effects = self.channels.guarantees.poll();
+        let Carried { own, guarantees, .. } = &mut self.channels;
+        let effects = guarantees.poll();
+        own.note_accepting(guarantees.accepting());
         let (mut batch, mut is_something) = (Batch::new(), false);
         for effect in effects {
             // That they want to be looked at later is nothing to be done now.

@@ -165,6 +165,8 @@ fn a_hub_whose_money_has_gone_elsewhere_before_it_has_signed_accepts_neither() {
     // It looks, and before it can do anything its money goes out by an update of its own.
     net.nodes[HUB].is_acting = false;
     net.pass_until("the hub wants to", |net| net.nodes[HUB].guarantees.held().count() == 1);
+    // The channel has not heard yet that an offer is being accepted in it.
+    net.nodes[HUB].channels.note_accepting(Default::default());
     net.pay(HUB, parent, 4_000_000);
     net.nodes[HUB].is_acting = true;
     net.pass(Span::minutes(1));

@@ -295,6 +295,7 @@ impl Net {
             }
             touched.into_iter().for_each(|id| node.guarantees.handle_channel(now, &node.channels, id));
             let asked = node.guarantees.poll();
+            node.channels.note_accepting(node.guarantees.accepting());
             is_done &= asked.is_empty();
             for effect in asked {
                 match effect {

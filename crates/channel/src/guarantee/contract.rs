@@ -78,6 +78,12 @@ impl Guarantee {
         let parts = (terms.deposits[own], terms.deposits[other]);
         (self.party, self.hub, self.side) == (party, hub, side) && (self.own_part, self.hub_part) == parts
     }
+
+    /// What the contract has for it; `None` if that is too much to count.
+    pub fn held(&self) -> Option<Amount> {
+        let more = if self.stage == Stage::Offered { self.fee } else { self.hub_part };
+        self.own_part.checked_add(more)
+    }
 }
 
 impl Offer {

@@ -24,6 +24,9 @@ const LOOK_AGAIN: Span = Span::seconds(5);
 /// How often somebody is told again what it does not react to, and the ledger is handed again what had no effect.
 pub(super) const SAY_AGAIN: Span = Span::seconds(10);
 
+/// How often it is asked what a channel holds that is not known.
+pub(super) const RECALL_AGAIN: Span = Span::minutes(1);
+
 /// What guarantees emit.
 pub type GuaranteeEffect = Effect<IdentityId, GuaranteeMessage, GuaranteeNews>;
 
@@ -52,6 +55,15 @@ pub enum GuaranteeNews {
     /// A virtual channel has to be closed on the ledger, since a channel that it is guaranteed in is being closed.
     CloseAlone {
         channel: ChannelId,
+    },
+    /// A virtual channel of ours is guaranteed, and lost here: it is taken up anew
+    /// ([`Channels::find_virtual`]).
+    Find {
+        terms: Cosigned<VirtualTerms>,
+    },
+    /// A channel holds guarantees that this node, which is no hub, knows nothing of. Whoever may know of them was asked.
+    Unknown {
+        parent: ChannelId,
     },
     /// A hub's: hand this to the ledger with a fee that pays for it.
     Submit(ChannelsCall),
@@ -151,6 +163,9 @@ pub(super) enum Said {
     End,
     Settle,
     Certificate,
+    Recall,
+    /// To that one of the two.
+    Named(usize),
     /// Not said, but known since.
     Resolve,
 }
@@ -276,6 +291,8 @@ impl Guarantees {
             GuaranteeMessage::Close { close } => self.handle_close_of_others(now, channels, peer, &close),
             GuaranteeMessage::Certified { certificate } => self.handle_certified(now, channels, peer, certificate),
             GuaranteeMessage::Over { channel } => self.handle_over(peer, channel),
+            GuaranteeMessage::Recall => self.handle_recall(now, peer),
+            GuaranteeMessage::Named { terms } => self.handle_named(now, channels, peer, &terms),
         }
         self.finish(now, channels);
     }
@@ -302,6 +319,7 @@ impl Guarantees {
         let held = self.held.iter().filter(|(_, held)| held.parents.contains(&channel)).map(|(id, _)| *id);
         let touched: Vec<_> = own.chain(held).collect();
         touched.into_iter().for_each(|id| self.advance(now, channels, id));
+        self.ask_for_unknown(now, channels, channel);
         self.finish(now, channels);
     }
 
@@ -329,6 +347,8 @@ impl Guarantees {
         ids.into_iter().for_each(|id| self.take_up(now, channels, id));
         let all: Vec<_> = self.own.keys().chain(self.held.keys()).copied().collect();
         all.into_iter().for_each(|id| self.advance(now, channels, id));
+        let parents: Vec<_> = channels.iter().filter_map(|(_, machine)| machine.id()).collect();
+        parents.into_iter().for_each(|parent| self.ask_for_unknown(now, channels, parent));
         self.finish(now, channels);
     }
 
@@ -352,7 +372,8 @@ impl Guarantees {
     /// Whether it is time to say that, or to say it again.
     pub(super) fn is_time_to(&mut self, now: Time, channel: ChannelId, what: Said) -> bool {
         let last = self.said.get(&(channel, what));
-        let is_time = last.is_none_or(|at| now.since(*at) >= SAY_AGAIN);
+        let again = if what == Said::Recall { RECALL_AGAIN } else { SAY_AGAIN };
+        let is_time = last.is_none_or(|at| now.since(*at) >= again);
         if is_time {
             self.said.insert((channel, what), now);
         }

@@ -149,6 +149,7 @@ impl Guarantees {
         if self.pay_out(now, id, parent, (contract, own.side), own.certificate.as_ref()) {
             return;
         }
+        self.find_lost(channels, id, own);
         let life = sight::machine(channels, id).map(ChannelMachine::life);
         if parent.life() == Life::Closing {
             if self.is_time_to(now, id, Said::CloseAlone) {

@@ -167,6 +167,7 @@ impl Market {
                     let _ = own.with(key, |machine| machine.close(now));
                 }
             }
+            GuaranteeNews::Find { terms } => _ = own.find_virtual(now, &terms),
             told => self.tell(MarketNews::Guarantee(Box::new(told))),
         }
     }

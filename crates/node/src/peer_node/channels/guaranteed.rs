@@ -151,13 +151,21 @@ impl Actor {
             GuaranteeNews::Declined { peer, channel, refusal } => {
                 tracing::info!(%peer, channel = id_text(channel), %refusal, "a virtual channel is not guaranteed");
             }
+            GuaranteeNews::Unknown { parent } => {
+                let channel = id_text(parent);
+                tracing::warn!(
+                    channel,
+                    "the channel holds a guarantee that this node knows nothing of; the hub is asked what for"
+                );
+            }
             // The market has done that.
             GuaranteeNews::Told { .. }
             | GuaranteeNews::Propose { .. }
             | GuaranteeNews::Force { .. }
             | GuaranteeNews::Close { .. }
             | GuaranteeNews::Part { .. }
-            | GuaranteeNews::CloseAlone { .. } => {}
+            | GuaranteeNews::CloseAlone { .. }
+            | GuaranteeNews::Find { .. } => {}
         }
     }
 
@@ -213,6 +221,7 @@ impl Actor {
             return None;
         }
         match news {
+            ChannelNews::Found => Some("it was lost here, and the hub or the peer has told of it"),
             ChannelNews::Opened => Some("the hub guarantees the channel"),
             ChannelNews::Closed => {
                 Some("it is over; what was in it is in the channels with the hub, or is about to be")

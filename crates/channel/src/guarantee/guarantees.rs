@@ -56,6 +56,11 @@ pub enum GuaranteeNews {
     CloseAlone {
         channel: ChannelId,
     },
+    /// A virtual channel of ours is not guaranteed, and nothing is offered for it any more
+    /// ([`ChannelMachine::give_up`](crate::ChannelMachine::give_up)).
+    GiveUp {
+        channel: ChannelId,
+    },
     /// A virtual channel of ours is guaranteed, and lost here: it is taken up anew
     /// ([`Channels::find_virtual`]).
     Find {
@@ -72,7 +77,7 @@ pub enum GuaranteeNews {
         hub: IdentityId,
         terms: Option<GuaranteeTerms>,
     },
-    /// A hub does not guarantee a channel of ours; what was offered comes back at the offer's end.
+    /// A hub does not guarantee a channel of ours; what was offered comes back at once, or at the offer's end.
     Refused {
         channel: ChannelId,
         refusal: GuaranteeRefusal,

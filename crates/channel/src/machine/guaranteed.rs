@@ -125,6 +125,13 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
+    /// The hub does not guarantee it, and what this side has offered for it is back: nothing of it is ever used.
+    pub fn give_up(&mut self) {
+        if self.record.backing.is_some() && self.record.life == Life::Signed {
+            self.end();
+        }
+    }
+
     // For whoever looks at the guarantees in this channel.
 
     /// Whether the ledger would execute a call of ours: it is not the other side's turn.

@@ -4,7 +4,7 @@
 //! carried out now, it comes again.
 
 use byway_channel::guarantee::{GuaranteeEffect, GuaranteeMessage, GuaranteeNews, GuaranteeTerms, Guarantees};
-use byway_channel::{ChannelHandle, ChannelKey, InitiateError};
+use byway_channel::{ChannelHandle, ChannelKey, ChannelMachine, InitiateError};
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Span, Store, Time};
@@ -165,6 +165,11 @@ impl Market {
             GuaranteeNews::Part { channel } => {
                 if let Some(key) = key(channel) {
                     let _ = own.with(key, |machine| machine.close(now));
+                }
+            }
+            GuaranteeNews::GiveUp { channel } => {
+                if let Some(key) = key(channel) {
+                    let _ = own.with(key, ChannelMachine::give_up);
                 }
             }
             GuaranteeNews::Find { terms } => _ = own.find_virtual(now, &terms),

@@ -27,9 +27,10 @@ fn is_refused(mut net: Net, terms: VirtualTerms, reason: GuaranteeRefusal) {
         assert!(net.nodes[node].news.iter().any(was_refused));
         assert_eq!((net.gain(node), contract::holds(net.machine(node, net.parent(node)).state())), (0, false));
     }
+    assert!(net.is_clean(), "it is forgotten at once");
+    assert_eq!([ONE, OTHER].map(|node| net.nodes[node].channels.iter().count()), [1; 2], "no virtual channel is left");
     net.pass(OFFER_OVER);
-    net.pass_until("it is forgotten", Net::is_clean);
-    net.pass_until("no virtual channel is left", |net| net.nodes[ONE].channels.iter().count() == 1);
+    assert_eq!([ONE, HUB, OTHER].map(|node| net.gain(node)), [0; 3]);
     assert_eq!(net.calls, []);
 }
 

@@ -143,6 +143,11 @@ impl Node {
                     let _ = self.channels.with(key, |machine| machine.close(now));
                 }
             }
+            GuaranteeNews::GiveUp { channel } => {
+                if let Some(key) = key(channel) {
+                    let _ = self.channels.with(key, ChannelMachine::give_up);
+                }
+            }
             GuaranteeNews::Find { terms } => drop(self.channels.find_virtual(now, terms)),
             GuaranteeNews::Submit(call) => self.steps.push_back(Step::Submit(call.clone())),
             _ => {}

@@ -165,6 +165,7 @@ impl Actor {
             | GuaranteeNews::Close { .. }
             | GuaranteeNews::Part { .. }
             | GuaranteeNews::CloseAlone { .. }
+            | GuaranteeNews::GiveUp { .. }
             | GuaranteeNews::Find { .. } => {}
         }
     }

@@ -102,10 +102,11 @@ pub enum GuaranteeNews {
     Released {
         channel: ChannelId,
     },
-    /// A hub's: it has not guaranteed a channel that was offered by this peer.
+    /// A hub's: it has not guaranteed a channel that was offered by this peer, and of all that would be in it.
     Declined {
         peer: IdentityId,
         channel: ChannelId,
+        amount: Amount,
         refusal: GuaranteeRefusal,
     },
 }

@@ -19,7 +19,8 @@ use crate::world::units;
 fn is_refused(mut net: Net, terms: VirtualTerms, reason: GuaranteeRefusal) {
     net.propose_with(terms);
     net.pass(Span::minutes(2));
-    let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { refusal, .. } if *refusal == reason);
+    let all = terms.total().unwrap();
+    let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { amount, refusal, .. } if (*amount, *refusal) == (all, reason));
     assert!(net.nodes[HUB].news.iter().any(declined), "{reason:?}: {:?}", net.nodes[HUB].news);
     assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
     for node in [ONE, OTHER] {

@@ -18,7 +18,7 @@ use byway_vm::code_hash;
 
 use super::views::id_text;
 use super::{Actor, ChannelDesk};
-use crate::api::{Answer, ApiError, ChannelGuarantee, ChannelGuaranteeState, ChannelOpen, HubGuarantee};
+use crate::api::{Answer, ApiError, ChannelGuarantee, ChannelGuaranteeState, ChannelOpen, HubGuarantee, Reason};
 
 /// How long a virtual channel goes on where nobody says.
 const LIFE_DEFAULT: Span = Span::days(7);
@@ -148,7 +148,12 @@ impl Actor {
             GuaranteeNews::Released { channel } => {
                 tracing::info!(channel = id_text(channel), "a virtual channel is over that this node has guaranteed");
             }
-            GuaranteeNews::Declined { peer, channel, refusal } => {
+            GuaranteeNews::Declined { peer, channel, amount, refusal } => {
+                self.note_declined(
+                    peer,
+                    amount,
+                    Reason::new("not_guaranteed", format!("a virtual channel: {refusal}")),
+                );
                 tracing::info!(%peer, channel = id_text(channel), %refusal, "a virtual channel is not guaranteed");
             }
             GuaranteeNews::Unknown { parent } => {

@@ -11,6 +11,7 @@ use byway_primitives::{Amount, Effect, IdentityId, NetworkId, Store, Time};
 use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Environment, Side};
 use byway_records::promise::ChannelId;
+use byway_vm::Address;
 
 use crate::journal::{ChannelJournalError, Life, handles, put_handle, remove_handle};
 use crate::ledger_view::LedgerView;
@@ -76,6 +77,8 @@ pub struct Channels<S> {
     pub(crate) effects: Vec<(ChannelKey, ChannelsEffect)>,
     /// What became of virtual channels, as far as that matters here.
     pub(crate) outcomes: BTreeMap<ChannelId, [Amount; 2]>,
+    /// The offers of guarantees that are being accepted, or are accepted, in each.
+    pub(crate) accepting: BTreeMap<ChannelId, Vec<(Address, ChannelId)>>,
 }
 
 impl<S: Signer + Clone> Channels<S> {
@@ -93,6 +96,7 @@ impl<S: Signer + Clone> Channels<S> {
             wakes: BTreeSet::new(),
             effects: Vec::new(),
             outcomes: BTreeMap::new(),
+            accepting: BTreeMap::new(),
         };
         for (id, handle) in handles(store)? {
             let machine = match ChannelMachine::load(channels.signer.clone(), id, store) {

@@ -5,6 +5,7 @@
 
 use byway_primitives::{Effect, IdentityId, Time};
 use byway_records::Channel;
+use byway_records::channel::{Cosigned, VirtualTerms};
 use byway_records::promise::ChannelId;
 
 use crate::channels::{ChannelHandle, ChannelKey, Channels};
@@ -32,9 +33,21 @@ impl<S: Signer + Clone> Channels<S> {
         if self.named.contains_key(&id) {
             return false;
         }
-        let Some(machine) = ChannelMachine::found(self.signer.clone(), self.network, id, entry, now) else {
+        let found = ChannelMachine::found(self.signer.clone(), self.network, id, entry, now);
+        found.map(|machine| self.take_up_found(now, id, machine)).is_some()
+    }
+
+    /// A virtual channel of ours that is guaranteed, where the journal hasn't it: it is taken up as both agreed to open it. Whether it was.
+    pub fn find_virtual(&mut self, now: Time, terms: &Cosigned<VirtualTerms>) -> bool {
+        let id = terms.body.id();
+        if self.named.contains_key(&id) || terms.body.network != self.network {
             return false;
-        };
+        }
+        let found = ChannelMachine::found_virtual(self.signer.clone(), terms, now);
+        found.map(|machine| self.take_up_found(now, id, machine)).is_some()
+    }
+
+    fn take_up_found(&mut self, now: Time, id: ChannelId, machine: ChannelMachine<S>) {
         let key = ChannelKey { peer: machine.peer(), handle: self.handle_of_found(id) };
         self.unreadable.remove(&id);
         self.machines.insert(key, machine);
@@ -44,7 +57,11 @@ impl<S: Signer + Clone> Channels<S> {
             // A peer that breaks the protocol does so again on the next connection.
             let _ = self.hear_of_found(now, known, greeting);
         }
-        true
+    }
+
+    /// Peers that have said where they stand in channels that are not known here.
+    pub(crate) fn greeters(&self) -> impl Iterator<Item = IdentityId> {
+        self.greetings.keys().map(|(peer, _)| *peer)
     }
 
     /// Whether a channel was found on the ledger, and its peer has not been heard since.

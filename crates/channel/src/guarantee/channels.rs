@@ -1,6 +1,6 @@
 //! What holding many channels has to do with virtual ones: each is shown the ledger according to its guarantee.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::{Amount, Time};
 use byway_records::Channel;
@@ -50,6 +50,21 @@ impl<S: Signer + Clone> Channels<S> {
     /// [`handle_ledger`](Self::handle_ledger) for each.
     pub fn note_outcomes(&mut self, outcomes: BTreeMap<ChannelId, [Amount; 2]>) {
         self.outcomes = outcomes;
+    }
+
+    /// In which channels offers are being accepted ([`Guarantees::accepting`](super::Guarantees::accepting)): said after whatever the
+    /// guarantees did, before anything else is proposed in a channel.
+    pub fn note_accepting(&mut self, accepting: BTreeMap<ChannelId, Vec<(Address, ChannelId)>>) {
+        if accepting == self.accepting {
+            return;
+        }
+        let before = std::mem::replace(&mut self.accepting, accepting);
+        let touched: BTreeSet<_> = before.into_keys().chain(self.accepting.keys().copied()).collect();
+        for id in touched {
+            let accepting = self.accepting.get(&id).cloned().unwrap_or_default();
+            let machine = self.named.get(&id).and_then(|key| self.machines.get_mut(key));
+            machine.into_iter().for_each(|machine| machine.note_accepting(accepting.clone()));
+        }
     }
 
     /// What of all that is what a peer's proposal says.

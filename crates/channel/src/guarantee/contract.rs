@@ -78,6 +78,12 @@ impl Guarantee {
         let parts = (terms.deposits[own], terms.deposits[other]);
         (self.party, self.hub, self.side) == (party, hub, side) && (self.own_part, self.hub_part) == parts
     }
+
+    /// What the contract has for it; `None` if that is too much to count.
+    pub fn held(&self) -> Option<Amount> {
+        let more = if self.stage == Stage::Offered { self.fee } else { self.hub_part };
+        self.own_part.checked_add(more)
+    }
 }
 
 impl Offer {
@@ -190,13 +196,6 @@ pub fn resolve_certified(caller: Side, place: Address, side: Side, certificate: 
 pub fn accepts(call: &ContractCall, place: Address, id: ChannelId) -> bool {
     let is_of_it = call.input.starts_with(&ACCEPT) && call.input.get(4..36) == Some(&id.0.0[..]);
     is_of_it && call.target == Target::Contract(place)
-}
-
-/// The guarantee that a call accepts, and the contract that it would be in.
-pub fn accepted_by(call: &ContractCall) -> Option<(Address, ChannelId)> {
-    let Target::Contract(place) = call.target else { return None };
-    let id = call.input.strip_prefix(&ACCEPT)?.first_chunk()?;
-    Some((place, ChannelId(Hash(*id))))
 }
 
 /// Whether a call would offer this.

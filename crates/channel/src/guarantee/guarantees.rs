@@ -8,6 +8,7 @@ use byway_records::Channel;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Cosigned, VirtualClose, VirtualTerms};
 use byway_records::promise::ChannelId;
+use byway_vm::Address;
 
 use super::message::{GuaranteeMessage, GuaranteeRefusal};
 use super::record::{GUARANTEES, Held, HeldStage, Own, entries, held_key, own_key};
@@ -22,6 +23,9 @@ use crate::signer::Signer;
 const LOOK_AGAIN: Span = Span::seconds(5);
 /// How often somebody is told again what it does not react to, and the ledger is handed again what had no effect.
 pub(super) const SAY_AGAIN: Span = Span::seconds(10);
+
+/// How often it is asked what a channel holds that is not known.
+pub(super) const RECALL_AGAIN: Span = Span::minutes(1);
 
 /// What guarantees emit.
 pub type GuaranteeEffect = Effect<IdentityId, GuaranteeMessage, GuaranteeNews>;
@@ -52,6 +56,20 @@ pub enum GuaranteeNews {
     CloseAlone {
         channel: ChannelId,
     },
+    /// A virtual channel of ours is not guaranteed, and nothing is offered for it any more
+    /// ([`ChannelMachine::give_up`](crate::ChannelMachine::give_up)).
+    GiveUp {
+        channel: ChannelId,
+    },
+    /// A virtual channel of ours is guaranteed, and lost here: it is taken up anew
+    /// ([`Channels::find_virtual`]).
+    Find {
+        terms: Cosigned<VirtualTerms>,
+    },
+    /// A channel holds guarantees that this node, which is no hub, knows nothing of. Whoever may know of them was asked.
+    Unknown {
+        parent: ChannelId,
+    },
     /// A hub's: hand this to the ledger with a fee that pays for it.
     Submit(ChannelsCall),
     /// A hub has said on what terms it guarantees channels.
@@ -59,7 +77,7 @@ pub enum GuaranteeNews {
         hub: IdentityId,
         terms: Option<GuaranteeTerms>,
     },
-    /// A hub does not guarantee a channel of ours; what was offered comes back at the offer's end.
+    /// A hub does not guarantee a channel of ours; what was offered comes back at once, or at the offer's end.
     Refused {
         channel: ChannelId,
         refusal: GuaranteeRefusal,
@@ -84,10 +102,11 @@ pub enum GuaranteeNews {
     Released {
         channel: ChannelId,
     },
-    /// A hub's: it has not guaranteed a channel that was offered by this peer.
+    /// A hub's: it has not guaranteed a channel that was offered by this peer, and of all that would be in it.
     Declined {
         peer: IdentityId,
         channel: ChannelId,
+        amount: Amount,
         refusal: GuaranteeRefusal,
     },
 }
@@ -150,6 +169,9 @@ pub(super) enum Said {
     End,
     Settle,
     Certificate,
+    Recall,
+    /// To that one of the two.
+    Named(usize),
     /// Not said, but known since.
     Resolve,
 }
@@ -212,6 +234,18 @@ impl Guarantees {
         })
     }
 
+    /// The offers that a hub accepts, or has accepted, by the channels that they are in: until it has, nothing else is proposed there
+    /// ([`Channels::note_accepting`]).
+    pub fn accepting(&self) -> BTreeMap<ChannelId, Vec<(Address, ChannelId)>> {
+        let mut accepting: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (id, held) in self.held.iter().filter(|(_, held)| held.stage != HeldStage::Over) {
+            for (parent, place) in held.parents.into_iter().zip(held.places) {
+                accepting.entry(parent).or_default().push((place, *id));
+            }
+        }
+        accepting
+    }
+
     /// What the ledger says each side is paid, of the virtual channels that matter here; for
     /// [`Channels::note_outcomes`].
     pub fn outcomes(&self) -> BTreeMap<ChannelId, [Amount; 2]> {
@@ -263,6 +297,8 @@ impl Guarantees {
             GuaranteeMessage::Close { close } => self.handle_close_of_others(now, channels, peer, &close),
             GuaranteeMessage::Certified { certificate } => self.handle_certified(now, channels, peer, certificate),
             GuaranteeMessage::Over { channel } => self.handle_over(peer, channel),
+            GuaranteeMessage::Recall => self.handle_recall(now, peer),
+            GuaranteeMessage::Named { terms } => self.handle_named(now, channels, peer, &terms),
         }
         self.finish(now, channels);
     }
@@ -289,6 +325,7 @@ impl Guarantees {
         let held = self.held.iter().filter(|(_, held)| held.parents.contains(&channel)).map(|(id, _)| *id);
         let touched: Vec<_> = own.chain(held).collect();
         touched.into_iter().for_each(|id| self.advance(now, channels, id));
+        self.ask_for_unknown(now, channels, channel);
         self.finish(now, channels);
     }
 
@@ -316,6 +353,8 @@ impl Guarantees {
         ids.into_iter().for_each(|id| self.take_up(now, channels, id));
         let all: Vec<_> = self.own.keys().chain(self.held.keys()).copied().collect();
         all.into_iter().for_each(|id| self.advance(now, channels, id));
+        let parents: Vec<_> = channels.iter().filter_map(|(_, machine)| machine.id()).collect();
+        parents.into_iter().for_each(|parent| self.ask_for_unknown(now, channels, parent));
         self.finish(now, channels);
     }
 
@@ -339,7 +378,8 @@ impl Guarantees {
     /// Whether it is time to say that, or to say it again.
     pub(super) fn is_time_to(&mut self, now: Time, channel: ChannelId, what: Said) -> bool {
         let last = self.said.get(&(channel, what));
-        let is_time = last.is_none_or(|at| now.since(*at) >= SAY_AGAIN);
+        let again = if what == Said::Recall { RECALL_AGAIN } else { SAY_AGAIN };
+        let is_time = last.is_none_or(|at| now.since(*at) >= again);
         if is_time {
             self.said.insert((channel, what), now);
         }

@@ -33,7 +33,7 @@ impl Guarantees {
         let id = terms.body.id();
         if let Some(held) = self.held.get(&id) {
             if held.stage == HeldStage::Over {
-                self.refuse(peer, id, GuaranteeRefusal::Again);
+                self.refuse(peer, &terms.body, GuaranteeRefusal::Again);
                 self.let_go(channels, peer, id);
             }
             return;
@@ -45,7 +45,7 @@ impl Guarantees {
                 self.advance_held(now, channels, id);
             }
             Err(refusal) => {
-                self.refuse(peer, id, refusal);
+                self.refuse(peer, &terms.body, refusal);
                 self.let_go(channels, peer, id);
             }
         }
@@ -63,9 +63,10 @@ impl Guarantees {
         }
     }
 
-    fn refuse(&mut self, peer: IdentityId, channel: ChannelId, refusal: GuaranteeRefusal) {
+    fn refuse(&mut self, peer: IdentityId, terms: &VirtualTerms, refusal: GuaranteeRefusal) {
+        let (channel, amount) = (terms.id(), terms.total().unwrap_or(Amount::MAX));
         self.out.send(peer, GuaranteeMessage::Refuse { channel, refusal });
-        self.out.notify(GuaranteeNews::Declined { peer, channel, refusal });
+        self.out.notify(GuaranteeNews::Declined { peer, channel, amount, refusal });
     }
 
     /// Goes as far as it goes now.

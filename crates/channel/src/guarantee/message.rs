@@ -23,6 +23,10 @@ pub enum GuaranteeMessage {
     Certified { certificate: CertifiedClose },
     /// The time of the channel is over: its parties are to part.
     Over { channel: ChannelId },
+    /// Which virtual channels of the sender's does the receiver guarantee, or have with it? Its journal may have lost them.
+    Recall,
+    /// This one.
+    Named { terms: Cosigned<VirtualTerms> },
 }
 
 /// Why a hub does not guarantee a channel.
@@ -96,6 +100,11 @@ impl Encode for GuaranteeMessage {
                 out.byte(6);
                 out.value(&channel.0);
             }
+            GuaranteeMessage::Recall => out.byte(7),
+            GuaranteeMessage::Named { terms } => {
+                out.byte(8);
+                out.value(terms);
+            }
         }
     }
 }
@@ -110,6 +119,8 @@ impl Decode for GuaranteeMessage {
             4 => Self::Close { close: input.value()? },
             5 => Self::Certified { certificate: input.value()? },
             6 => Self::Over { channel: ChannelId(input.value()?) },
+            7 => Self::Recall,
+            8 => Self::Named { terms: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "guarantee message", value: other.into() }),
         })
     }

@@ -57,6 +57,8 @@
 //! registers the virtual channel, closes it, settles it, and has the guarantee paid out by force. A parent is not closed together
 //! as long as it holds a guarantee.
 //!
+//! *A disk is lost.* The hub, and the other party, tell which virtual channels there are ([`lost`]); the rest is as with any lost channel.
+//!
 //! # Deviations
 //!
 //! - *The parties don't say where their guarantees are*: the hub finds them in its channels.
@@ -64,13 +66,14 @@
 //!
 //! # Not here
 //!
-//! A virtual channel over two hubs; one whose parent is virtual; watchtowers for virtual channels; virtual channels of a disk that is lost, which the hub ends at their time.
+//! A virtual channel over two hubs; one whose parent is virtual; watchtowers for virtual channels.
 
 mod channels;
 pub mod contract;
 mod guarantees;
 mod hub;
 mod judge;
+mod lost;
 mod message;
 mod party;
 mod record;

@@ -6,7 +6,7 @@ use byway_records::promise::ChannelId;
 use byway_vm::Address;
 
 use super::contract::{self, Guarantee, Offer, Stage};
-use super::guarantees::{GuaranteeNews, Guarantees, Said};
+use super::guarantees::{GuaranteeNews, Guarantees, SAY_AGAIN, Said};
 use super::message::{GuaranteeMessage, GuaranteeRefusal};
 use super::record::Own;
 use super::sight::{Found, Sought, find};
@@ -85,6 +85,10 @@ impl Guarantees {
             return self.out.notify(GuaranteeNews::Ended { channel: id });
         };
         if own.is_refused {
+            // Whoever waits for the channel to open has heard why it doesn't by then.
+            if now.since(own.since) >= SAY_AGAIN {
+                self.out.notify(GuaranteeNews::GiveUp { channel: id });
+            }
             return;
         }
         let hub = own.terms.body.hub;
@@ -149,6 +153,7 @@ impl Guarantees {
         if self.pay_out(now, id, parent, (contract, own.side), own.certificate.as_ref()) {
             return;
         }
+        self.find_lost(channels, id, own);
         let life = sight::machine(channels, id).map(ChannelMachine::life);
         if parent.life() == Life::Closing {
             if self.is_time_to(now, id, Said::CloseAlone) {

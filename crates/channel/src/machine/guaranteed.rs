@@ -9,7 +9,8 @@ use byway_primitives::{Amount, Effect, Encode, Time};
 use byway_records::Channel;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Agreed as _, ChannelOutcome, Cosigned, Position, VirtualClose, VirtualTerms};
-use byway_vm::{State, Target};
+use byway_records::promise::ChannelId;
+use byway_vm::{Address, State, Target};
 
 use super::{ChannelMachine, in_order};
 use crate::backing::Backing;
@@ -18,7 +19,7 @@ use crate::guarantee::terms::is_possible;
 use crate::guarantee::{OFFER_TIME, contract};
 use crate::journal::Life;
 use crate::message::ChannelMessage;
-use crate::news::{ChannelNews, ProposeError};
+use crate::news::ChannelNews;
 use crate::signer::Signer;
 
 /// Offers end at a whole second, since contracts count those.
@@ -124,6 +125,13 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
+    /// The hub does not guarantee it, and what this side has offered for it is back: nothing of it is ever used.
+    pub fn give_up(&mut self) {
+        if self.record.backing.is_some() && self.record.life == Life::Signed {
+            self.end();
+        }
+    }
+
     // For whoever looks at the guarantees in this channel.
 
     /// Whether the ledger would execute a call of ours: it is not the other side's turn.
@@ -135,23 +143,25 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Whoever accepts one guarantee has to accept another too, so nothing else may come between: what is half-signed then could undo
     /// it, or take what is put in.
-    pub(super) fn note_acceptance(&mut self, change: &Change) -> Result<(), ProposeError> {
-        let Change::Call(call) = change else { return self.is_accepting() };
-        if let Some(accepted) = contract::accepted_by(call) {
-            self.accepting = Some(accepted);
-            return Ok(());
-        }
-        let is_of_guarantees = contract::all(&self.state).any(|place| call.target == Target::Contract(place));
-        if is_of_guarantees { Ok(()) } else { self.is_accepting() }
+    pub(super) fn keeps_out(&self, change: &Change) -> bool {
+        let is_of_guarantees = match change {
+            Change::Call(call) => contract::all(&self.state).any(|place| call.target == Target::Contract(place)),
+            _ => false,
+        };
+        !is_of_guarantees && self.is_accepting()
     }
 
-    fn is_accepting(&self) -> Result<(), ProposeError> {
-        let accepting = self.accepting.and_then(|(place, id)| contract::read(&self.state, place, id));
-        let is_waiting = accepting.is_some_and(|guarantee| {
+    fn is_accepting(&self) -> bool {
+        let accepting = self.accepting.iter().filter_map(|(place, id)| contract::read(&self.state, *place, *id));
+        accepting.into_iter().any(|guarantee| {
             let is_in_time = self.environment().time < guarantee.deadline;
             guarantee.stage == contract::Stage::Offered && is_in_time
-        });
-        if is_waiting { Err(ProposeError::Busy) } else { Ok(()) }
+        })
+    }
+
+    /// What this side accepts here, by what it has written down.
+    pub(crate) fn note_accepting(&mut self, accepting: Vec<(Address, ChannelId)>) {
+        self.accepting = accepting;
     }
 
     /// The last co-signed position beneath what was forced, and its state.

@@ -8,10 +8,11 @@
 
 use byway_primitives::{Amount, Batch, NetworkId, Time};
 use byway_records::Channel;
-use byway_records::channel::{ChannelTerms, Held, Side};
+use byway_records::channel::{ChannelTerms, Cosigned, Held, Side, VirtualTerms};
 use byway_records::promise::ChannelId;
 
 use super::{ChannelMachine, Link, ROUNDS_FORGOTTEN};
+use crate::backing::Backing;
 use crate::change::Ground;
 use crate::journal::{Health, Life};
 use crate::signer::Signer;
@@ -45,6 +46,18 @@ impl<S: Signer> ChannelMachine<S> {
             record.health = Health::Recovering;
         }
         channel.persist(batch);
+        Some(channel)
+    }
+
+    /// Our side of a virtual channel, as both agreed to open it: the ledger may have nothing of it. `None` where it is not ours.
+    pub fn found_virtual(signer: S, terms: &Cosigned<VirtualTerms>, now: Time) -> Option<Self> {
+        let VirtualTerms { network, terms: inner, hub, dispute, ends, environment, nonce } = terms.body;
+        let root = Ground { network, terms: inner }.first_state(inner.deposits).root();
+        let entry = Channel::registered(&terms.body, terms.body.total()?, root);
+        let mut channel = Self::found(signer, network, terms.body.id(), &entry, now)?;
+        channel.record.backing = Some(Backing { hub, dispute, ends, environment, nonce });
+        channel.record.authorisations = terms.signatures.map(Some);
+        channel.persist(Batch::new());
         Some(channel)
     }
 

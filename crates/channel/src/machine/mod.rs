@@ -95,8 +95,8 @@ pub struct ChannelMachine<S> {
     early_promise: Option<LanePromise>,
     /// What the peer last asked our user's consent to.
     asked: Option<Consent>,
-    /// The guarantee that this side accepts here, and its contract: until it has, nothing else is proposed.
-    accepting: Option<(Address, ChannelId)>,
+    /// The guarantees that this side accepts here, and their contracts: until it has, nothing else is proposed.
+    accepting: Vec<(Address, ChannelId)>,
     /// What became of virtual channels that the peer's proposal says something of.
     outcomes: Vec<ChannelOutcome>,
     /// What is still executed of the peer's calls.
@@ -199,7 +199,7 @@ impl<S: Signer> ChannelMachine<S> {
             early: None,
             early_promise: None,
             asked: None,
-            accepting: None,
+            accepting: Vec::new(),
             outcomes: Vec::new(),
             peer_gas: PeerGas::new(started.unwrap_or(Time::ZERO)),
             is_asked_to_part: false,

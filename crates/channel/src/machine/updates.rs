@@ -34,7 +34,9 @@ impl<S: Signer> ChannelMachine<S> {
         if self.is_peers_turn {
             return Err(ProposeError::Turn);
         }
-        self.note_acceptance(&change)?;
+        if self.keeps_out(&change) {
+            return Err(ProposeError::Busy);
+        }
         let before = self.record.consent.clone();
         self.consent_to(ContractWish::of(&change))?;
         let released = self.release(now, change, None);

@@ -7,6 +7,7 @@ use byway_primitives::{Batch, Encode, Span, Time};
 use byway_records::call::channels::{PURSES_BYTES_MAX, WITNESS_BYTES_MAX};
 use byway_records::call::{ChannelsCall, ForceProgress};
 use byway_records::channel::{ChannelState, Cosigned, Environment, ForcedCall, Phase};
+use byway_records::genesis::Wait;
 use byway_records::state::Deadline;
 use byway_records::{Channel, SignedPromise};
 use byway_vm::{Address, Call, Target};
@@ -21,6 +22,10 @@ use crate::signer::Signer;
 
 /// How long a call that is to be forced may be on its way to the ledger.
 const FORCED_TIME_MAX: Span = Span::minutes(2);
+/// What part of a lock period before the end of a virtual channel what is promised in it is claimed …
+const CLAIM_PART: u64 = 4;
+/// … and how many commits before it at the least.
+const CLAIM_COMMITS: u64 = 2;
 
 impl<S: Signer> ChannelMachine<S> {
     /// The ledger at its newest final checkpoint. Called for each, and first thing after a start: what happened
@@ -54,7 +59,7 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// The ledger has paid out, or will never have the channel.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         let mut batch = Batch::new();
         self.log.remove(&mut batch, self.record.id);
         self.record.life = Life::Closed;
@@ -92,7 +97,7 @@ impl<S: Signer> ChannelMachine<S> {
         }
         if is_older {
             self.show(now, Show::Slash);
-        } else if let Some(promise) = self.claim(entry) {
+        } else if let Some(promise) = self.claim(entry).filter(|_| self.is_time_to_claim(entry, until)) {
             let claim = Show::Claim(promise.promise.amount);
             if self.is_time_for(claim, now) {
                 self.submitted = Some((claim, now));
@@ -130,6 +135,16 @@ impl<S: Signer> ChannelMachine<S> {
     fn claim(&self, entry: &Channel) -> Option<SignedPromise> {
         let (payer, taken) = (self.record.side.other().index(), self.record.taken?.promise);
         (entry.position.lanes[payer].due(amount_of(&taken)) > entry.due()[payer]).then_some(taken)
+    }
+
+    /// A claim in a virtual channel is paid for by its transaction, and prolongs nothing beyond the channel's end. So what is promised after the first claim is
+    /// claimed together, shortly before the ledger could settle.
+    fn is_time_to_claim(&self, entry: &Channel, until: Deadline) -> bool {
+        let Wait { millis, commits } = entry.lock;
+        let is_first = entry.claims[self.record.side.other().index()].is_none();
+        let soon = self.ledger.environment.time + Span(millis.0 / CLAIM_PART);
+        let is_near = until.passed(soon, self.ledger.commits.saturating_add((commits / CLAIM_PART).max(CLAIM_COMMITS)));
+        entry.guaranteed.is_none() || is_first || is_near
     }
 
     fn show(&mut self, now: Time, what: Show) {

@@ -136,15 +136,15 @@ impl Router {
                 }
                 Found::Unknown | Found::Unsettled => return,
                 Found::There(_, Lock::Open { .. }) => {
-                    self.opened.insert(id);
+                    self.note_opened(id, passage);
                     self.tell(passage, preimage);
                 }
                 // Nobody takes it back before its time; so it was opened, and is cleared away.
                 Found::Gone if is_before(channels, &incoming) => {
-                    self.opened.insert(id);
+                    self.note_opened(id, passage);
                     self.tell(passage, preimage);
                 }
-                Found::Gone | Found::Over => is_lost = !self.opened.contains(&id),
+                Found::Gone | Found::Over => is_lost = !passage.is_opened,
             }
         } else {
             self.tell(passage, preimage);
@@ -164,6 +164,13 @@ impl Router {
                 let (amount, fee) = (outgoing.amount, incoming.amount.saturating_sub(outgoing.amount));
                 self.note_forwarded(id, amount, fee);
             }
+        }
+    }
+
+    /// Written down before the one before can clear it away: what happens to a channel next comes after what is written here.
+    fn note_opened(&mut self, id: PassageId, passage: &Passage) {
+        if !passage.is_opened {
+            self.put_passage(id, Passage { is_opened: true, ..passage.clone() });
         }
     }
 

@@ -44,8 +44,8 @@ impl Router {
         let incoming = Incoming { lock, conduit, amount, until };
         let judged = self.judge(channels, machine, hash, &incoming, sealed);
         let (outgoing, stage) = judged.unwrap_or_else(|reason| (None, Stage::Failing(Failure::here(reason))));
-        let (incoming, is_proposed) = (Some(incoming), false);
-        let passage = Passage { hash, incoming, outgoing, is_proposed, since: now, stage };
+        let (incoming, is_proposed, is_opened) = (Some(incoming), false, false);
+        let passage = Passage { hash, incoming, outgoing, is_proposed, is_opened, since: now, stage };
         self.put_passage(name, passage.clone());
         if let Stage::Failing(failure) = stage {
             self.say_failed(channels, &passage, failure);

@@ -15,7 +15,7 @@ use super::order::PartsId;
 /// Where payments over several channels are journaled.
 pub const ROUTING: Space = Space("routing");
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const PASSAGE: Context = Context("byway 1 routing passage");
 const LOCK: Context = Context("byway 1 routing lock");
 
@@ -43,6 +43,8 @@ pub(crate) struct Passage {
     pub outgoing: Option<Outgoing>,
     /// Whether the outgoing lock was ever proposed, so that it may stand whatever is seen.
     pub is_proposed: bool,
+    /// Whether the incoming lock was seen open: it is paid, whatever becomes of the lock.
+    pub is_opened: bool,
     pub since: Time,
     pub stage: Stage,
 }
@@ -185,8 +187,8 @@ pub enum PaymentFailure {
 impl Passage {
     /// One that begins here.
     pub(crate) fn own(since: Time, hash: PaymentHash, outgoing: Outgoing) -> Self {
-        let (incoming, outgoing, is_proposed) = (None, Some(outgoing), false);
-        Self { hash, incoming, outgoing, is_proposed, since, stage: Stage::Locking }
+        let (incoming, outgoing, is_proposed, is_opened) = (None, Some(outgoing), false, false);
+        Self { hash, incoming, outgoing, is_proposed, is_opened, since, stage: Stage::Locking }
     }
 }
 
@@ -313,6 +315,7 @@ impl Encode for Passage {
         out.option(self.incoming.as_ref());
         out.option(self.outgoing.as_ref());
         out.flag(self.is_proposed);
+        out.flag(self.is_opened);
         out.value(&self.since);
         match &self.stage {
             Stage::Locking => out.byte(0),
@@ -341,6 +344,7 @@ impl Decode for Passage {
             incoming: input.option()?,
             outgoing: input.option()?,
             is_proposed: input.flag()?,
+            is_opened: input.flag()?,
             since: input.value()?,
             stage: match input.byte()? {
                 0 => Stage::Locking,

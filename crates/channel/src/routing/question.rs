@@ -28,6 +28,12 @@ const QUESTIONS_AT_ONCE: u64 = 64;
 /// How long it takes until one more of its is answered.
 const QUESTION_EVERY: Span = Span::millis(50);
 
+/// What part of the questions that this hub may ask at another those of one peer may be that it passes on there: they count as its own.
+const PASSED_ON_PART: u64 = 4;
+
+/// Whose questions, and for those that are passed on, to whom.
+pub(super) type Asking = (IdentityId, Option<IdentityId>);
+
 /// How many questions a peer may ask now.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowance {
@@ -87,7 +93,7 @@ impl Router {
         let Query { id, to, amount, .. } = query;
         let hubs = query.hubs.min(HUBS_MAX as u8);
         let is_usable = sight::widest_with(channels, peer).is_some();
-        if is_usable && !self.may_ask(now, peer) {
+        if is_usable && !self.may_ask(now, (peer, None)) {
             return self.out.send(peer, RoutingMessage::Tell { id, legs: Vec::new() });
         }
         let of_peer = self.questions.values().filter(|question| question.from == Asker::Peer(peer)).count();
@@ -111,12 +117,13 @@ impl Router {
         self.ask(now, channels, Asker::Peer(peer), Query { hubs: hubs - 1, ..query });
     }
 
-    /// Takes one question off what a peer may ask; false if it has asked too much.
-    fn may_ask(&mut self, now: Time, peer: IdentityId) -> bool {
+    /// Takes one question off what a peer may ask, here or by this hub at another; false if it has asked too much.
+    fn may_ask(&mut self, now: Time, asking: Asking) -> bool {
         let whole = Allowance { left: Allowance::WHOLE, at: now };
-        let allowance = self.allowances.entry(peer).or_insert(whole);
+        let allowance = self.allowances.entry(asking).or_insert(whole);
         *allowance = allowance.grown(now);
-        let left = allowance.left.0.checked_sub(QUESTION_EVERY.0);
+        let cost = if asking.1.is_none() { QUESTION_EVERY.0 } else { PASSED_ON_PART * QUESTION_EVERY.0 };
+        let left = allowance.left.0.checked_sub(cost);
         allowance.left = Span(left.unwrap_or(allowance.left.0));
         left.is_some()
     }
@@ -143,6 +150,10 @@ impl Router {
         } else {
             let peers = channels.iter().filter(|(_, machine)| has_room(machine)).map(|(key, _)| key.peer);
             peers.filter(|peer| is_asked(*peer)).collect::<BTreeSet<_>>().into_iter().take(PEERS_ASKED_MAX).collect()
+        };
+        let waiting: BTreeSet<_> = match from {
+            Asker::Peer(asker) => waiting.into_iter().filter(|next| self.may_ask(now, (asker, Some(*next)))).collect(),
+            Asker::Payment(_) | Asker::Whole(_) => waiting,
         };
         for peer in &waiting {
             self.out.send(*peer, RoutingMessage::Ask { id, to, amount, hubs });

@@ -18,7 +18,7 @@ use super::passage::{
     earned_key, entries, passage_key, payment_key,
 };
 use super::payer::Seeking;
-use super::question::{Allowance, Query, Question};
+use super::question::{Allowance, Asking, Query, Question};
 use super::terms::HubTerms;
 use super::wish::{LastAct, Wish};
 use crate::change::{Change, ContractCall};
@@ -128,8 +128,6 @@ pub struct Router {
     pub(super) failures: BTreeMap<PassageId, Failure>,
     /// When each next one was last told its order.
     pub(super) told: BTreeMap<PassageId, Time>,
-    /// Those whose incoming locks were seen open.
-    pub(super) opened: BTreeSet<PassageId>,
     pub(super) asked: BTreeMap<PaymentHash, Asked>,
     /// The names of parts that did not all come in time, in memory only.
     pub(super) late_parts: BTreeMap<PaymentHash, BTreeSet<PartsId>>,
@@ -137,7 +135,7 @@ pub struct Router {
     pub(super) earned: Earned,
     pub(super) seeking: BTreeMap<PaymentHash, Seeking>,
     pub(super) questions: BTreeMap<QuestionId, Question>,
-    pub(super) allowances: BTreeMap<IdentityId, Allowance>,
+    pub(super) allowances: BTreeMap<Asking, Allowance>,
     pub(super) wishes: BTreeMap<ChannelId, Vec<Wish>>,
     pub(super) last_acts: BTreeMap<ChannelId, LastAct>,
     pub(super) out: Outbox<RoutingMessage, RoutingNews>,
@@ -164,7 +162,6 @@ impl Router {
             passages: passages.collect(),
             failures: BTreeMap::new(),
             told: BTreeMap::new(),
-            opened: BTreeSet::new(),
             asked: asked.collect(),
             late_parts: BTreeMap::new(),
             payments: payments.collect(),
@@ -375,7 +372,6 @@ impl Router {
         self.passages.remove(&id);
         self.failures.remove(&id);
         self.told.remove(&id);
-        self.opened.remove(&id);
     }
 
     /// A payment of others is through, and nothing of it is left.

@@ -87,6 +87,8 @@ pub fn guarantee_messages() -> Vec<(&'static str, GuaranteeMessage)> {
             },
         ),
         ("over", GuaranteeMessage::Over { channel }),
+        ("recall", GuaranteeMessage::Recall),
+        ("named", GuaranteeMessage::Named { terms: Cosigned { body: virtual_terms(), parties, signatures } }),
     ]
 }
 

@@ -148,12 +148,13 @@ pub struct HubPayment {
     pub outgoing: Option<HubLock>,
 }
 
-/// A payment that was not sent on, or a question for a way that had no answer.
+/// A payment that was not sent on, a question for a way that had no answer, or a virtual channel that was not guaranteed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HubRefusal {
     pub at_ms: Time,
-    /// Who wanted to pay, or to know.
+    /// Who wanted to pay, or to know, or has offered the guarantee.
     pub peer: IdentityId,
+    /// Of a virtual channel all that would be in it.
     pub amount: Amount,
     pub reason: Reason,
 }

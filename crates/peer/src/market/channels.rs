@@ -181,6 +181,7 @@ impl Market {
             ids.iter().for_each(|id| router.handle_channel(now, own, *id));
             parted.into_iter().for_each(|close| guarantees.handle_close(now, own, close));
             ids.into_iter().for_each(|id| guarantees.handle_channel(now, own, id));
+            own.note_accepting(guarantees.accepting());
             let is_busy = self.carry_routing(now) | self.carry_guarantees(now);
             touched.iter().for_each(|key| self.note_watched(now, *key));
             self.carry_watching(now);

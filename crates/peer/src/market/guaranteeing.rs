@@ -4,7 +4,7 @@
 //! carried out now, it comes again.
 
 use byway_channel::guarantee::{GuaranteeEffect, GuaranteeMessage, GuaranteeNews, GuaranteeTerms, Guarantees};
-use byway_channel::{ChannelHandle, ChannelKey, InitiateError};
+use byway_channel::{ChannelHandle, ChannelKey, ChannelMachine, InitiateError};
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Span, Store, Time};
@@ -98,7 +98,9 @@ impl Market {
 
     /// What the guarantees want done; false if that is nothing.
     pub(super) fn carry_guarantees(&mut self, now: Time) -> bool {
-        let effects = self.channels.guarantees.poll();
+        let Carried { own, guarantees, .. } = &mut self.channels;
+        let effects = guarantees.poll();
+        own.note_accepting(guarantees.accepting());
         let (mut batch, mut is_something) = (Batch::new(), false);
         for effect in effects {
             // That they want to be looked at later is nothing to be done now.
@@ -165,6 +167,12 @@ impl Market {
                     let _ = own.with(key, |machine| machine.close(now));
                 }
             }
+            GuaranteeNews::GiveUp { channel } => {
+                if let Some(key) = key(channel) {
+                    let _ = own.with(key, ChannelMachine::give_up);
+                }
+            }
+            GuaranteeNews::Find { terms } => _ = own.find_virtual(now, &terms),
             told => self.tell(MarketNews::Guarantee(Box::new(told))),
         }
     }

@@ -9,6 +9,7 @@ use byway_records::channel::{Cosigned, Side, VirtualClose};
 use byway_records::promise::ChannelId;
 
 use super::disputes::after_fee;
+use super::hidden::{offer_at, place_of};
 use super::net::{HUB, Net, OFFER_OVER, ONE, OTHER, PARTS, secret};
 use crate::world::units;
 
@@ -283,4 +284,29 @@ fn an_accepted_offer_opens_nothing_as_long_as_a_half_signed_update_may_undo_it()
     net.pass(Span::seconds(30));
     assert_eq!(net.machine(ONE, parent).released(), &[]);
     assert_eq!(net.life(ONE, id), Some(Life::Open), "nothing is left that takes it back");
+}
+
+#[test]
+fn what_is_offered_again_after_it_was_paid_out_is_let_go_of() {
+    let mut net = Net::new();
+    let id = net.open_virtual();
+    let terms = net.machine(ONE, id).cosigned_terms().unwrap();
+    // One is paid out, the other not yet: the hub still has the channel among those that stand.
+    net.nodes[OTHER].is_acting = false;
+    net.disconnect(HUB, OTHER);
+    net.close(ONE, id);
+    net.pass_until("one is paid out", |net| net.nodes[ONE].guarantees.own().count() == 0);
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), 1);
+    // The hub had the turn.
+    net.pass(Span::seconds(40));
+    let (parent, paid) = (net.parent(ONE), net.gain(ONE));
+    let (place, deadline) = (place_of(&mut net, ONE), net.now + Span::minutes(30));
+    offer_at(&mut net, (ONE, Side::Initiator), place, &terms, deadline);
+    net.pass(Span::seconds(20));
+    assert!(!contract::holds(net.machine(ONE, parent).state()), "it is back");
+    assert_eq!((net.gain(ONE), net.nodes[HUB].guarantees.held().count()), (paid, 1));
+    net.connect(HUB, OTHER);
+    net.nodes[OTHER].is_acting = true;
+    net.pass_until("all is over", Net::is_clean);
+    assert_eq!(net.gain(HUB), after_fee(HUB));
 }

@@ -19,7 +19,8 @@ use crate::world::units;
 fn is_refused(mut net: Net, terms: VirtualTerms, reason: GuaranteeRefusal) {
     net.propose_with(terms);
     net.pass(Span::minutes(2));
-    let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { refusal, .. } if *refusal == reason);
+    let all = terms.total().unwrap();
+    let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { amount, refusal, .. } if (*amount, *refusal) == (all, reason));
     assert!(net.nodes[HUB].news.iter().any(declined), "{reason:?}: {:?}", net.nodes[HUB].news);
     assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
     for node in [ONE, OTHER] {
@@ -27,9 +28,10 @@ fn is_refused(mut net: Net, terms: VirtualTerms, reason: GuaranteeRefusal) {
         assert!(net.nodes[node].news.iter().any(was_refused));
         assert_eq!((net.gain(node), contract::holds(net.machine(node, net.parent(node)).state())), (0, false));
     }
+    assert!(net.is_clean(), "it is forgotten at once");
+    assert_eq!([ONE, OTHER].map(|node| net.nodes[node].channels.iter().count()), [1; 2], "no virtual channel is left");
     net.pass(OFFER_OVER);
-    net.pass_until("it is forgotten", Net::is_clean);
-    net.pass_until("no virtual channel is left", |net| net.nodes[ONE].channels.iter().count() == 1);
+    assert_eq!([ONE, HUB, OTHER].map(|node| net.gain(node)), [0; 3]);
     assert_eq!(net.calls, []);
 }
 
@@ -165,6 +167,8 @@ fn a_hub_whose_money_has_gone_elsewhere_before_it_has_signed_accepts_neither() {
     // It looks, and before it can do anything its money goes out by an update of its own.
     net.nodes[HUB].is_acting = false;
     net.pass_until("the hub wants to", |net| net.nodes[HUB].guarantees.held().count() == 1);
+    // The channel has not heard yet that an offer is being accepted in it.
+    net.nodes[HUB].channels.note_accepting(Default::default());
     net.pay(HUB, parent, 4_000_000);
     net.nodes[HUB].is_acting = true;
     net.pass(Span::minutes(1));

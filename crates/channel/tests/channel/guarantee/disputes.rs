@@ -1,8 +1,8 @@
 //! Somebody is silent, and the ledger ends what the two have begun.
 
 use byway_channel::guarantee::PART_TIME_MAX;
-use byway_channel::{Change, ContractCall};
-use byway_primitives::{Amount, Span};
+use byway_channel::{Change, ChannelMessage, ContractCall, Life};
+use byway_primitives::{Amount, Effect, Span};
 use byway_records::Call;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
@@ -191,4 +191,32 @@ fn two_who_are_there_part_when_the_time_is_over() {
     assert_eq!(net.calls, []);
     assert_eq!(net.gain(OTHER), 70_000 + after_fee(OTHER));
     net.pass_until("both have seen it", |net| [net.life(ONE, id), net.life(OTHER, id)] == [None; 2]);
+}
+
+#[test]
+fn what_is_promised_while_a_virtual_channel_ends_is_claimed_together_at_the_last() {
+    let mut net = Net::new();
+    let id = net.open_virtual();
+    net.propose(ONE, id, Change::Lane { side: Side::Initiator, capacity: units(100_000) });
+    // The payer promises on and on, and sees nothing of the ledger.
+    let mut payer = net.machine(ONE, id).clone();
+    net.vanish(ONE);
+    net.close_alone(OTHER, id);
+    net.pass_until("it is being closed", |net| net.life(OTHER, id) == Some(Life::Closing) && net.entry(id).is_some());
+    let claims = |net: &Net| net.calls.iter().filter(|call| matches!(call, ChannelsCall::Claim { .. })).count();
+    for _ in 0..10 {
+        payer.poll();
+        payer.promise(units(100)).unwrap();
+        let said = payer.poll().into_iter().find_map(|effect| match effect {
+            Effect::Send { message: ChannelMessage::Promise(promise), .. } => Some(promise),
+            _ => None,
+        });
+        let (now, promise) = (net.now, said.expect("it is connected"));
+        net.with(OTHER, id, |machine| machine.handle_message(now, ChannelMessage::Promise(promise))).unwrap();
+        net.pass(Span::seconds(10));
+    }
+    assert_eq!(claims(&net), 1, "the first");
+    net.pass_until("the ledger has decided", |net| net.outcome(id).is_some());
+    assert_eq!(claims(&net), 2, "and all that came after; refused: {:?}", net.refused);
+    assert_eq!(net.outcome(id), Some([PARTS[0] - 1_000, PARTS[1] + 1_000]));
 }

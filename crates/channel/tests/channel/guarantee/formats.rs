@@ -19,7 +19,7 @@ fn messages_are_frozen() {
     assert_eq!(found, FROZEN_MESSAGES);
 }
 
-const FROZEN_MESSAGES: [&str; 8] = [
+const FROZEN_MESSAGES: [&str; 10] = [
     "ask: 1 5a0d8cf4cc63c9b9",
     "tell nothing: 2 b4971e6642c0fa3a",
     "tell: 17 2076d8006f29bb37",
@@ -28,4 +28,6 @@ const FROZEN_MESSAGES: [&str; 8] = [
     "close: 299 0277e805dfc07d10",
     "certified: 384 a4ce6a48e6ede03e",
     "over: 33 71fb9ad451006ca9",
+    "recall: 1 95cf1262336ee82c",
+    "named: 356 b16f8d5a9821e6df",
 ];

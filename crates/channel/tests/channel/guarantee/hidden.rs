@@ -137,6 +137,32 @@ fn nothing_else_is_proposed_in_a_channel_in_which_an_offer_is_being_accepted() {
 }
 
 #[test]
+fn a_hub_that_starts_anew_before_it_has_proposed_that_it_accepts_proposes_nothing_else_before() {
+    let (mut net, id) = offered();
+    net.tick(Span::seconds(5));
+    while net.step(HUB) {}
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), 1, "it is written that it accepts");
+    net.crash(HUB);
+    net.nodes[HUB].is_acting = false;
+    net.run();
+    for node in [ONE, OTHER] {
+        let (now, parent) = (net.now, net.parent(node));
+        let side = net.machine(HUB, parent).side();
+        assert!(net.machine(HUB, parent).is_connected() && net.machine(HUB, parent).is_free());
+        let pay = Change::Transfer { from: side, amount: units(1) };
+        let proposed = net.with(HUB, parent, |machine| machine.propose(now, pay.clone()));
+        assert_eq!(proposed, Err(ProposeError::Busy));
+    }
+    net.nodes[HUB].is_acting = true;
+    net.pass(Span::minutes(1));
+    assert_eq!([net.life(ONE, id), net.life(OTHER, id)], [Some(Life::Open); 2]);
+    let (now, parent) = (net.now, net.parent(ONE));
+    let side = net.machine(HUB, parent).side();
+    let pay = Change::Transfer { from: side, amount: units(1) };
+    net.with(HUB, parent, |machine| machine.propose(now, pay)).expect("once it has, anything is");
+}
+
+#[test]
 fn a_channel_in_which_something_is_half_signed_guarantees_nothing_before_that_is_settled() {
     let (mut net, id) = offered();
     // It lets go of something that the peer can still complete: that would undo what is forced.
@@ -150,6 +176,7 @@ fn a_channel_in_which_something_is_half_signed_guarantees_nothing_before_that_is
         &byway_primitives::MemoryStore::new(),
     )
     .unwrap();
+    net.nodes[HUB].channels.note_accepting(Default::default());
     net.with(HUB, parent, |machine| machine.propose(now, Change::Transfer { from: side, amount: units(1) })).unwrap();
     net.nodes[HUB].is_acting = true;
     let terms = net.machine(ONE, id).cosigned_terms().unwrap();

@@ -8,6 +8,7 @@ mod disputes;
 mod done;
 mod formats;
 mod hidden;
+mod lost;
 mod net;
 mod whole;
 

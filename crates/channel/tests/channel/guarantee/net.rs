@@ -8,12 +8,12 @@ use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_ledger::Verdict;
 use byway_primitives::{Batch, Decode, Effect, Encode, IdentityId, MemoryStore, Span, Time};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::entry::channel_key;
+use byway_records::channel::entry::{channel_key, channel_of_key, channel_prefix};
 use byway_records::channel::guaranteed::outcome_key;
 use byway_records::channel::{ChannelTerms, Environment, Outcome, Remainder, VirtualTerms};
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
-use byway_records::{Call, ProgramId, Reject, Transaction, verified};
+use byway_records::{Call, Channel, ProgramId, Reject, Transaction, verified};
 
 use crate::world::{ALICE, CAROL, CHANNEL_PRICE, Draft, Person, World, units};
 
@@ -60,6 +60,8 @@ pub struct Node {
     pub heard: Vec<ChannelNews>,
     /// Whether it does anything.
     pub is_up: bool,
+    /// Whether it leaves unanswered which virtual channels it knows of.
+    pub is_hiding: bool,
     /// Whether it carries out what it is told to do in the channels with, or as, the hub, and on the ledger.
     pub is_acting: bool,
 }
@@ -112,6 +114,7 @@ impl Node {
             news: Vec::new(),
             heard: Vec::new(),
             is_up: true,
+            is_hiding: false,
             is_acting: true,
         }
     }
@@ -140,6 +143,12 @@ impl Node {
                     let _ = self.channels.with(key, |machine| machine.close(now));
                 }
             }
+            GuaranteeNews::GiveUp { channel } => {
+                if let Some(key) = key(channel) {
+                    let _ = self.channels.with(key, ChannelMachine::give_up);
+                }
+            }
+            GuaranteeNews::Find { terms } => drop(self.channels.find_virtual(now, terms)),
             GuaranteeNews::Submit(call) => self.steps.push_back(Step::Submit(call.clone())),
             _ => {}
         }
@@ -295,6 +304,7 @@ impl Net {
             }
             touched.into_iter().for_each(|id| node.guarantees.handle_channel(now, &node.channels, id));
             let asked = node.guarantees.poll();
+            node.channels.note_accepting(node.guarantees.accepting());
             is_done &= asked.is_empty();
             for effect in asked {
                 match effect {
@@ -387,6 +397,9 @@ impl Net {
             }
             Packet::Guarantee(bytes) => {
                 let message = GuaranteeMessage::from_bytes(&bytes).unwrap();
+                if node.is_hiding && message == GuaranteeMessage::Recall {
+                    return true;
+                }
                 node.guarantees.handle_message(now, &node.channels, peer, message);
             }
         }
@@ -507,6 +520,7 @@ impl Net {
         let node = &mut self.nodes[number];
         let (disk, news, heard) = (node.disk.clone(), std::mem::take(&mut node.news), std::mem::take(&mut node.heard));
         self.nodes[number] = Node { news, heard, ..Node::new(self.world.network, number, disk) };
+        self.find(number);
         self.show(number);
         for (one, other) in EDGES {
             if one == number || other == number {
@@ -518,6 +532,27 @@ impl Net {
     pub fn crash(&mut self, number: usize) {
         self.vanish(number);
         self.come_back(number);
+    }
+
+    /// Its disk is lost. It takes up what the ledger has of its channels, and is connected to nobody yet.
+    pub fn lose_disk(&mut self, number: usize) {
+        self.vanish(number);
+        self.nodes[number] = Node::new(self.world.network, number, MemoryStore::new());
+        self.find(number);
+        self.show(number);
+    }
+
+    /// What the ledger has of a node's channels is taken up where its disk does not have it.
+    fn find(&mut self, number: usize) {
+        let (us, now) = (self.id(number), self.now);
+        let tree = self.world.ledger.tree(ProgramId::CHANNELS).unwrap();
+        let entries = tree.iter_prefix(channel_prefix());
+        let entries = entries.filter_map(|(key, _)| Some((channel_of_key(key)?, tree.read::<Channel>(key)?)));
+        let ours = entries.filter(|(_, entry)| entry.parties.contains(&us) && entry.guaranteed.is_none());
+        for (id, entry) in ours {
+            self.nodes[number].channels.find(now, id, &entry);
+        }
+        self.collect(number);
     }
 }
 

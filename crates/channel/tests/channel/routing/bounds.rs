@@ -8,7 +8,7 @@ use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
 
 use super::faults::{holds, line, run_until};
-use super::net::Net;
+use super::net::{Net, hub_terms};
 use crate::world::units;
 
 const AMOUNT: u128 = 100_000;
@@ -116,4 +116,39 @@ fn a_peer_has_so_many_questions_answered_in_a_time() {
     assert_eq!(answered(&mut net, 0, 90, 30), 20);
     net.now = net.now + Span::seconds(60);
     assert_eq!(answered(&mut net, 0, 120, 80), 64, "and no more for having waited long");
+}
+
+/// How many of 16 questions of a peer's for a way to somebody far are passed on to node 2, who knows none.
+fn passed_on(net: &mut Net, peer: usize, first: u8) -> usize {
+    let (now, from, next) = (net.now, net.id(peer), net.id(2));
+    let to = byway_crypto::IdentitySecret::from_bytes(&[99; 32]).unwrap().id();
+    let node = &mut net.nodes[1];
+    for number in first..first + 16 {
+        let ask = RoutingMessage::Ask { id: QuestionId([number; 16]), to, amount: units(AMOUNT), hubs: 4 };
+        node.router.handle_message(now, &node.channels, from, ask);
+    }
+    let asked = node.router.poll().into_iter().filter_map(|effect| match effect {
+        Effect::Send { to, message: RoutingMessage::Ask { id, .. }, .. } if to == next => Some(id),
+        _ => None,
+    });
+    let asked: Vec<_> = asked.collect();
+    for id in &asked {
+        node.router.handle_message(now, &node.channels, next, RoutingMessage::Tell { id: *id, legs: Vec::new() });
+    }
+    node.router.poll();
+    asked.len()
+}
+
+#[test]
+fn one_peer_does_not_use_up_what_a_hub_may_ask_at_the_next() {
+    let mut net = Net::new(4, &[(0, 1), (1, 2), (1, 3)]);
+    (0..4).for_each(|node| net.set_terms(node, Some(hub_terms())));
+    // Who is not there is not asked.
+    net.disconnect(1, 3);
+    assert_eq!([0, 16, 32].map(|first| passed_on(&mut net, 0, first)), [16, 0, 0]);
+    net.connect(1, 3);
+    net.run();
+    assert_eq!(passed_on(&mut net, 3, 64), 16, "another peer has its own share");
+    net.now = net.now + Span::seconds(1);
+    assert_eq!(passed_on(&mut net, 0, 96), 5);
 }

@@ -260,3 +260,36 @@ fn a_second_contract_that_the_peer_puts_into_the_channel_hides_no_lock() {
     assert_eq!([0, 1, 2].map(|node| net.gain(node)), [-amount - fee, fee, amount]);
     net.assert_clean();
 }
+
+#[test]
+fn a_hub_that_was_paid_and_starts_anew_at_any_point_does_not_take_that_for_lost() {
+    for steps in 0..12 {
+        let mut net = line();
+        let invoice = net.invoice(2, AMOUNT);
+        let hash = net.pay(0, &invoice);
+        run_until(&mut net, "the hub knows the preimage", knows);
+        // That is on disk. Its own lock stays as long as the payee is away.
+        while net.step(1) {}
+        net.vanish(2);
+        for _ in 0..steps {
+            net.step(1);
+            let _ = net.deliver(0, 1) | net.deliver(1, 0);
+            net.step(0);
+        }
+        net.crash(1);
+        net.pass(Span::seconds(30));
+        assert!(net.is_paid(0, hash) && !holds(&net, 0, 1) && net.nodes[1].router.on_their_way().count() == 1);
+        net.pass(Span::minutes(40));
+        net.crash(1);
+        net.come_back(2);
+        net.pass(Span::seconds(30));
+        let is_lost = |news: &RoutingNews| matches!(news, RoutingNews::Lost { .. });
+        let is_forwarded = |news: &RoutingNews| matches!(news, RoutingNews::Forwarded { .. });
+        let news = &net.nodes[1].news;
+        let told =
+            (news.iter().filter(|news| is_lost(news)).count(), news.iter().filter(|news| is_forwarded(news)).count());
+        assert_eq!(told, (0, 1), "after {steps} steps");
+        assert_eq!(net.gain(1), fee(AMOUNT) as i128);
+        net.assert_clean();
+    }
+}

@@ -27,7 +27,7 @@ impl Actor {
         let unknown = keys.into_iter().filter_map(|key| Some((channel_of_key(key)?, key)));
         let unknown = unknown.filter(|(id, _)| !is_known(id));
         let found = unknown.filter_map(|(id, key)| Some((id, tree.read::<Channel>(key)?)));
-        // Of a virtual one the hub decides if nobody else does: nothing of it is here without its journal.
+        // A virtual one is found by its guarantee, with the terms that its hub tells.
         let is_ours = |entry: &Channel| entry.parties.contains(&me) && entry.guaranteed.is_none();
         let ours: Vec<(ChannelId, Channel)> = found.filter(|(_, entry)| is_ours(entry)).collect();
         for (id, entry) in ours {

@@ -18,7 +18,7 @@ use byway_vm::code_hash;
 
 use super::views::id_text;
 use super::{Actor, ChannelDesk};
-use crate::api::{Answer, ApiError, ChannelGuarantee, ChannelGuaranteeState, ChannelOpen, HubGuarantee};
+use crate::api::{Answer, ApiError, ChannelGuarantee, ChannelGuaranteeState, ChannelOpen, HubGuarantee, Reason};
 
 /// How long a virtual channel goes on where nobody says.
 pub(super) const LIFE_DEFAULT: Span = Span::days(7);
@@ -152,8 +152,20 @@ impl Actor {
             GuaranteeNews::Released { channel } => {
                 tracing::info!(channel = id_text(channel), "a virtual channel is over that this node has guaranteed");
             }
-            GuaranteeNews::Declined { peer, channel, refusal } => {
+            GuaranteeNews::Declined { peer, channel, amount, refusal } => {
+                self.note_declined(
+                    peer,
+                    amount,
+                    Reason::new("not_guaranteed", format!("a virtual channel: {refusal}")),
+                );
                 tracing::info!(%peer, channel = id_text(channel), %refusal, "a virtual channel is not guaranteed");
+            }
+            GuaranteeNews::Unknown { parent } => {
+                let channel = id_text(parent);
+                tracing::warn!(
+                    channel,
+                    "the channel holds a guarantee that this node knows nothing of; the hub is asked what for"
+                );
             }
             // The market has done that.
             GuaranteeNews::Told { .. }
@@ -161,7 +173,9 @@ impl Actor {
             | GuaranteeNews::Force { .. }
             | GuaranteeNews::Close { .. }
             | GuaranteeNews::Part { .. }
-            | GuaranteeNews::CloseAlone { .. } => {}
+            | GuaranteeNews::CloseAlone { .. }
+            | GuaranteeNews::GiveUp { .. }
+            | GuaranteeNews::Find { .. } => {}
         }
     }
 
@@ -217,6 +231,7 @@ impl Actor {
             return None;
         }
         match news {
+            ChannelNews::Found => Some("it was lost here, and the hub or the peer has told of it"),
             ChannelNews::Opened => Some("the hub guarantees the channel"),
             ChannelNews::Closed => {
                 Some("it is over; what was in it is in the channels with the hub, or is about to be")

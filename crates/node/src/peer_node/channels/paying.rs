@@ -155,6 +155,15 @@ impl Actor {
         }
     }
 
+    /// Once, though the peer asks over and over until it has heard of it.
+    pub(super) fn note_declined(&mut self, peer: IdentityId, amount: Amount, reason: Reason) {
+        // The other party too.
+        let mut last = self.channels.paying.refused.iter().take(2);
+        if !last.any(|last| (last.peer, last.amount, &last.reason) == (peer, amount, &reason)) {
+            self.note_refused(peer, amount, reason);
+        }
+    }
+
     fn note_refused(&mut self, peer: IdentityId, amount: Amount, reason: Reason) {
         let refused = &mut self.channels.paying.refused;
         refused.truncate(REFUSED_MAX - 1);

@@ -9,6 +9,7 @@ mod done;
 mod formats;
 mod hidden;
 mod net;
+mod old;
 mod whole;
 
 use byway_channel::{Change, ContractCall};

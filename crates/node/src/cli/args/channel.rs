@@ -95,7 +95,7 @@ pub enum ChannelCommand {
     Close {
         #[command(flatten)]
         name: ChannelName,
-        /// Without the peer, on the ledger, after the lock period
+        /// Without the peer, on the ledger, after the lock period. From a disk that was restored from a copy this can cost what was paid since: let the peer be heard first
         #[arg(long)]
         alone: bool,
     },

@@ -28,7 +28,8 @@
 //!
 //! **Where both stand.** On every connection each side says its newest position with both signatures, and the highest rounds
 //! that it has signed and seen. The one behind adopts what both signed, once it has checked its own signature; then what is
-//! half-signed is sent again, byte for byte, or for a later round to a peer that has started anew. There is no list of cases in the code: see the table in `machine::reestablish`.
+//! half-signed is sent again, byte for byte, or for a later round to a peer that has started anew.
+//! There is no list of cases in the code: see the table in `machine::reestablish`.
 //!
 //! **The ledger as it is.** A side compares what the ledger has now with what it knows. Older is answered, newer is
 //! believed, and a call that was forced is executed here as well: the channel's entry on the ledger has it. What both signed beats

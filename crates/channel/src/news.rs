@@ -176,7 +176,7 @@ pub enum CloseError {
     #[error("an update, a deposit or a withdrawal is still open; wait for the answer, or cancel the update")]
     Busy,
     #[error(
-        "the peer was not heard since the start and may know of a newer state: if this disk was restored from a copy, closing can cost what was paid since; connect, or wait ten minutes and close then"
+        "the peer was not heard since the start and may know of a newer state, so closing could cost what was paid since; connect, or wait ten minutes"
     )]
     Unheard,
     #[error(

@@ -156,7 +156,8 @@ impl Actor {
                 tracing::error!(peer = %key.peer, "a channel is frozen: there are two signed states of one round");
             }
             ChannelNews::MayBeOld => {
-                tracing::warn!(peer = %key.peer, "a payment or a guarantee in a channel is near its time, and the peer was not heard since the start: close the channel alone if this disk is no old copy");
+                let what = "something in a channel is near its time, and the peer was not heard since the start";
+                tracing::warn!(peer = %key.peer, "{what}: close the channel alone if this disk is no old copy");
             }
             ChannelNews::Funded { round, .. } => self.was_funded(key, round, Ok(())),
             ChannelNews::NotFunded { round, refusal } => self.was_not_funded(key, round, refusal),

@@ -289,7 +289,7 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ),
         ChannelNews::MayBeOld => plain(
             "may_be_old",
-            "a payment or a guarantee in it is near its time, and the peer was not heard since the start: close it alone, unless this disk was restored from a copy",
+            "a payment or a guarantee in it is near its time, and the peer was not heard since the start: close it alone, unless the disk is an old copy",
         ),
         ChannelNews::Closing => plain("closing", "it is being closed"),
         ChannelNews::Parted(_) => plain("parted", "both have signed how they part; the hub is to sign too"),

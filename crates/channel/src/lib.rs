@@ -28,7 +28,8 @@
 //!
 //! **Where both stand.** On every connection each side says its newest position with both signatures, and the highest rounds
 //! that it has signed and seen. The one behind adopts what both signed, once it has checked its own signature; then what is
-//! half-signed is sent again, byte for byte. There is no list of cases in the code: see the table in `machine::reestablish`.
+//! half-signed is sent again, byte for byte, or for a later round to a peer that has started anew.
+//! There is no list of cases in the code: see the table in `machine::reestablish`.
 //!
 //! **The ledger as it is.** A side compares what the ledger has now with what it knows. Older is answered, newer is
 //! believed, and a call that was forced is executed here as well: the channel's entry on the ledger has it. What both signed beats
@@ -99,10 +100,10 @@
 //!
 //! # What each failure comes to
 //!
-//! - *Old disk.* The peer shows the newer state, with our signature on it. Rounds that may have been signed in between are left out
-//!   ([`ROUNDS_FORGOTTEN`]); what contracts hold is fetched and checked against the signed root; it shows what was promised too. A side
-//!   that has not heard its peer since it started promises nothing, and does not close, unless it is told to and
-//!   [`UNHEARD_TIME_MAX`] is over.
+//! - *Old disk.* The peer shows the newer state, with our signature on it. Rounds that may have been signed in between are left out by every
+//!   side that starts, whether or not anybody tells it of them (`machine::rounds`); what contracts hold is fetched and checked against the signed
+//!   root; it shows what was promised too. A side that has not heard its peer since it started promises nothing, and does not close
+//!   (`machine::watch`), unless its user says so and [`UNHEARD_TIME_MAX`] is over.
 //! - *Lost disk.* The ledger has the channel; its peer is heard before anything is said to it (`machine::lost`).
 //! - *Two co-signed states of one round* can't be unless somebody's signer was at fault. The channel freezes, and both are kept.
 //! - *A peer that completes a half-signed state of ours on the ledger and says nothing*: it was alive, so it is believed; also after
@@ -158,9 +159,9 @@ pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Li
 pub use ledger_view::LedgerView;
 pub use left::{ContentsError, FollowError, LeftContract};
 pub use machine::{
-    ANSWER_TIME_MAX, BLIND_TIME_MIN, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX,
-    FUND_TIME_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX, PEER_GAS_MAX, PEER_GAS_PER_SECOND, ROUNDS_AHEAD_MAX,
-    ROUNDS_FORGOTTEN, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest,
+    ANSWER_TIME_MAX, BLIND_TIME_MIN, CLOCKS_APART_MAX, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX,
+    ENVIRONMENT_BEHIND_MAX, FUND_TIME_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX, PEER_GAS_MAX, PEER_GAS_PER_SECOND,
+    ROUNDS_PER_MILLI, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest, round_at,
 };
 pub use message::{ChannelMessage, LanePromise, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};

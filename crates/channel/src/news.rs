@@ -103,6 +103,9 @@ pub enum ChannelNews {
     Parted(Cosigned<VirtualClose>),
     /// The peer wants to part while contracts have something, which that would divide: nothing is signed unless our user closes too.
     AskedToPart,
+    /// A payment or a guarantee in the channel is near its time, and what can be forced is not enough: it would be time to close. But the peer was
+    /// not heard since the start, so the journal may be an old one: only the user closes.
+    MayBeOld,
     Closed,
 }
 
@@ -113,7 +116,7 @@ pub enum PeerFault {
     Signature,
     #[error("a state is shown as agreed without what shows it")]
     Unproven,
-    #[error("a round is further ahead than any channel gets")]
+    #[error("a round is of a time that is further ahead than a clock can be")]
     Round,
     #[error("it accepts what was not proposed")]
     NotProposed,
@@ -140,6 +143,10 @@ pub enum ProposeError {
     Busy,
     #[error("it is the peer's turn; wait a moment")]
     Turn,
+    #[error(
+        "the peer's clock is ahead of this machine's, and so are its rounds; wait a moment, and set the clock if that does not do"
+    )]
+    Clock,
     #[error("a side proposes what it does itself")]
     NotOurs,
     #[error("the money of a virtual channel is in others: none is put in or taken out")]
@@ -168,7 +175,9 @@ pub enum CloseError {
     NotOpen,
     #[error("an update, a deposit or a withdrawal is still open; wait for the answer, or cancel the update")]
     Busy,
-    #[error("the peer was not heard since the start, and may know of a newer state; connect, or wait")]
+    #[error(
+        "the peer was not heard since the start and may know of a newer state, so closing could cost what was paid since; connect, or wait ten minutes"
+    )]
     Unheard,
     #[error(
         "the contracts' state is not known, since the journal was an old one; wait until the peer has sent it, or close alone"

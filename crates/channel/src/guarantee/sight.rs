@@ -72,7 +72,8 @@ pub(crate) fn find_in<S: Signer>(machine: &ChannelMachine<S>, sought: Sought) ->
     let is_settled = machine.released().iter().all(|released| keeps(released) && !offers(released));
     match found {
         Some((contract, guarantee)) => Found::There { contract, guarantee, is_settled },
-        None if is_settled => Found::Gone,
+        // The peer may know of it as long as it was not heard since the start.
+        None if is_settled && machine.is_heard() => Found::Gone,
         None => Found::Unsettled,
     }
 }

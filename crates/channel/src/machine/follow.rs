@@ -19,7 +19,7 @@ use byway_records::channel::{ForcedRound, Held, Position};
 use byway_vm::{Address, State, Target};
 
 use super::updates::Agreed;
-use super::{ChannelMachine, ROUNDS_FORGOTTEN, position_digest};
+use super::{ChannelMachine, position_digest};
 use crate::change::{Change, ContractCall};
 use crate::journal::{Health, forget_beneath, keep_beneath};
 use crate::news::ChannelNews;
@@ -68,7 +68,6 @@ impl<S: Signer> ChannelMachine<S> {
                 self.adopt(Agreed::by_ledger(proposal.position, entry.signed), state, &proposal.change);
             }
             None => {
-                self.record.signed = self.record.signed.max(entry.signed.saturating_add(ROUNDS_FORGOTTEN));
                 self.notify(ChannelNews::Behind { round: entry.position.round });
                 self.adopt(Agreed::by_ledger(entry.position, entry.signed).of(Held::of(entry)), None, &Change::Nothing);
                 self.tell_recovered();

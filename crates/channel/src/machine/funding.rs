@@ -22,7 +22,7 @@ use byway_records::channel::{Cosigned, FundingChange, Held, Movement, Phase};
 use byway_records::{Channel, Value};
 use byway_vm::{Address, State};
 
-use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, Show, position_digest};
+use super::{ChannelMachine, Link, Show, position_digest};
 use crate::change::ChangeError;
 use crate::consent::ContractWish;
 use crate::fund::{Fund, Moved};
@@ -51,8 +51,7 @@ impl<S: Signer> ChannelMachine<S> {
         }
         let (base, side) = (self.record.base, self.record.side);
         let wish = wish_of(movement);
-        let highest = base.round.max(self.record.signed).max(self.record.seen);
-        let round = highest.checked_add(1).ok_or(ChangeError::Rounds)?;
+        let round = self.next_round(now)?;
         let expires = self.ledger.environment.time + FUND_TIME_MAX;
         let moved = Moved { side, movement, value };
         let held = self.held_after(&moved)?;
@@ -89,12 +88,12 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// The peer asks. It is signed where it moves the peer's money alone.
-    pub(super) fn handle_funding_proposal(&mut self, change: FundingChange) -> Result<(), PeerFault> {
+    pub(super) fn handle_funding_proposal(&mut self, now: Time, change: FundingChange) -> Result<(), PeerFault> {
         if self.record.life != Life::Open || self.record.health != Health::Sound || self.link != Link::Connected {
             return Ok(());
         }
         let round = change.state.position.round;
-        if round > self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX) {
+        if round > self.round_believed(now) {
             return Err(PeerFault::Round);
         }
         let judged = match &self.record.fund {
@@ -105,6 +104,8 @@ impl<S: Signer> ChannelMachine<S> {
             // Both ask at once: the responder's gives way, as soon as it hears of the initiator's.
             Some(fund) if !fund.is_bound && self.record.side.index() == 0 => return Ok(()),
             Some(fund) if fund.is_bound => Err(Refusal::Busy),
+            // Its clock is ahead: it asks again.
+            _ if round > Self::round_max(now) => Err(Refusal::Busy),
             _ => self.judge_funding(&change),
         };
         match judged {
@@ -130,7 +131,8 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(Refusal::Unwanted);
         }
         if round <= base.round.max(self.record.signed) {
-            return Err(Refusal::Round);
+            // One of the two has started anew, so it is asked again.
+            return Err(Refusal::Busy);
         }
         if expires <= known || expires > known + FUND_TIME_MAX + FUND_TIME_MAX {
             return Err(Refusal::Impossible);

@@ -4,14 +4,14 @@
 //! stands, with our own signature under that. So a side that has lost its journal says nothing before it has heard the peer: one that
 //! greets at once, as ours do, does not know of the loss, and shows its newest. A hostile one can wait, infer it from the silence, and
 //! show an older state that both signed: nobody is left who could tell. All the rest is as with an old journal
-//! (`reestablish`): rounds that may have been signed are left out, and the contracts' state is fetched.
+//! (`reestablish`): rounds that may have been signed are left out (`rounds`), and the contracts' state is fetched.
 
 use byway_primitives::{Amount, Batch, NetworkId, Time};
 use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Cosigned, Held, Side, VirtualTerms};
 use byway_records::promise::ChannelId;
 
-use super::{ChannelMachine, Link, ROUNDS_FORGOTTEN};
+use super::{ChannelMachine, Link};
 use crate::backing::Backing;
 use crate::change::Ground;
 use crate::journal::{Health, Life};
@@ -32,11 +32,11 @@ impl<S: Signer> ChannelMachine<S> {
         let mut own = (0..=u16::MAX).map(|number| signer.watch_secret(network, peer, number));
         let secret = own.find(|secret| secret.digest() == secrets[side.index()])?;
         let mut channel = Self::new(signer, Ground { network, terms }, side, secret, Life::Open, now);
-        let forgotten = position.round.saturating_add(ROUNDS_FORGOTTEN);
         let record = &mut channel.record;
         (record.id, record.held, record.base, record.agreed) = (id, Held::of(entry), position, entry.signed);
-        record.signed = forgotten;
-        let mut batch = Batch::new();
+        channel.is_again = true;
+        channel.leave_out_until(now);
+        let (record, mut batch) = (&mut channel.record, Batch::new());
         // Where nothing was called the state follows from the balances.
         let state = record.ground.first_state(deposits, &entry.assets);
         if state.root() == position.root {

@@ -25,12 +25,14 @@ mod life;
 mod lost;
 mod peer_gas;
 mod reestablish;
+mod rounds;
 mod updates;
 mod watch;
 
 pub use funding::FUND_TIME_MAX;
 use peer_gas::PeerGas;
 pub use peer_gas::{PEER_GAS_MAX, PEER_GAS_PER_SECOND};
+pub use rounds::{CLOCKS_APART_MAX, ROUNDS_PER_MILLI, round_at};
 
 /// How long the peer has for its answer before the layer above hears of it.
 pub const ANSWER_TIME_MAX: Span = Span::seconds(30);
@@ -51,10 +53,6 @@ pub const ENVIRONMENT_AHEAD_MAX: Environment = Environment { time: Time(5_000), 
 /// How far behind it may be in a call of the peer's: as old as the ledger takes it where a call is forced. A contract that does something until
 /// a time, and not later, would otherwise be shown an earlier one.
 pub const ENVIRONMENT_BEHIND_MAX: Span = Span::minutes(2);
-/// Rounds that a peer can be ahead: no channel makes as many between two connections.
-pub const ROUNDS_AHEAD_MAX: u64 = 1 << 32;
-/// How many rounds a side leaves out whose journal was an old one: it does not know what it has signed at those.
-pub const ROUNDS_FORGOTTEN: u64 = 1 << 20;
 
 const POSITION: byway_primitives::hash::Context = byway_primitives::hash::Context("byway 1 channel position");
 
@@ -87,6 +85,10 @@ pub struct ChannelMachine<S> {
     /// Whether the peer has shown where it stands since this side started.
     has_heard: bool,
     started: Option<Time>,
+    /// Whether this side may have had a life before, of which it does not know all.
+    is_again: bool,
+    /// What the peer proposes for a round of a later time than it is here.
+    held: Option<Proposal>,
     /// The round of an update of ours on which the peer was silent for too long.
     stalled: Option<u64>,
     /// What the peer said of a position that this side has not yet seen on the ledger.
@@ -103,6 +105,8 @@ pub struct ChannelMachine<S> {
     peer_gas: PeerGas,
     /// Whether our user was told that the peer wants to part.
     is_asked_to_part: bool,
+    /// Whether our user was told that it would be time to close, and the state may be an old one.
+    has_told_unheard: bool,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
     submitted: Option<(Show, Time)>,
@@ -195,6 +199,8 @@ impl<S: Signer> ChannelMachine<S> {
             since: started.unwrap_or(Time::ZERO),
             has_heard: false,
             started,
+            is_again: started.is_none(),
+            held: None,
             stalled: None,
             early: None,
             early_promise: None,
@@ -203,6 +209,7 @@ impl<S: Signer> ChannelMachine<S> {
             outcomes: Vec::new(),
             peer_gas: PeerGas::new(started.unwrap_or(Time::ZERO)),
             is_asked_to_part: false,
+            has_told_unheard: false,
             ledger: LedgerView::default(),
             submitted: None,
             effects: Vec::new(),
@@ -320,6 +327,8 @@ impl<S: Signer> ChannelMachine<S> {
             && !is_forced
             && self.early.is_none()
             && self.early_promise.is_none()
+            && self.held.is_none()
+            && self.record.released.is_empty()
             && self.record.fund.is_none()
     }
 
@@ -360,7 +369,7 @@ impl<S: Signer> ChannelMachine<S> {
                 self.handle_fetch(round);
                 Ok(())
             }
-            ChannelMessage::ProposeFunding(change) => self.handle_funding_proposal(change),
+            ChannelMessage::ProposeFunding(change) => self.handle_funding_proposal(now, change),
             ChannelMessage::AcceptFunding { change, signature } => self.handle_funding_accepted(now, change, signature),
             ChannelMessage::RefuseFunding { round, refusal } => {
                 self.handle_funding_refused(round, refusal);
@@ -380,7 +389,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// A dialogue with the peer stands; what was sent in an earlier one may be lost.
     pub fn handle_connected(&mut self, now: Time) {
         self.begin(now);
-        (self.link, self.stalled) = (Link::Greeting, None);
+        (self.link, self.stalled, self.held) = (Link::Greeting, None, None);
         match self.record.life {
             Life::Open | Life::Closing => self.greet(),
             Life::Closed => {}
@@ -391,7 +400,7 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn handle_disconnected(&mut self) {
         self.link = Link::Disconnected;
         self.is_peers_turn = false;
-        (self.early, self.early_promise) = (None, None);
+        (self.early, self.early_promise, self.held) = (None, None, None);
         if matches!(self.record.life, Life::Initialized | Life::Accepted) {
             self.end_opening();
         }
@@ -423,6 +432,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.started.is_none() {
             self.started = Some(now);
             self.since = now;
+            self.leave_out_until(now);
             self.wait(now);
         }
     }

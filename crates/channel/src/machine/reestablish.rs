@@ -16,7 +16,7 @@ use byway_records::channel::{ChannelState, Cosigned, Held, WatchSecret};
 use byway_vm::State;
 
 use super::updates::Agreed;
-use super::{ChannelMachine, Link, ROUNDS_AHEAD_MAX, ROUNDS_FORGOTTEN, position_digest};
+use super::{ChannelMachine, Link, position_digest};
 use crate::change::Change;
 use crate::consent::ContractWish;
 use crate::journal::{Agreement, Conflict, Health, Life};
@@ -56,11 +56,12 @@ impl<S: Signer> ChannelMachine<S> {
         self.note_secret(theirs.secret)?;
         // Whatever it said before is replaced.
         self.early = None;
-        let highest = self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX);
-        if theirs.position.round > highest || theirs.signed > highest || theirs.seen > highest {
+        let (base, is_signed) = (self.record.base, theirs.signatures.is_some());
+        // What both signed counts by that.
+        let position = if is_signed { 0 } else { theirs.position.round };
+        if position.max(theirs.signed).max(theirs.seen) > self.round_believed(now) {
             return Err(PeerFault::Round);
         }
-        let (base, is_signed) = (self.record.base, theirs.signatures.is_some());
         if theirs.position == base {
             // Both stand at one position.
         } else if is_signed && theirs.position.round > self.record.agreed {
@@ -142,10 +143,9 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn handle_shown(&mut self, now: Time, shown: &Cosigned<ChannelState>) -> bool {
         self.begin(now);
         let ChannelState { network, channel, total, fundings, position } = shown.body;
-        let highest = self.record.base.round.saturating_add(ROUNDS_AHEAD_MAX);
         let is_ours = (network, channel) == (self.record.ground.network, self.record.id);
         let is_live = matches!(self.record.life, Life::Open | Life::Closing);
-        let is_newer = position.round > self.record.agreed && position.round <= highest;
+        let is_newer = position.round > self.record.agreed;
         let is_frozen = matches!(self.record.health, Health::Frozen(_));
         if !is_ours || !is_live || !is_newer || is_frozen {
             return false;
@@ -162,12 +162,9 @@ impl<S: Signer> ChannelMachine<S> {
         true
     }
 
-    /// We signed a state that we know nothing of: the journal is an old one. What else was signed since then is unknown too, so
-    /// all rounds that it can be of are left out.
+    /// We signed a state that we know nothing of: the journal is an old one.
     fn recover(&mut self, theirs: &Reestablish, signatures: [IdentitySignature; 2]) {
         let round = theirs.position.round;
-        let forgotten = round.max(theirs.signed).max(theirs.seen).saturating_add(ROUNDS_FORGOTTEN);
-        self.record.signed = self.record.signed.max(forgotten);
         self.notify(ChannelNews::Behind { round });
         // What there is of other assets the ledger shows, if not here then later.
         let entry = self.ledger.entry.as_ref().filter(|entry| entry.fundings == theirs.fundings);
@@ -188,7 +185,7 @@ impl<S: Signer> ChannelMachine<S> {
     fn note_rounds(&mut self, theirs: &Reestablish) {
         self.record.seen = self.record.seen.max(theirs.signed);
         if theirs.seen > self.record.signed {
-            self.record.signed = theirs.seen.saturating_add(ROUNDS_FORGOTTEN);
+            self.record.signed = theirs.seen;
             self.persist(Batch::new());
         }
     }
@@ -219,6 +216,10 @@ impl<S: Signer> ChannelMachine<S> {
         if self.record.health == Health::Recovering {
             return self.send(ChannelMessage::Fetch { round: self.record.base.round });
         }
+        if self.record.fund.as_ref().is_some_and(|fund| !fund.is_bound && fund.round() <= self.record.signed) {
+            // What may have been signed otherwise before this side started is not signed now.
+            self.drop_wish(Some(Refusal::Busy));
+        }
         if self.record.fund.is_some() {
             return self.say_funding_again();
         }
@@ -231,9 +232,13 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
-    /// What our user has taken back while the peer was away, or too much time has passed for, is not said again but superseded.
+    /// What our user has taken back while the peer was away, or too much time has passed for, is not said again but superseded. A peer that has
+    /// started anew does not sign an earlier round, so it is proposed the same for one that it signs.
     fn propose_again(&mut self, now: Time, last: Proposal) {
         if self.consents_to(ContractWish::of(&last.change).as_ref()) {
+            if last.round() < self.record.seen && self.release(now, last.change.clone(), None).is_ok() {
+                return;
+            }
             self.since = now;
             self.send(ChannelMessage::Propose(last));
             self.wait(now);

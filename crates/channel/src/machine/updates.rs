@@ -1,7 +1,7 @@
 //! Updates: proposing, judging, signing, and superseding what can't be taken back.
 //!
-//! *One state for each round.* Whatever is signed has a higher round than all that was signed before (`sign`); that is
-//! asserted where it happens, and no other place signs states. A signature that was given can't be taken back, so a proposal
+//! *One state for each round.* Whatever is signed has a higher round than all that was signed before (`sign`; `rounds`, where the disk is an
+//! old one); that is asserted where it happens, and no other place signs states. A signature that was given can't be taken back, so a proposal
 //! stays *released* until a higher round is co-signed.
 
 use byway_crypto::IdentitySignature;
@@ -9,10 +9,7 @@ use byway_primitives::{Batch, Encode, Time};
 use byway_records::channel::{Agreed as _, ChannelState, Cosigned, Environment, Held, Position, Side};
 use byway_vm::State;
 
-use super::{
-    ChannelMachine, ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX, Link, ROUNDS_AHEAD_MAX, in_order, is_same,
-    position_digest,
-};
+use super::{ChannelMachine, ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX, Link, in_order, is_same, position_digest};
 use crate::change::{CREATE_GAS_MAX, Change, ChangeError};
 use crate::consent::ContractWish;
 use crate::journal::{Health, Life, RELEASED_MAX};
@@ -90,8 +87,7 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(ProposeError::Busy);
         }
         let base = self.record.base;
-        let highest = base.round.max(self.record.signed).max(self.record.seen);
-        let round = highest.checked_add(1).ok_or(ChangeError::Rounds)?;
+        let round = self.next_round(now)?;
         let environment = self.ledger.environment.max(base.environment);
         let (state, position) = self.record.ground.after(&self.state, &base, round, &change, environment)?;
         let signature = self.sign(position);
@@ -141,11 +137,11 @@ impl<S: Signer> ChannelMachine<S> {
         if !self.is_peers(proposal.position, &proposal.signature) {
             return Err(PeerFault::Signature);
         }
-        if round > base.round.saturating_add(ROUNDS_AHEAD_MAX) {
-            return Err(PeerFault::Round);
-        }
         if round <= base.round {
             self.accept_again(&proposal);
+            return Ok(());
+        }
+        if self.holds_back(now, &proposal)? {
             return Ok(());
         }
         self.record.seen = self.record.seen.max(round);

@@ -1,7 +1,20 @@
 //! The ledger: what it shows of the channel, and what it is to be shown.
 //!
 //! Whatever the ledger has that is older than what both signed is answered with the newest co-signed state. Whatever it has
-//! that is newer is believed. A side whose journal is an old one never closes by itself: what it knows may be long replaced.
+//! that is newer is believed.
+//!
+//! **An old journal never closes by itself.** What it knows may be long replaced, and a peer that gains by that lets an old state stand. Nobody
+//! can tell an old disk from one that was there a moment ago. So after each start a side is *unheard* until its peer has shown where it
+//! stands, and as long as it is, nothing closes the channel but its user's word.
+//!
+//! | what | unheard | since |
+//! | --- | --- | --- |
+//! | closing that nobody asked for: parting takes too long, a lock or a guarantee is near its time | never | it would begin what an old state could end |
+//! | closing by the user's word | after [`UNHEARD_TIME_MAX`] | the user was told, and the peer had its time |
+//! | answering, claiming, settling, registering what a parent's closing endangers | yes | the ledger pays out anyway, and only newer is taken |
+//! | forcing a call | yes | it ends nothing: any newer co-signed state undoes it, whenever somebody shows that |
+//!
+//! The last is what a lock or a guarantee needs near its time. What can't be forced either is told ([`ChannelNews::MayBeOld`]).
 
 use byway_primitives::{Batch, Encode, Span, Time};
 use byway_records::call::channels::{PURSES_BYTES_MAX, WITNESS_BYTES_MAX};
@@ -33,6 +46,9 @@ impl<S: Signer> ChannelMachine<S> {
     /// entry shows at least those since the checkpoint before.
     pub fn handle_ledger(&mut self, now: Time, view: LedgerView) {
         self.begin(now);
+        if self.is_again && self.ledger == LedgerView::default() {
+            self.leave_out_until(view.environment.time);
+        }
         self.ledger = view;
         match (self.record.life, self.ledger.entry.clone()) {
             (Life::HalfSigned | Life::Signed, Some(entry)) => {
@@ -47,6 +63,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.hear_again(now);
         // What came while this side was blind; a fault in it shows again with the next.
         let _ = self.hear_promise(now);
+        self.hear_held(now);
     }
 
     fn await_opening(&mut self, now: Time) {
@@ -165,7 +182,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.submit(call);
     }
 
-    /// Closes without the peer, with the newest state that this side has.
+    /// Closes without the peer, with the newest state that this side has, by its user's word.
     pub fn close_alone(&mut self, now: Time) -> Result<(), CloseError> {
         self.begin(now);
         self.may_act_alone()?;
@@ -175,6 +192,26 @@ impl<S: Signer> ChannelMachine<S> {
         }
         self.submit_close(now);
         Ok(())
+    }
+
+    /// Closes without the peer, though the user has not asked for it. Only where the peer was heard since the start: else the user is told that
+    /// it would be time to.
+    pub fn close_unasked(&mut self, now: Time) -> Result<(), CloseError> {
+        self.begin(now);
+        self.may_act_alone()?;
+        if !self.has_heard {
+            if !std::mem::replace(&mut self.has_told_unheard, true) {
+                self.notify(ChannelNews::MayBeOld);
+            }
+            return Err(CloseError::Unheard);
+        }
+        self.submit_close(now);
+        Ok(())
+    }
+
+    /// Whether something in the channel is near its time, and this side does not close it since its peer was not heard.
+    pub fn waits_for_word(&self) -> bool {
+        self.has_told_unheard && !self.has_heard && self.record.life == Life::Open
     }
 
     /// Closing needs the newest position and not the contracts' state, so a side that recovers may close too.

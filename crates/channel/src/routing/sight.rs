@@ -30,7 +30,8 @@ pub(super) enum Found {
     /// It can't be said: the contracts' state is not known, or the channel's journal can't be read.
     Unknown,
     There(Address, Lock),
-    /// It is not there, but what this side has half-signed may still bring it, or bring it back.
+    /// It is not there, but what this side has half-signed may still bring it, or bring it back; or the peer, which was not heard since the start,
+    /// may know of it.
     Unsettled,
     /// It is not there, and nothing that this side has signed brings it.
     Gone,
@@ -73,7 +74,9 @@ pub(super) fn find_in<S: Signer>(machine: &ChannelMachine<S>, Sought { id, by, c
         Change::Call(call) if conduit::resolves(call, id) => true,
         _ => released.base == newest,
     };
-    if machine.released().iter().all(leaves_it_out) { Found::Gone } else { Found::Unsettled }
+    // A side that was not heard may be of another time than the journal of payments, and than its peer.
+    let is_settled = machine.is_heard() && machine.released().iter().all(leaves_it_out);
+    if is_settled { Found::Gone } else { Found::Unsettled }
 }
 
 /// Whether updates can be made in it now or soon. What is in a virtual channel is guaranteed in others, for a dispute of a bounded time: nothing of others'

@@ -3,7 +3,6 @@
 use byway_channel::{
     CHANNELS, Change, ChannelEffect, ChannelHandle, ChannelMachine, ChannelNews, Channels, ContractCall, LedgerView,
 };
-use byway_crypto::IdentitySecret;
 use byway_ledger::Verdict;
 use byway_primitives::{Amount, Batch, Effect, Encode, Hash, MemoryStore, Span};
 use byway_records::call::ChannelsCall;
@@ -16,9 +15,10 @@ use byway_records::{Call, Channel, ProgramId, Reject, Transaction, VerifiedTrans
 use byway_vm::Target;
 
 use crate::scene::{COUNTER, CREATE, GAS, LOCK, count, person, transfer};
+use crate::strict::{Ever, StrictSigner};
 use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
 
-type Machine = ChannelMachine<IdentitySecret>;
+type Machine = ChannelMachine<StrictSigner>;
 
 /// One channel: the party's machine and its peer's.
 struct Pair {
@@ -31,6 +31,8 @@ struct Crowd {
     pairs: Vec<Pair>,
     /// The party's.
     disk: MemoryStore,
+    /// Whatever each has signed.
+    ever: [Ever; 2],
 }
 
 fn terms(deposit: u128, reserve: u128) -> ChannelTerms {
@@ -55,7 +57,7 @@ impl Crowd {
             let saved = terms.deposits[0].units() * size as u128;
             world.must(&world.deposit(world.coin(person), person, saved));
         }
-        let mut crowd = Self { world, pairs: Vec::new(), disk: MemoryStore::new() };
+        let mut crowd = Self { world, pairs: Vec::new(), disk: MemoryStore::new(), ever: Default::default() };
         let mut funding = Vec::new();
         for number in 0..size {
             funding.push(crowd.open(number as u64, terms));
@@ -70,12 +72,16 @@ impl Crowd {
         crowd
     }
 
+    fn signer(&self, side: usize) -> StrictSigner {
+        StrictSigner::new(person(side), &self.ever[side])
+    }
+
     /// Agrees to a channel; gives the transaction that opens it.
     fn open(&mut self, number: u64, terms: ChannelTerms) -> VerifiedTransaction {
         // On the same terms at the same time it would be the same channel.
         let (now, network) = (self.world.time + Span::millis(number), self.world.network);
-        let one = Machine::initiate(person(0), network, terms, 0, now).unwrap();
-        let mut other = Machine::respond(person(1), network, *one.terms(), 0, now).unwrap();
+        let one = Machine::initiate(self.signer(0), network, terms, 0, now).unwrap();
+        let mut other = Machine::respond(self.signer(1), network, *one.terms(), 0, now).unwrap();
         other.agree(now);
         let mut pair = Pair { machines: [one, other], old: None };
         // The responder's machine was made of what the initiator said first.
@@ -173,20 +179,20 @@ impl Crowd {
     }
 
     /// The party starts from its disk, on which all its channels are.
-    fn start(&mut self) -> Channels<IdentitySecret> {
+    fn start(&mut self) -> Channels<StrictSigner> {
         let mut handles = Batch::new();
         for (number, pair) in (0u128..).zip(&self.pairs) {
             let key = [&[3][..], &pair.machines[0].id().unwrap().0.0].concat();
             handles.put(CHANNELS, key, ChannelHandle(number.to_be_bytes()).to_bytes());
         }
         self.disk.apply(&handles);
-        let channels = Channels::load(person(0), self.world.network, &self.disk).unwrap();
+        let channels = Channels::load(self.signer(0), self.world.network, &self.disk).unwrap();
         assert_eq!(channels.iter().count(), self.pairs.len());
         channels
     }
 
     /// What the party hands in when it sees the ledger as it is now.
-    fn answers(&self, channels: &mut Channels<IdentitySecret>) -> Vec<ChannelsCall> {
+    fn answers(&self, channels: &mut Channels<StrictSigner>) -> Vec<ChannelsCall> {
         let (environment, commits) = (self.environment(), self.world.ledger.commits());
         channels.handle_ledger(self.world.time, environment, commits, |_| true, |id| self.entry(id));
         let effects = channels.poll().into_iter();

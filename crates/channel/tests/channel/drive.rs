@@ -4,10 +4,8 @@
 //! closed. Then all coins are there, and nobody has less than the worst of what it signed that could still count, less what the
 //! ledger charged it for its own acts.
 
-use std::collections::BTreeMap;
-
 use byway_channel::{ANSWER_TIME_MAX, Change, ChannelNews, ContractChange, Health, Life, UNHEARD_TIME_MAX};
-use byway_primitives::{Amount, AssetId, Hash, MemoryStore, Span};
+use byway_primitives::{Amount, AssetId, MemoryStore, Span};
 use byway_records::Value;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{
@@ -49,16 +47,13 @@ struct Noted {
     moved: [i128; 2],
 }
 
-/// A copy of a side's disk, and of what it had signed by then.
-pub type DiskCopy = (MemoryStore, BTreeMap<u64, Hash>);
-
 pub struct Drive {
     pub rig: Rig,
     pub counter: Address,
     /// Nobody pays anybody of it, so whatever goes in and out everybody has as much in the end as in the beginning.
     asset: AssetId,
     /// Old disks, by side.
-    pub copies: [DiskCopy; 2],
+    pub copies: [MemoryStore; 2],
     /// The side that has been started from an old disk: the other never is, for nobody could help them then.
     restored: Option<usize>,
     signed: [Vec<Noted>; 2],
@@ -78,7 +73,7 @@ impl Drive {
         let mut rig = Rig::opened(Rig::begun_in(world, ChannelTerms { assets, ..terms() }));
         let counter = rig.create_counter(0);
         [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 600_000));
-        let copies = [0, 1].map(|side: usize| (rig.parties[side].disk.clone(), rig.parties[side].kept.clone()));
+        let copies = [0, 1].map(|side: usize| rig.parties[side].disk.clone());
         let mut drive = Self {
             rig,
             counter,
@@ -140,7 +135,7 @@ impl Drive {
                 rig.crash(side);
             }
             12 if size == 0 => self.restore(side),
-            12 => self.copies[side] = (rig.parties[side].disk.clone(), rig.parties[side].kept.clone()),
+            12 => self.copies[side] = rig.parties[side].disk.clone(),
             13 if size == 0 => rig.show_ledger(side),
             13 if size == 1 => drop(rig.world.commit(&[])),
             13 => rig.parties[side].is_watching ^= true,
@@ -162,15 +157,15 @@ impl Drive {
     }
 
     /// Starts a side from an old disk.
-    fn restore(&mut self, side: usize) {
+    pub fn restore(&mut self, side: usize) {
         if self.restored.is_some_and(|restored| restored != side) {
             return;
         }
         self.restored = Some(side);
         // What it has forgotten it has when the peer tells it, which the bytes may put off until all is over.
         (self.known[side], self.taken[side]) = (0, Amount::ZERO);
-        let (disk, kept) = self.copies[side].clone();
-        self.rig.restore_all(side, disk, kept);
+        let disk = self.copies[side].clone();
+        self.rig.restore(side, disk);
     }
 
     /// What a side does. What it can't do now it does not do.

@@ -240,7 +240,7 @@ fn a_signature_that_left_in_the_moment_before_a_crash_binds() {
     rig.now = rig.world.time;
     rig.show_ledger(0);
     assert_eq!(rig.machine(0).funding(), None);
-    assert_eq!(rig.propose(0, transfer(0, 5)), Ok(2), "nothing else is signed at its round");
+    assert!(rig.propose(0, transfer(0, 5)).unwrap() > 1, "nothing else is signed at its round");
 }
 
 #[test]
@@ -253,10 +253,15 @@ fn a_crash_between_any_two_writes_leaves_it_done_or_undone_for_both() {
                 STEPS[..steps].iter().for_each(|step| assert!(step(&mut rig)));
                 rig.crash(side);
                 rig.run();
-                // Only what was not written by its proposer is gone.
-                let is_gone = side == 0 && steps == 0;
+                if [0, 1].iter().any(|side: &usize| rig.parties[*side].machine.funding().is_some()) {
+                    // The one that started anew does not sign it any more, and the other has: it waits until the time is over.
+                    rig.tick(Span(FUND_TIME_MAX.0 + 1_000));
+                    rig.run();
+                }
+                // What was handed in, and what the other had signed, and written, and is asked for again by a side that did not start anew.
+                let is_done = steps == STEPS.len() || (side == 1 && steps > 2);
                 let position = rig.assert_agreed();
-                let balance = if is_gone { units(DEPOSIT) } else { after(movement).0 };
+                let balance = if is_done { after(movement).0 } else { units(DEPOSIT) };
                 assert_eq!(position.balances[0], balance, "side {side} after {steps} steps");
                 assert_goes_on(&mut rig);
             }

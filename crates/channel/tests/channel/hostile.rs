@@ -1,16 +1,15 @@
 //! A peer that does whatever it can, driven by bytes, against a side that does only what the machine says.
 //!
 //! The peer has a machine too, so that there is a channel to cheat in; but it keeps whatever was ever said or signed, goes back to old
-//! disks, signs anything, and shows the ledger what it likes. The honest side loses messages and crashes meanwhile, and looks at the
+//! disks, signs anything, and shows the ledger what it likes. The honest side loses messages and crashes meanwhile, starts from old disks, and looks at the
 //! ledger before time passes. In the end it has no less than the newest state that it knew both to have signed, or the worst that it
 //! signed since, less what the ledger charged it for its own acts; and nothing made it panic or sign twice.
 
 use byway_channel::{
-    Change, ChannelMessage, ChannelNews, ContractChange, Health, LanePromise, Life, Proposal, ROUNDS_AHEAD_MAX,
-    Reestablish, UNHEARD_TIME_MAX, position_digest,
+    CLOCKS_APART_MAX, Change, ChannelMessage, ChannelNews, ContractChange, Health, LanePromise, Life, Proposal,
+    Reestablish, UNHEARD_TIME_MAX, position_digest, round_at,
 };
-use byway_primitives::AssetId;
-use byway_primitives::{Decode, Encode, Span};
+use byway_primitives::{Amount, AssetId, Decode, Encode, Span};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{ChannelState, Cosigned, FundingChange, Held, Movement, Phase, Position, Side};
 use byway_records::promise::Series;
@@ -32,6 +31,8 @@ struct Hostile {
     /// All that both signed, as far as the peer has it or can complete it.
     states: Vec<Cosigned<ChannelState>>,
     funds: Vec<Cosigned<FundingChange>>,
+    /// What the honest side had promised when its disk was copied.
+    promised: Amount,
 }
 
 /// One of them, whichever the byte says.
@@ -55,7 +56,7 @@ impl Hostile {
         let mut drive = Drive::begin();
         drive.rig.parties[1 - honest].is_honest = false;
         let (said, heard, states, funds) = Default::default();
-        Self { drive, honest, peer: 1 - honest, said, heard, states, funds }
+        Self { drive, honest, peer: 1 - honest, said, heard, states, funds, promised: Amount::ZERO }
     }
 
     fn step(&mut self, action: u8, detail: u8) {
@@ -67,6 +68,7 @@ impl Hostile {
             6 | 7 => self.receive(true),
             8 => self.receive(false),
             9 => self.drive.rig.lose(),
+            10 if detail >> 6 > 1 => self.use_old_disk_of_honest(detail),
             10 => {
                 if detail & 1 == 0 {
                     self.drive.rig.write(honest);
@@ -158,12 +160,27 @@ impl Hostile {
     fn use_old_disk(&mut self, detail: u8) {
         let party = &mut self.drive.rig.parties[self.peer];
         if detail & 3 == 0 {
-            self.drive.copies[self.peer] = (party.disk.clone(), Default::default());
+            self.drive.copies[self.peer] = party.disk.clone();
             return;
         }
         party.kept.clear();
-        let (disk, _) = self.drive.copies[self.peer].clone();
+        let disk = self.drive.copies[self.peer].clone();
         self.drive.rig.restore(self.peer, disk);
+    }
+
+    /// The honest side starts from an old disk, and whether anybody tells it of that is up to the peer. What it promised since then only the peer
+    /// knows, so it had promised nothing more.
+    fn use_old_disk_of_honest(&mut self, detail: u8) {
+        let honest = self.honest;
+        let party = &self.drive.rig.parties[honest];
+        let promised = party.machine.promised(Side::BOTH[honest]).amount;
+        if detail >> 6 == 2 {
+            if party.is_durable() {
+                (self.promised, self.drive.copies[honest]) = (promised, party.disk.clone());
+            }
+        } else if self.promised == promised {
+            self.drive.restore(honest);
+        }
     }
 
     /// Time passes, and the honest side looks at the ledger before.
@@ -191,7 +208,8 @@ impl Hostile {
 
     fn odd_round(&self, detail: u8) -> u64 {
         let round = self.drive.rig.parties[self.honest].machine.position().round;
-        let rounds = [0, round.saturating_sub(1), round, round + 1, round + 2, round + 1_000, round + ROUNDS_AHEAD_MAX];
+        let believed = round_at(self.drive.rig.now + CLOCKS_APART_MAX);
+        let rounds = [0, round.saturating_sub(1), round, round + 1, round + 2, round + 1_000, believed];
         rounds.get(usize::from(detail & 7)).copied().unwrap_or(u64::MAX)
     }
 

@@ -38,8 +38,11 @@ fn leave(rig: &mut Rig, side: usize, contract: Address) {
 fn leave_together(rig: &mut Rig, first: usize, contract: Address) {
     leave(rig, first, contract);
     rig.exchange();
-    leave(rig, 1 - first, contract);
-    rig.exchange();
+    if rig.machine(1 - first).funding().is_none() {
+        leave(rig, 1 - first, contract);
+        rig.exchange();
+    }
+    // Otherwise the second still had consent.
     rig.run();
 }
 

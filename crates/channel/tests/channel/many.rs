@@ -2,20 +2,21 @@
 
 use byway_channel::{
     AddressedMessage, ChannelHandle, ChannelKey, ChannelMessage, ChannelNews, Channels, ChannelsEffect,
-    FUNDING_TIME_MAX, InitiateError, Life, OPENINGS_PER_PEER_MAX, PeerFault, Signer,
+    FUNDING_TIME_MAX, InitiateError, Life, OPENINGS_MAX, OPENINGS_PER_PEER_MAX, PeerFault, Reestablish, Signer,
 };
 use byway_crypto::IdentitySecret;
-use byway_primitives::{Effect, MemoryStore, NetworkId, Time};
-use byway_records::channel::Environment;
+use byway_primitives::{Effect, Hash, MemoryStore, NetworkId, Time};
+use byway_records::channel::{ChannelTerms, Environment};
 
 use crate::scene::terms;
+use crate::strict::{Ever, StrictSigner};
 use crate::world::World;
 
 const NOW: Time = Time(1_700_000_000_000);
 
 /// The channels of one side, and its disk.
 struct Side {
-    channels: Channels<IdentitySecret>,
+    channels: Channels<StrictSigner>,
     disk: MemoryStore,
     news: Vec<(ChannelKey, ChannelNews)>,
 }
@@ -34,7 +35,7 @@ fn handle(number: u8) -> ChannelHandle {
 impl Side {
     fn new(network: NetworkId, side: usize) -> Self {
         let disk = MemoryStore::new();
-        let channels = Channels::load(secret(side), network, &disk).unwrap();
+        let channels = Channels::load(StrictSigner::new(secret(side), &Ever::default()), network, &disk).unwrap();
         Self { channels, disk, news: Vec::new() }
     }
 
@@ -142,6 +143,75 @@ fn what_peers_propose_is_bounded_and_keeps_nobody_from_proposing() {
     assert_eq!(side.channels.initiate(NOW, handle(100), own), Err(InitiateError::Handle));
 }
 
+/// Strangers without end.
+fn stranger(number: usize) -> IdentitySecret {
+    let mut bytes = [9; 32];
+    bytes[24..].copy_from_slice(&(number as u64).to_be_bytes());
+    IdentitySecret::from_bytes(&bytes).unwrap()
+}
+
+/// What a stranger proposes to the second side.
+fn proposed(network: NetworkId, from: usize, number: u8) -> AddressedMessage {
+    let secrets = [stranger(from).watch_secret(network, secret(1).id(), 0).digest(), Hash::default()];
+    let terms = ChannelTerms { parties: [stranger(from).id(), secret(1).id()], secrets, ..terms() };
+    let mut handle = handle(number);
+    handle.0[8..].copy_from_slice(&(from as u64).to_be_bytes());
+    AddressedMessage { handle, message: ChannelMessage::Open { network, terms } }
+}
+
+/// Agrees to what a stranger proposes, and hears its signature; that is all it ever does.
+fn sign_without_funding(side: &mut Side, network: NetworkId, from: usize, key: ChannelKey) {
+    let signer = StrictSigner::new(stranger(from), &Ever::default());
+    let mut initiator = Channels::load(signer, network, &MemoryStore::new()).unwrap();
+    let terms = ChannelTerms { parties: [key.peer, secret(1).id()], ..terms() };
+    initiator.initiate(NOW, key.handle, terms).unwrap();
+    side.agree(key);
+    for message in side.carry_out() {
+        initiator.handle_message(NOW, secret(1).id(), message).unwrap();
+    }
+    for (_, effect) in initiator.poll() {
+        if let Effect::Send { message, .. } = effect
+            && matches!(message.message, ChannelMessage::FundingCreated { .. })
+        {
+            side.channels.handle_message(NOW, key.peer, message).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_all_peers_propose_is_bounded_also_where_it_is_signed_and_never_funded() {
+    let network = World::new().network;
+    let mut side = Side::new(network, 1);
+    let hear = |side: &mut Side, from: usize, number: usize| {
+        let message = proposed(network, from, number as u8);
+        side.channels.handle_message(NOW, stranger(from).id(), message).unwrap();
+    };
+    let (peers, each) = (OPENINGS_MAX / OPENINGS_PER_PEER_MAX, 2 * OPENINGS_PER_PEER_MAX);
+    (0..3 * peers).for_each(|from| (0..each).for_each(|number| hear(&mut side, from, number)));
+    assert_eq!(side.channels.iter().count(), OPENINGS_MAX, "of all peers together");
+    let declined = side.carry_out().iter().filter(|said| said.message == ChannelMessage::Decline).count();
+    assert_eq!(declined, 3 * peers * each - OPENINGS_MAX, "and each of the others is told");
+    let keys: Vec<_> = side.channels.iter().map(|(key, _)| key).collect();
+    for key in keys {
+        let from = (0..peers).find(|from| stranger(*from).id() == key.peer).unwrap();
+        sign_without_funding(&mut side, network, from, key);
+    }
+    side.carry_out();
+    let signed = side.channels.iter().filter(|(_, machine)| machine.life() == Life::Signed).count();
+    assert_eq!(signed, peers, "one of each: its others are the same transaction");
+    (peers..3 * peers).for_each(|from| (0..each).for_each(|number| hear(&mut side, from, number)));
+    assert_eq!(side.channels.iter().count(), OPENINGS_MAX, "what is signed counts too");
+    // Their time is over on the ledger: there is room again, and nothing is left of them on disk.
+    let late = NOW + FUNDING_TIME_MAX + FUNDING_TIME_MAX;
+    side.channels.handle_ledger(late, Environment { time: late, height: 9 }, 9, |_| false, |_| None);
+    side.channels.handle_wake(late);
+    side.carry_out();
+    assert_eq!(side.channels.iter().count(), 0);
+    assert_eq!(Channels::load(secret(1), network, &side.disk).unwrap().iter().count(), 0);
+    hear(&mut side, 3 * peers, 0);
+    assert_eq!(side.channels.iter().count(), 1);
+}
+
 /// What the ledger has of its channel, if the first side had the secret that follows from its identity's.
 fn entry_of(rig: &crate::scene::Rig) -> byway_records::Channel {
     let mut entry = rig.entry().unwrap();
@@ -196,6 +266,37 @@ fn what_a_peer_says_before_the_ledger_shows_the_channel_is_kept_for_it() {
     side.channels.handle_message(NOW, secret(0).id(), greeting).unwrap();
     assert!(side.channels.find(NOW, id, &entry));
     assert_eq!(side.channels.key_of(id), Some(found));
+}
+
+#[test]
+fn greetings_for_channels_that_are_not_known_are_bounded() {
+    let (_, _, AddressedMessage { message, .. }) = found();
+    let ChannelMessage::Reestablish(greeting) = message else { panic!("it greets") };
+    let network = World::new().network;
+    let entry = entry_of(&crate::scene::Rig::new());
+    // Whether what the peer says before, or after, so many others have said twice as much as they may is there.
+    let is_kept = |others: usize, is_first: bool| {
+        let mut side = Side::new(network, 0);
+        let ours = AddressedMessage { handle: handle(7), message: ChannelMessage::Reestablish(greeting.clone()) };
+        if is_first {
+            side.hear(1, ours.clone()).unwrap();
+        }
+        for (from, number) in (0..others).flat_map(|from| (0..32u64).map(move |number| (from, number))) {
+            let mut channel = greeting.channel;
+            channel.0.0[..8].copy_from_slice(&number.to_be_bytes());
+            let message = ChannelMessage::Reestablish(Reestablish { channel, ..greeting.clone() });
+            let said = AddressedMessage { handle: handle(5), message };
+            side.channels.handle_message(NOW, stranger(from).id(), said).unwrap();
+        }
+        if !is_first {
+            side.hear(1, ours).unwrap();
+        }
+        assert!(side.channels.find(NOW, greeting.channel, &entry));
+        side.channels.key_of(greeting.channel).unwrap().handle == handle(7)
+    };
+    assert!(is_kept(200, true), "what is kept is not pushed out");
+    assert!(is_kept(63, false), "sixteen of each of these leave room");
+    assert!(!is_kept(64, false), "and there is no room for more than that of all");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! Crashes between any two writes, lost messages, old journals, and a conflict that can't be.
 
-use byway_channel::{Change, ChannelMessage, ChannelNews, CloseError, Health, PeerFault, ROUNDS_FORGOTTEN};
+use byway_channel::{
+    CLOCKS_APART_MAX, Change, ChannelMessage, ChannelNews, CloseError, Health, PeerFault, Proposal, ProposeError,
+    round_at,
+};
 use byway_primitives::Span;
+use byway_records::call::ChannelsCall;
 use byway_records::channel::{ChannelState, Cosigned, Position, Side};
 
 use crate::scene::{DEPOSIT, Rig, SECRET, count, transfer};
@@ -23,7 +27,8 @@ fn a_crash_between_any_two_writes_leaves_both_at_one_state() {
             let position = rig.assert_agreed();
             // Only what was not written by its proposer is gone.
             let is_gone = side == 0 && steps == 0;
-            assert_eq!(position.round, u64::from(!is_gone), "side {side} after {steps} steps");
+            let paid = if is_gone { 0 } else { 100 };
+            assert_eq!(position.balances[1], units(DEPOSIT + paid), "side {side} after {steps} steps");
             rig.pay(1, 1);
             rig.exchange();
             rig.assert_agreed();
@@ -70,7 +75,7 @@ fn whoever_signs_and_crashes_before_it_wrote_may_sign_another_update() {
     rig.pay(0, 100);
     rig.crash(0);
     rig.exchange();
-    assert_eq!(rig.pay(0, 200), 1);
+    assert!(rig.pay(0, 200) > 1, "and under another round: nobody could tell whether the first one has left");
     rig.exchange();
     assert_eq!(rig.assert_agreed().balances[1], units(DEPOSIT + 200));
 }
@@ -98,6 +103,7 @@ fn a_side_with_an_old_journal_takes_the_newer_state_from_its_peer() {
     rig.propose(1, Change::Call(count(1, counter, 3, 50))).unwrap();
     rig.exchange();
     rig.restore(0, old);
+    let start = rig.now;
     assert_eq!(rig.close_alone(0), Err(CloseError::Unheard));
     assert_eq!(rig.parties[0].round(), 0);
     rig.deliver(0);
@@ -112,7 +118,7 @@ fn a_side_with_an_old_journal_takes_the_newer_state_from_its_peer() {
         assert!(rig.parties[0].has(|told| *told == news));
     }
     // It may have signed rounds that nobody tells it of.
-    assert!(rig.pay(0, 5) > ROUNDS_FORGOTTEN);
+    assert!(rig.pay(0, 5) > round_at(start));
     rig.exchange();
     rig.assert_agreed();
 }
@@ -145,13 +151,12 @@ fn a_round_that_only_the_peer_remembers_is_not_signed_again() {
     // A tie: the responder only notes the round. Then the initiator forgets that it signed it.
     rig.deliver(1);
     rig.restore(0, old);
+    let start = rig.now;
     rig.exchange();
     let position = rig.assert_agreed();
-    assert!(position.round > ROUNDS_FORGOTTEN);
-    assert_eq!(position.balances, [DEPOSIT; 2].map(units));
-    rig.pay(1, 7);
-    rig.exchange();
-    rig.assert_agreed();
+    assert!(position.round > round_at(start));
+    // The responder's is proposed for another round, and the initiator's is gone.
+    assert_eq!(position.balances, [DEPOSIT + 7, DEPOSIT - 7].map(units));
 }
 
 #[test]
@@ -181,8 +186,107 @@ fn an_old_journal_never_closes_by_itself() {
     for _ in 0..20 {
         rig.tick(Span::minutes(5));
     }
+    // Nor where something in it is near its time: its user is told, once.
+    let now = rig.now;
+    for _ in 0..2 {
+        assert_eq!(rig.machine(0).close_unasked(now), Err(CloseError::Unheard));
+        rig.collect(0);
+    }
+    let told = rig.parties[0].news.iter().filter(|news| **news == ChannelNews::MayBeOld).count();
+    assert_eq!((told, rig.machine(0).waits_for_word()), (1, true));
     assert!(!rig.parties[0].has(|news| matches!(news, ChannelNews::Submit(_))));
     assert!(rig.entry().is_some());
+    // The peer is there again, and silent after that: now it is known what is the newest.
+    rig.connect();
+    rig.exchange();
+    assert!(!rig.machine(0).waits_for_word());
+    rig.disconnect();
+    let (now, newest) = (rig.now, rig.assert_agreed().round);
+    rig.machine(0).close_unasked(now).unwrap();
+    rig.collect(0);
+    assert_eq!(rig.entry().unwrap().signed, newest);
+    rig.settle();
+    rig.assert_paid([DEPOSIT - 100, DEPOSIT + 100].map(units));
+}
+
+#[test]
+fn an_old_disk_signs_no_round_again_where_its_peer_hides_what_it_has_and_beats_that() {
+    let mut rig = Rig::new();
+    let old = [0, 1].map(|side: usize| rig.parties[side].disk.clone());
+    for amount in [900, 800, 700] {
+        rig.pay(1, amount);
+        rig.exchange();
+    }
+    rig.pay(0, 100_000);
+    rig.exchange();
+    let hidden = rig.machine(1).cosigned().unwrap();
+    // One side has lost what it had, and the other acts as if it had too; so no word tells of what was signed.
+    for (side, disk) in old.into_iter().enumerate() {
+        rig.restore(side, disk);
+    }
+    rig.exchange();
+    assert_eq!((rig.parties[0].round(), rig.parties[1].round()), (0, 0));
+    // The signer of either panics at a second state for a round.
+    for _ in 0..8 {
+        rig.pay(1, 1_000);
+        rig.exchange();
+        rig.pay(0, 1);
+        rig.exchange();
+    }
+    let newest = rig.assert_agreed();
+    assert!(newest.round > hidden.body.position.round);
+    rig.parties[1].is_watching = false;
+    let channel = rig.machine(1).id().unwrap();
+    let close = ChannelsCall::CloseSolo { channel, side: Side::Responder, secret: SECRET, state: Some(hidden) };
+    rig.submit(1, close);
+    rig.tick(Span::millis(10));
+    assert_eq!(rig.entry().unwrap().signed, newest.round, "what was hidden is answered");
+    rig.settle();
+    rig.assert_paid(newest.balances);
+}
+
+#[test]
+fn what_a_peer_whose_clock_is_ahead_proposes_is_signed_when_its_time_has_come() {
+    let mut rig = Rig::new();
+    let (early, late) = (rig.now, rig.now + Span::seconds(20));
+    rig.now = late;
+    rig.crash(0);
+    rig.exchange();
+    rig.pay(0, 100);
+    rig.write(0);
+    let Some(ChannelMessage::Propose(proposal)) = rig.next_message(1) else { panic!("it proposes") };
+    assert!(proposal.round() > round_at(late));
+    rig.now = early;
+    rig.deliver(1);
+    rig.show_ledger(1);
+    rig.exchange();
+    assert_eq!([0, 1].map(|side: usize| rig.parties[side].round()), [0, 0], "it is not signed yet");
+    assert_eq!(rig.propose(1, transfer(1, 5)), Err(ProposeError::Clock), "nor can it propose one above it");
+    rig.now = late + Span::millis(10);
+    rig.show_ledger(1);
+    rig.exchange();
+    assert_eq!(rig.assert_agreed().round, proposal.round());
+    // Nobody's clock is ahead by that much.
+    let position = Position { round: round_at(rig.now + CLOCKS_APART_MAX) + 1, ..proposal.position };
+    let body = ChannelState { position, ..rig.machine(0).cosigned().unwrap().body };
+    let signature = Cosigned::sign_one(&body, &rig.world.people[0].identity);
+    let far = ChannelMessage::Propose(Proposal { position, signature, ..proposal });
+    assert_eq!(rig.hear(1, far), Err(PeerFault::Round));
+}
+
+#[test]
+fn what_was_proposed_to_a_peer_that_starts_anew_is_proposed_for_a_round_that_it_signs() {
+    let mut rig = Rig::new();
+    rig.pay(0, 100);
+    rig.write(0);
+    // It was on its way, and is the same update afterwards, once.
+    rig.crash(1);
+    let start = rig.now;
+    rig.exchange();
+    let position = rig.assert_agreed();
+    assert!(position.round > round_at(start));
+    assert_eq!(position.balances, [DEPOSIT - 100, DEPOSIT + 100].map(units));
+    assert!(!rig.parties[0].has(|news| matches!(news, ChannelNews::Refused { .. })));
 }
 
 /// A state of the round that both have, which both have signed as well, by keys and not by machines.
@@ -283,7 +387,8 @@ fn what_is_said_while_a_side_recovers_is_not_lost() {
     rig.deliver(0);
     assert_eq!(rig.machine(0).promised(Side::Responder).amount, units(300));
     rig.exchange();
-    // Rounds that it may have signed are left out, so the update is refused; what must not be is that nobody hears of it again.
-    rig.assert_agreed();
-    assert!(rig.parties[1].has(|news| matches!(news, ChannelNews::Refused { round: 3, .. })));
+    // Rounds that it may have signed are left out, so the update is made for another.
+    let position = rig.assert_agreed();
+    let is_made = |news: &ChannelNews| *news == ChannelNews::Updated { round: position.round, change: transfer(1, 40) };
+    assert!(position.round > 3 && rig.parties[1].has(is_made));
 }

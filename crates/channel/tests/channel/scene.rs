@@ -17,7 +17,7 @@ use byway_records::genesis::Wait;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, Value, verified};
 use byway_vm::{Address, Target};
 
-use super::strict::{Signed, Signing, StrictSigner, round_in, sent_after};
+use super::strict::{Ever, Signed, Signing, StrictSigner, round_in, sent_after};
 use super::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, World, units};
 
 pub const SECRET: WatchSecret = WatchSecret([7; 16]);
@@ -50,8 +50,8 @@ pub struct Party {
     signed: Signed,
     pub kept: BTreeMap<u64, Hash>,
     pub signings: Rc<RefCell<Vec<Signing>>>,
-    /// What it has forgotten that it signed, since its disk is an old one.
-    forgotten: BTreeMap<u64, Hash>,
+    /// Whatever it signed in all lives, durable or not.
+    ever: Ever,
     /// Whether it hands anything to the ledger.
     pub is_watching: bool,
     /// Whether it signs one state for a round only, whatever disk it has.
@@ -82,7 +82,8 @@ pub fn person(side: usize) -> IdentitySecret {
 }
 
 impl Party {
-    fn new(machine: Machine, signed: Signed, signings: Rc<RefCell<Vec<Signing>>>) -> Self {
+    fn new(machine: Machine, signer: &StrictSigner) -> Self {
+        let StrictSigner { signed, ever, signings, .. } = signer.clone();
         Self {
             machine,
             disk: MemoryStore::new(),
@@ -93,17 +94,17 @@ impl Party {
             signed,
             kept: BTreeMap::new(),
             signings,
-            forgotten: BTreeMap::new(),
+            ever,
             is_watching: true,
             is_honest: true,
         }
     }
 
-    /// What it has forgotten binds it again once the peer tells it of such rounds.
-    fn remember(&mut self, seen: u64) {
-        for (round, digest) in self.forgotten.range(..=seen) {
-            self.signed.borrow_mut().entry(*round).or_insert(*digest);
-        }
+    /// Who signs for it in its next life, knowing what is durable.
+    fn next_signer(&mut self, side: usize) -> StrictSigner {
+        self.signed = Rc::new(RefCell::new(self.kept.clone()));
+        let (signed, ever, signings) = (self.signed.clone(), self.ever.clone(), self.signings.clone());
+        StrictSigner { secret: person(side), signed, ever, shows: Some(SECRET), signings }
     }
 
     /// Whether all that it has written is durable.
@@ -133,16 +134,12 @@ impl Rig {
             world.must(&world.deposit(world.coin(person), person, SAVED));
         }
         let (now, network) = (world.time, world.network);
-        let signed = [Signed::default(), Signed::default()];
-        let signings: [Rc<RefCell<Vec<Signing>>>; 2] = Default::default();
-        let signer = |side: usize| StrictSigner {
-            secret: person(side),
-            signed: signed[side].clone(),
-            signings: signings[side].clone(),
-        };
-        let initiator = ChannelMachine::initiate(signer(0), network, terms, 0, now).unwrap();
-        let responder = ChannelMachine::respond(signer(1), network, terms, 0, now).unwrap();
-        let party = |machine, side: usize| Party::new(machine, signed[side].clone(), signings[side].clone());
+        let signer =
+            |side: usize| StrictSigner { shows: Some(SECRET), ..StrictSigner::new(person(side), &Ever::default()) };
+        let signers = [0, 1].map(signer);
+        let initiator = ChannelMachine::initiate(signers[0].clone(), network, terms, 0, now).unwrap();
+        let responder = ChannelMachine::respond(signers[1].clone(), network, terms, 0, now).unwrap();
+        let party = |machine, side: usize| Party::new(machine, &signers[side]);
         let mut rig = Self {
             world,
             parties: [party(initiator, 0), party(responder, 1)],
@@ -305,9 +302,6 @@ impl Rig {
 
     /// A side is told this, by whomever.
     pub fn hear(&mut self, side: usize, message: ChannelMessage) -> Result<(), PeerFault> {
-        if let ChannelMessage::Reestablish(theirs) = &message {
-            self.parties[side].remember(theirs.seen);
-        }
         let now = self.now;
         let heard = self.machine(side).handle_message(now, message);
         self.collect(side);
@@ -372,12 +366,11 @@ impl Rig {
 
     /// Starts a side, which sees no ledger yet.
     pub fn start(&mut self, side: usize, disk: MemoryStore) {
+        // Nothing dies and starts within one millisecond.
+        self.now = self.now + Span::millis(1);
         let party = &mut self.parties[side];
         let id = party.machine.id().expect("only what has an id is on disk");
-        party.signed = Rc::new(RefCell::new(party.kept.clone()));
-        let (secret, signings) = (person(side), party.signings.clone());
-        let signer = StrictSigner { secret, signed: party.signed.clone(), signings };
-        let machine = ChannelMachine::load(signer, id, &disk).expect("the journal is whole");
+        let machine = ChannelMachine::load(party.next_signer(side), id, &disk).expect("the journal is whole");
         party.machine = machine;
         party.disk = disk;
         party.writes.clear();
@@ -388,12 +381,11 @@ impl Rig {
     /// Takes a side's disk away: all that it has is what the ledger shows. It waits for its peer to speak.
     pub fn lose_disk(&mut self, side: usize) {
         self.disconnect();
+        self.now = self.now + Span::millis(1);
         let (now, network, entry) = (self.now, self.world.network, self.entry().unwrap());
         let party = &mut self.parties[side];
         let id = party.machine.id().unwrap();
-        let (secret, signings) = (person(side), party.signings.clone());
-        let signer = StrictSigner { secret, signed: party.signed.clone(), signings };
-        party.machine = ChannelMachine::found(signer, network, id, &entry, now).unwrap();
+        party.machine = ChannelMachine::found(party.next_signer(side), network, id, &entry, now).unwrap();
         party.disk = MemoryStore::new();
         party.writes.clear();
         party.durable = None;
@@ -405,16 +397,8 @@ impl Rig {
         self.collect(1 - side);
     }
 
-    /// As [`restore`](Self::restore), from a disk of when it had signed so much. What else it had signed it may sign otherwise, as
-    /// long as nobody tells it of those rounds.
-    pub fn restore_all(&mut self, side: usize, disk: MemoryStore, kept: BTreeMap<u64, Hash>) {
-        let party = &mut self.parties[side];
-        let later = std::mem::replace(&mut party.kept, kept);
-        party.forgotten.extend(later);
-        self.restore(side, disk);
-    }
-
-    /// Restarts a side from an old disk, and connects.
+    /// Restarts a side from an old disk, and connects. Whatever it has forgotten that it signed, it signs nothing else for those rounds, whether or
+    /// not anybody tells it of them.
     pub fn restore(&mut self, side: usize, disk: MemoryStore) {
         self.disconnect();
         self.restart(side, disk);

@@ -11,29 +11,41 @@ use byway_records::channel::{
     ChannelState, ForcedCall, FundingChange, MutualClose, SignedForcedCall, VirtualClose, VirtualTerms, WatchSecret,
 };
 
-use super::scene::SECRET;
+use byway_records::promise::ChannelId;
 use byway_records::{Promise, SignedPromise, TransactionId};
 
-/// The digests of what somebody signed, by round.
+/// The digests of what somebody signed in one life, by round.
 pub type Signed = Rc<RefCell<BTreeMap<u64, Hash>>>;
+
+/// The same of all its lives and all its channels: whatever it has forgotten binds it.
+pub type Ever = Rc<RefCell<BTreeMap<(ChannelId, u64), Hash>>>;
 
 /// A state that somebody signed, alone or as that after a deposit or a withdrawal.
 pub type Signing = (ChannelState, Option<FundingChange>);
 
-/// Panics where a second state is to be signed for a round.
-#[derive(Debug)]
+/// Panics where a second state is to be signed for a round, in whatever life, from whatever disk.
+#[derive(Debug, Clone)]
 pub struct StrictSigner {
     pub secret: IdentitySecret,
     pub signed: Signed,
+    pub ever: Ever,
+    /// What is shown when it closes alone, where that does not follow from its secret.
+    pub shows: Option<WatchSecret>,
     /// All that it ever signed, in all its lives.
     pub signings: Rc<RefCell<Vec<Signing>>>,
 }
 
 impl StrictSigner {
+    /// One of many channels, in one of its lives.
+    pub fn new(secret: IdentitySecret, ever: &Ever) -> Self {
+        Self { secret, signed: Signed::default(), ever: ever.clone(), shows: None, signings: Rc::default() }
+    }
+
     fn note(&self, state: &ChannelState, change: Option<&FundingChange>) {
         self.signings.borrow_mut().push((*state, change.copied()));
         let digest = position_digest(&state.position);
-        let before = self.signed.borrow_mut().insert(state.position.round, digest);
+        self.signed.borrow_mut().insert(state.position.round, digest);
+        let before = self.ever.borrow_mut().insert((state.channel, state.position.round), digest);
         assert!(before.is_none_or(|before| before == digest), "a second state for round {}", state.position.round);
     }
 }
@@ -73,8 +85,8 @@ impl Signer for StrictSigner {
         self.secret.sign_promise(promise)
     }
 
-    fn watch_secret(&self, _: NetworkId, _: IdentityId, _: u16) -> WatchSecret {
-        SECRET
+    fn watch_secret(&self, network: NetworkId, peer: IdentityId, number: u16) -> WatchSecret {
+        self.shows.unwrap_or_else(|| self.secret.watch_secret(network, peer, number))
     }
 
     fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {

@@ -157,7 +157,13 @@ impl Market {
                     let _ = own.with(key, |machine| machine.force(now, &call));
                 }
             }
-            GuaranteeNews::Close { channel } | GuaranteeNews::CloseAlone { channel } => {
+            GuaranteeNews::Close { channel } => {
+                if let Some(key) = key(channel) {
+                    let _ = own.with(key, |machine| machine.close_unasked(now));
+                }
+            }
+            // Its parent is being closed, which pays out whatever this node does.
+            GuaranteeNews::CloseAlone { channel } => {
                 if let Some(key) = key(channel) {
                     let _ = own.with(key, |machine| machine.close_alone(now));
                 }

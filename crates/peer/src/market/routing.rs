@@ -182,7 +182,7 @@ impl Market {
             }
             RoutingNews::Close { channel } => {
                 if let Some(key) = key(channel) {
-                    let _ = self.channels.own.with(key, |machine| machine.close_alone(now));
+                    let _ = self.channels.own.with(key, |machine| machine.close_unasked(now));
                 }
             }
             told => self.tell(MarketNews::Routing(told)),

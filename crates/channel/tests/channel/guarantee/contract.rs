@@ -5,7 +5,7 @@ use byway_channel::guarantee::contract::{self, Guarantee, Offer, Stage};
 use byway_crypto::IdentitySecret;
 use byway_primitives::{NetworkId, Span, Time};
 use byway_records::channel::{
-    CertifiedClose, ChannelTerms, Cosigned, Environment, Remainder, Side, VirtualClose, VirtualTerms,
+    CertifiedClose, ChannelOutcome, ChannelTerms, Cosigned, Environment, Remainder, Side, VirtualClose, VirtualTerms,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
@@ -183,4 +183,34 @@ fn it_is_paid_out_by_what_the_call_says_of_the_ledger() {
     let call = contract::resolve_by_outcome(Side::Responder, scene.place, scene.id(), paid);
     assert_eq!(scene.run(BEFORE, call), Outcome::Returned);
     assert_eq!(scene.gains(), [-300 - FEE as i128, FEE as i128 + 300]);
+}
+
+#[test]
+fn one_bad_claim_does_not_delay_a_batch() {
+    // Of channels that are guaranteed here, one that is not, one that is offered only, and one that is paid out already.
+    let numbered = |nonce| VirtualTerms { nonce, ..terms() };
+    let paid = [PARTS[0] - 300, PARTS[1] + 300].map(units);
+    let outcome = |nonce| ChannelOutcome { channel: numbered(nonce).id(), paid };
+    for place in 0..3 {
+        for bad in [11, 12, 13] {
+            let mut scene = Scene::new(Side::Initiator);
+            for nonce in [1, 2, 11, 12] {
+                let terms = numbered(nonce);
+                scene.offer = Offer { id: terms.id(), terms, ..scene.offer.clone() };
+                assert_eq!(scene.make_offer(), Outcome::Returned);
+                if nonce != 11 {
+                    assert_eq!(scene.accept(BEFORE), Outcome::Returned);
+                }
+            }
+            let alone = contract::resolve_by_outcomes(Side::Initiator, scene.place, vec![outcome(12)]);
+            assert_eq!(scene.run(BEFORE, alone), Outcome::Returned);
+            let mut evidence = vec![outcome(1), outcome(2)];
+            evidence.insert(place, outcome(bad));
+            let call = contract::resolve_by_outcomes(Side::Initiator, scene.place, evidence);
+            assert_eq!(scene.run(BEFORE, call), Outcome::Returned);
+            let read = |nonce| contract::read(&scene.state, scene.place, numbered(nonce).id());
+            assert_eq!([1, 2].map(|nonce| read(nonce).is_some()), [false; 2], "{bad} in place {place}");
+            assert!(read(11).is_some_and(|guarantee| guarantee.stage == Stage::Offered));
+        }
+    }
 }

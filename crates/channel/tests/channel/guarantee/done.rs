@@ -2,7 +2,6 @@
 
 use byway_channel::guarantee::contract;
 use byway_channel::{Change, ChannelMachine, ContractCall, Life};
-use byway_crypto::IdentitySecret;
 use byway_primitives::Amount;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::Outcome;
@@ -12,6 +11,7 @@ use byway_records::promise::ChannelId;
 use byway_records::{Channel, ProgramId};
 
 use super::net::{HUB, Net, ONE, OTHER};
+use crate::strict::StrictSigner;
 use crate::world::units;
 
 impl Net {
@@ -21,7 +21,7 @@ impl Net {
         &mut self,
         node: usize,
         id: ChannelId,
-        what: impl FnOnce(&mut ChannelMachine<IdentitySecret>) -> T,
+        what: impl FnOnce(&mut ChannelMachine<StrictSigner>) -> T,
     ) -> T {
         let channels = &mut self.nodes[node].channels;
         let done = channels.with(channels.key_of(id).expect("it is there"), what).expect("it is there");
@@ -65,7 +65,7 @@ impl Net {
         found.and_then(|(_, machine)| machine.id()).unwrap()
     }
 
-    pub fn machine(&self, node: usize, channel: ChannelId) -> &ChannelMachine<IdentitySecret> {
+    pub fn machine(&self, node: usize, channel: ChannelId) -> &ChannelMachine<StrictSigner> {
         let channels = &self.nodes[node].channels;
         channels.get(channels.key_of(channel).unwrap()).unwrap()
     }

@@ -10,6 +10,7 @@ mod formats;
 mod hidden;
 mod lost;
 mod net;
+mod old;
 mod whole;
 
 use byway_channel::{Change, ContractCall};

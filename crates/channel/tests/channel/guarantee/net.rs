@@ -15,6 +15,7 @@ use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, verified};
 
+use crate::strict::{Ever, StrictSigner};
 use crate::world::{ALICE, CAROL, CHANNEL_PRICE, Draft, Person, World, units};
 
 /// The two, and the hub between them.
@@ -52,7 +53,9 @@ enum Packet {
 
 pub struct Node {
     secret: IdentitySecret,
-    pub channels: Channels<IdentitySecret>,
+    pub channels: Channels<StrictSigner>,
+    /// Whatever it has signed, in all its lives.
+    ever: Ever,
     pub guarantees: Guarantees,
     pub disk: MemoryStore,
     steps: VecDeque<Step>,
@@ -100,14 +103,15 @@ fn number(id: IdentityId) -> usize {
 }
 
 impl Node {
-    fn new(network: byway_primitives::NetworkId, number: usize, disk: MemoryStore) -> Self {
+    fn new(network: byway_primitives::NetworkId, number: usize, disk: MemoryStore, ever: Ever) -> Self {
         let secret = secret(number);
-        let channels = Channels::load(secret.clone(), network, &disk).unwrap();
+        let channels = Channels::load(StrictSigner::new(secret.clone(), &ever), network, &disk).unwrap();
         let terms = (number == HUB).then(hub_terms);
         let guarantees = Guarantees::load(secret.id(), network, terms, units(10_000), &disk).unwrap();
         Self {
             secret,
             channels,
+            ever,
             guarantees,
             disk,
             steps: VecDeque::new(),
@@ -133,7 +137,12 @@ impl Node {
                     let _ = self.channels.with(key, |machine| machine.force(now, call));
                 }
             }
-            GuaranteeNews::Close { channel } | GuaranteeNews::CloseAlone { channel } => {
+            GuaranteeNews::Close { channel } => {
+                if let Some(key) = key(channel) {
+                    let _ = self.channels.with(key, |machine| machine.close_unasked(now));
+                }
+            }
+            GuaranteeNews::CloseAlone { channel } => {
                 if let Some(key) = key(channel) {
                     let _ = self.channels.with(key, |machine| machine.close_alone(now));
                 }
@@ -175,7 +184,7 @@ impl Net {
             };
             world.must(&world.funded(world.coin(CAROL), draft));
         }
-        let nodes = (0..3).map(|number| Node::new(world.network, number, MemoryStore::new()));
+        let nodes = (0..3).map(|number| Node::new(world.network, number, MemoryStore::new(), Ever::default()));
         let mut net = Self {
             nodes: nodes.collect(),
             now: world.time,
@@ -517,9 +526,12 @@ impl Net {
 
     /// It is there again, with what is on its disk.
     pub fn come_back(&mut self, number: usize) {
+        // Nothing dies and starts within one millisecond.
+        self.now = self.now + Span::millis(1);
         let node = &mut self.nodes[number];
-        let (disk, news, heard) = (node.disk.clone(), std::mem::take(&mut node.news), std::mem::take(&mut node.heard));
-        self.nodes[number] = Node { news, heard, ..Node::new(self.world.network, number, disk) };
+        let (disk, ever) = (node.disk.clone(), node.ever.clone());
+        let (news, heard) = (std::mem::take(&mut node.news), std::mem::take(&mut node.heard));
+        self.nodes[number] = Node { news, heard, ..Node::new(self.world.network, number, disk, ever) };
         self.find(number);
         self.show(number);
         for (one, other) in EDGES {
@@ -527,6 +539,13 @@ impl Net {
                 self.connect(one, other);
             }
         }
+    }
+
+    /// It is there again, with what was on its disk before.
+    pub fn restore(&mut self, number: usize, disk: MemoryStore) {
+        self.vanish(number);
+        self.nodes[number].disk = disk;
+        self.come_back(number);
     }
 
     pub fn crash(&mut self, number: usize) {
@@ -537,7 +556,9 @@ impl Net {
     /// Its disk is lost. It takes up what the ledger has of its channels, and is connected to nobody yet.
     pub fn lose_disk(&mut self, number: usize) {
         self.vanish(number);
-        self.nodes[number] = Node::new(self.world.network, number, MemoryStore::new());
+        self.now = self.now + Span::millis(1);
+        let ever = self.nodes[number].ever.clone();
+        self.nodes[number] = Node::new(self.world.network, number, MemoryStore::new(), ever);
         self.find(number);
         self.show(number);
     }

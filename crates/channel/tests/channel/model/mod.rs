@@ -131,7 +131,8 @@ pub struct Bounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     SendsBeforeItWrote,
-    /// The disk says that it has written, and has not.
+    /// The disk says that it has written, and has not. With this and the one above a side dies and starts within one millisecond: otherwise it
+    /// signs no round twice all the same.
     LosesWrites,
     /// Old states are not answered.
     LooksAway,

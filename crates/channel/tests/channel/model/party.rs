@@ -104,7 +104,8 @@ pub struct Party {
     pub calls: VecDeque<ChannelsCall>,
     /// Commits of the ledger that it has seen.
     pub seen: u64,
-    /// The digests of what it signed in this life, and of what it ever signed that has left, by round.
+    /// The digests of what it ever signed, and of what of that has left, by round. Where something is wrong with it, it may sign otherwise after a crash
+    /// what has not left.
     signed: BTreeMap<u64, Hash>,
     left: BTreeMap<u64, Hash>,
     /// All that it ever signed.
@@ -246,21 +247,23 @@ impl Party {
     }
 
     /// Kills it, and starts it from its disk. What it had not handed in is gone too.
-    pub fn crash(&mut self, side: usize) {
+    pub fn crash(&mut self, flaw: Option<Flaw>, side: usize) {
         let id = self.machine.id().expect("it is open");
         self.machine = Machine::load(Recorder { side }, id, &self.disk).expect("the journal is whole");
         self.writes.clear();
         self.outgoing.clear();
         self.calls.clear();
         self.durable = None;
-        self.signed = self.left.clone();
+        if flaw.is_some() {
+            self.signed = self.left.clone();
+        }
     }
 
     /// Kills it, and starts it from a disk of long ago. What it has forgotten it has only once it is told.
-    pub fn forget(&mut self, side: usize, disk: MemoryStore) {
+    pub fn forget(&mut self, flaw: Option<Flaw>, side: usize, disk: MemoryStore) {
         self.disk = disk;
         (self.known, self.taken) = (0, Amount::ZERO);
-        self.crash(side);
+        self.crash(flaw, side);
     }
 
     pub fn look(&mut self, flaw: Option<Flaw>, fault: &mut Fault, now: Time, view: LedgerView) -> Vec<ChannelMessage> {

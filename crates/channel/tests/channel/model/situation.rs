@@ -246,7 +246,8 @@ impl Situation {
             Action::Crash(side) => {
                 next.used.crashes += 1;
                 next.disconnect();
-                Arc::make_mut(&mut next.parties[side]).crash(side);
+                next.start_later(flaw);
+                Arc::make_mut(&mut next.parties[side]).crash(flaw, side);
                 next.look(flaw, side);
             }
             Action::Propose(side) => {
@@ -293,12 +294,20 @@ impl Situation {
                 next.used.forgets += 1;
                 next.disconnect();
                 let disk = next.scene.disks[side].clone();
-                Arc::make_mut(&mut next.parties[side]).forget(side, disk);
+                next.start_later(flaw);
+                Arc::make_mut(&mut next.parties[side]).forget(flaw, side, disk);
                 next.look(flaw, side);
             }
         }
         next.identify();
         Some(next)
+    }
+
+    /// Nothing dies and starts within one millisecond. Where it does, and the disk is not what it should be, rounds are signed twice.
+    fn start_later(&mut self, flaw: Option<Flaw>) {
+        if flaw.is_none() {
+            self.now = self.now + Span::millis(1);
+        }
     }
 
     /// A side shows the ledger an old state, and nothing else from then on.

@@ -119,6 +119,28 @@ fn each_does_with_a_lock_what_it_may_and_nothing_else() {
 }
 
 #[test]
+fn one_bad_claim_does_not_delay_a_batch() {
+    // A wrong preimage, a lock that nobody has made, one that is open already, one that is named twice: each in every place of a call.
+    let bad = [(1, Some(7)), (9, Some(9)), (2, Some(2)), (3, Some(3))];
+    let good = [(3, Some(3)), (4, Some(4)), (5, Some(5))];
+    for claim in bad {
+        for place in 0..=good.len() {
+            let mut scene = Scene::new();
+            (1..=5).for_each(|id| assert_eq!(scene.lock(id, id, 1_000), Outcome::Returned));
+            scene.resolve(Side::Responder, BEFORE, &[(2, Some(2))]);
+            let mut batch = good.to_vec();
+            batch.insert(place, claim);
+            scene.resolve(Side::Responder, BEFORE, &batch);
+            assert_eq!(scene.balances(), [995_000, 1_004_000, 1_000], "{claim:?} in place {place}");
+            assert!(matches!(scene.read(1), Some(Lock::Closed { .. })));
+            // The payer takes that one back in a batch with those that it may do nothing about any more.
+            scene.resolve(Side::Initiator, UNTIL, &[(9, None), (1, None), (4, None)]);
+            assert_eq!(scene.balances(), [996_000, 1_004_000, 0]);
+        }
+    }
+}
+
+#[test]
 fn nothing_is_left_in_the_contract_once_its_locks_are_cleared_away() {
     let mut scene = Scene::new();
     let empty = scene.state.account(scene.conduit).unwrap();

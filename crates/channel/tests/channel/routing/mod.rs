@@ -7,6 +7,7 @@ mod faults;
 mod formats;
 mod guards;
 mod net;
+mod old;
 mod parts;
 mod payments;
 mod random;

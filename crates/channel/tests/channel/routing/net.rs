@@ -8,7 +8,7 @@ use byway_channel::routing::{
 use byway_channel::{AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, ChannelNews, Channels, Life};
 use byway_crypto::{IdentitySecret, WalletSecret};
 use byway_ledger::Verdict;
-use byway_primitives::{Amount, Batch, Decode, Effect, Encode, IdentityId, MemoryStore, Span, Time};
+use byway_primitives::{Amount, Batch, Decode, Effect, Encode, IdentityId, MemoryStore, NetworkId, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{ChannelAssets, ChannelTerms, Environment, Remainder};
@@ -16,6 +16,7 @@ use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, ProgramId, Reject, Transaction, verified};
 
+use crate::strict::{Ever, StrictSigner};
 use crate::world::{ALICE, CAROL, Draft, Person, World, units};
 
 pub const LOCK: Wait = Wait { millis: Span::minutes(60), commits: 5 };
@@ -45,7 +46,9 @@ enum Packet {
 
 pub struct Node {
     secret: IdentitySecret,
-    pub channels: Channels<IdentitySecret>,
+    pub channels: Channels<StrictSigner>,
+    /// Whatever it has signed, in all its lives.
+    ever: Ever,
     pub router: Router,
     pub disk: MemoryStore,
     steps: VecDeque<Step>,
@@ -86,13 +89,13 @@ fn secret(node: usize) -> IdentitySecret {
 }
 
 impl Node {
-    fn new(network: byway_primitives::NetworkId, number: usize, terms: Option<HubTerms>, disk: MemoryStore) -> Self {
+    fn new(network: NetworkId, number: usize, terms: Option<HubTerms>, disk: MemoryStore, ever: Ever) -> Self {
         let secret = secret(number);
-        let channels = Channels::load(secret.clone(), network, &disk).unwrap();
+        let channels = Channels::load(StrictSigner::new(secret.clone(), &ever), network, &disk).unwrap();
         let mut router = Router::load(secret.id(), network, [number as u8 + 100; 32], terms, &disk).unwrap();
         router.set_ready(true);
         let (steps, news) = (VecDeque::new(), Vec::new());
-        Self { secret, channels, router, disk, steps, news, terms, is_up: true }
+        Self { secret, channels, ever, router, disk, steps, news, terms, is_up: true }
     }
 }
 
@@ -111,7 +114,8 @@ impl Net {
         let draft = Draft { call: Some(code), fee: units(3_000_000), ..Draft::default() };
         world.must(&world.funded(world.coin(CAROL), draft));
         let terms = |number| (number > 0 && number + 1 < count).then(hub_terms);
-        let nodes = (0..count).map(|number| Node::new(world.network, number, terms(number), MemoryStore::new()));
+        let node = |number| Node::new(world.network, number, terms(number), MemoryStore::new(), Ever::default());
+        let nodes = (0..count).map(node);
         let mut net = Self {
             nodes: nodes.collect(),
             now: world.time,
@@ -364,15 +368,25 @@ impl Net {
 
     /// It is there again, with what is on its disk.
     pub fn come_back(&mut self, number: usize) {
-        let (disk, terms) = (self.nodes[number].disk.clone(), self.nodes[number].terms);
-        let news = std::mem::take(&mut self.nodes[number].news);
-        self.nodes[number] = Node { news, ..Node::new(self.world.network, number, terms, disk) };
+        // Nothing dies and starts within one millisecond.
+        self.now = self.now + Span::millis(1);
+        let node = &mut self.nodes[number];
+        let (disk, terms, ever) = (node.disk.clone(), node.terms, node.ever.clone());
+        let news = std::mem::take(&mut node.news);
+        self.nodes[number] = Node { news, ..Node::new(self.world.network, number, terms, disk, ever) };
         self.show(number);
         for (one, other) in self.edges.clone() {
             if one == number || other == number {
                 self.connect(one, other);
             }
         }
+    }
+
+    /// It is there again, with what was on its disk before.
+    pub fn restore(&mut self, number: usize, disk: MemoryStore) {
+        self.vanish(number);
+        self.nodes[number].disk = disk;
+        self.come_back(number);
     }
 
     pub fn crash(&mut self, number: usize) {
@@ -427,7 +441,7 @@ impl Net {
         node.channels.iter().find(|(key, _)| key.peer == peer).and_then(|(_, machine)| machine.id()).unwrap()
     }
 
-    pub fn machine(&self, one: usize, channel: ChannelId) -> &ChannelMachine<IdentitySecret> {
+    pub fn machine(&self, one: usize, channel: ChannelId) -> &ChannelMachine<StrictSigner> {
         let channels = &self.nodes[one].channels;
         channels.get(channels.key_of(channel).unwrap()).unwrap()
     }
@@ -492,7 +506,7 @@ impl Node {
             }
             RoutingNews::Close { channel } => {
                 if let Some(key) = key(channel) {
-                    let _ = self.channels.with(key, |machine| machine.close_alone(now));
+                    let _ = self.channels.with(key, |machine| machine.close_unasked(now));
                 }
             }
             _ => {}

@@ -212,26 +212,52 @@ fn whoever_can_not_pay_is_told_why() {
     check(AMOUNT, Some(slow), none);
 }
 
+/// How many payments a node sends on.
+fn sent_on(net: &Net, hub: usize) -> usize {
+    net.nodes[hub].router.on_their_way().filter(|way| way.incoming.is_some() && way.outgoing.is_some()).count()
+}
+
+/// Each of these pays the payee as often as that, at the same time, over the hub, while the payee is there and does nothing. How many
+/// the hub sends on, and why it refuses the others; then how many of all come through.
+fn bounded(terms: HubTerms, payers: &[usize], times: usize) -> (usize, usize) {
+    let mut net = Net::new(4, &[(0, 1), (1, 2), (1, 3)]);
+    net.set_terms(1, Some(terms));
+    let invoices: Vec<_> = (0..payers.len() * times).map(|_| net.invoice(3, AMOUNT)).collect();
+    net.run();
+    net.nodes[3].is_up = false;
+    let payments = payers.iter().cycle().zip(&invoices).map(|(payer, invoice)| (*payer, net.pay(*payer, invoice)));
+    let payments: Vec<_> = payments.collect();
+    net.run();
+    net.pass(Span::seconds(5));
+    let sent = sent_on(&net, 1);
+    let refused = super::parts::refusals(&net, 1);
+    assert!(refused.iter().all(|reason| *reason == Reason::Exposure), "{refused:?}");
+    net.nodes[3].is_up = true;
+    net.pass(Span::seconds(90));
+    let paid = payments.iter().filter(|(payer, hash)| net.is_paid(*payer, *hash)).count();
+    let failed = payments.iter().filter(|(payer, hash)| net.status(*payer, *hash) == failed(Reason::Exposure, 1));
+    assert_eq!(paid + failed.count(), payments.len());
+    assert_eq!(sent_on(&net, 1), 0);
+    net.assert_clean();
+    (sent, paid)
+}
+
 #[test]
 fn what_is_on_its_way_is_bounded_for_each_peer() {
-    let mut net = line();
-    net.set_terms(1, Some(HubTerms { per_peer: Exposure { amount: units(1_000_000), payments: 2 }, ..hub_terms() }));
-    net.vanish(2);
-    net.come_back(2);
-    net.run();
-    let invoices = [0; 4].map(|_| net.invoice(2, AMOUNT));
-    let hashes: Vec<_> = invoices.iter().map(|invoice| net.pay(0, invoice)).collect();
-    net.run();
-    // The payee is there for the locks, and does nothing about them.
-    net.nodes[2].is_up = false;
-    net.pass(Span::seconds(30));
-    let all: Vec<_> = hashes.iter().map(|hash| net.status(0, *hash)).collect();
-    let paid_or_waiting = all.iter().filter(|status| **status != failed(Reason::Exposure, 1)).count();
-    assert!(paid_or_waiting >= 2, "{all:?}");
-    net.nodes[2].is_up = true;
-    net.pass(Span::seconds(60));
-    assert!(net.nodes[1].router.on_their_way().count() == 0);
-    net.assert_clean();
+    assert_eq!(bounded(hub_terms(), &[0], 4), (4, 4), "as many as are asked for where the bound is above that");
+    let per_peer = Exposure { amount: units(1_000_000), payments: 2 };
+    assert_eq!(bounded(HubTerms { per_peer, ..hub_terms() }, &[0], 4), (2, 2), "by number");
+    // With the hub's fee three of them are more than that.
+    let per_peer = Exposure { amount: units(3 * AMOUNT), payments: 8 };
+    assert_eq!(bounded(HubTerms { per_peer, ..hub_terms() }, &[0], 4), (2, 2), "by amount");
+}
+
+#[test]
+fn what_is_on_its_way_is_bounded_in_all() {
+    let in_all = Exposure { amount: units(6_000_000), payments: 3 };
+    assert_eq!(bounded(HubTerms { in_all, ..hub_terms() }, &[0, 2], 2), (3, 3), "by number");
+    let in_all = Exposure { amount: units(3 * AMOUNT), payments: 12 };
+    assert_eq!(bounded(HubTerms { in_all, ..hub_terms() }, &[0, 2], 2), (2, 2), "by amount");
 }
 
 #[test]

@@ -95,7 +95,8 @@ pub enum ChannelCommand {
     Close {
         #[command(flatten)]
         name: ChannelName,
-        /// Without the peer, on the ledger, after the lock period
+        /// Without the peer, on the ledger, after the lock period; from a disk that was restored from a copy
+        /// this can cost what was paid since, unless the peer is heard before
         #[arg(long)]
         alone: bool,
     },

@@ -158,6 +158,10 @@ impl Actor {
             ChannelNews::Alarm(_) => {
                 tracing::error!(peer = %key.peer, "a channel is frozen: there are two signed states of one round");
             }
+            ChannelNews::MayBeOld => {
+                let what = "something in a channel is near its time, and the peer was not heard since the start";
+                tracing::warn!(peer = %key.peer, "{what}: close the channel alone if this disk is no old copy");
+            }
             ChannelNews::Funded { round, .. } => self.was_funded(key, round, Ok(())),
             ChannelNews::NotFunded { round, refusal } => self.was_not_funded(key, round, refusal),
             ChannelNews::Promised { .. }

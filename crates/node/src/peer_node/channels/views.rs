@@ -292,6 +292,10 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
             "asked",
             "the peer wants to close it while contracts hold something, which that would divide: it is done once this side closes it too",
         ),
+        ChannelNews::MayBeOld => plain(
+            "may_be_old",
+            "a payment or a guarantee in it is near its time, and the peer was not heard since the start: close it alone, unless the disk is an old copy",
+        ),
         ChannelNews::Closing => plain("closing", "it is being closed"),
         ChannelNews::Parted(_) => plain("parted", "both have signed how they part; the hub is to sign too"),
         ChannelNews::Closed => plain("closed", "it is over; what was in it is in the accounts"),

@@ -17,6 +17,7 @@ use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
 mod consent;
+mod copy;
 mod follow;
 mod funding;
 mod guaranteed;
@@ -24,10 +25,13 @@ mod lanes;
 mod life;
 mod lost;
 mod reestablish;
+mod split;
 mod updates;
 mod watch;
 
 pub use funding::FUND_TIME_MAX;
+pub use split::Split;
+use split::Splitting;
 
 /// How long the peer has for its answer before the layer above hears of it.
 pub const ANSWER_TIME_MAX: Span = Span::seconds(30);
@@ -74,6 +78,8 @@ pub struct ChannelMachine<S> {
     /// Earlier positions and their states, on which something builds that we have signed and the peer can still complete.
     beneath: Vec<(Position, State)>,
     log: Log,
+    /// Contents that a copy has: each counts under its root, wherever this side comes to stand.
+    copied: Vec<State>,
     link: Link,
     /// The last result of executing a proposal of ours, so that it is not executed again when it is accepted.
     prepared: Option<(Position, State)>,
@@ -96,6 +102,8 @@ pub struct ChannelMachine<S> {
     accepting: Option<(Address, ChannelId)>,
     /// What became of virtual channels that the peer's proposal says something of.
     outcomes: Vec<ChannelOutcome>,
+    /// What the two users name who part without the state.
+    splitting: Splitting,
     /// Whether our user was told that the peer wants to part.
     is_asked_to_part: bool,
     ledger: LedgerView,
@@ -184,6 +192,7 @@ impl<S: Signer> ChannelMachine<S> {
             fork: loaded.signed,
             beneath: loaded.beneath,
             log,
+            copied: Vec::new(),
             link: Link::Disconnected,
             prepared: None,
             is_peers_turn: false,
@@ -196,6 +205,7 @@ impl<S: Signer> ChannelMachine<S> {
             asked: None,
             accepting: None,
             outcomes: Vec::new(),
+            splitting: Splitting::default(),
             is_asked_to_part: false,
             ledger: LedgerView::default(),
             submitted: None,
@@ -362,6 +372,7 @@ impl<S: Signer> ChannelMachine<S> {
                 self.handle_closing(now, expires, signature);
                 Ok(())
             }
+            ChannelMessage::Split { close, signature } => self.handle_split(now, close, signature),
             opening => self.handle_opening(now, opening),
         }
     }
@@ -375,6 +386,7 @@ impl<S: Signer> ChannelMachine<S> {
             Life::Closed => {}
             _ => self.resume_opening(),
         }
+        self.say_split(now);
     }
 
     pub fn handle_disconnected(&mut self) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod contracts;
+mod copies;
 mod crowd;
 mod disputes;
 mod drive;
@@ -23,6 +24,7 @@ mod random;
 mod reestablish;
 mod routing;
 mod scene;
+mod splits;
 mod strict;
 mod updates;
 mod watching;

@@ -403,6 +403,16 @@ impl Rig {
         self.collect(1 - side);
     }
 
+    /// A new connection of two who have both lost their disks: each waits for the other to speak.
+    pub fn listen(&mut self) {
+        let now = self.now;
+        self.is_cut = false;
+        for side in [0, 1] {
+            self.machine(side).listen(now);
+            self.collect(side);
+        }
+    }
+
     /// As [`restore`](Self::restore), from a disk of when it had signed so much. What else it had signed it may sign otherwise, as
     /// long as nobody tells it of those rounds.
     pub fn restore_all(&mut self, side: usize, disk: MemoryStore, kept: BTreeMap<u64, Hash>) {

@@ -402,6 +402,10 @@ export interface ChannelDetail {
   /** what waits for the other side to want it too */
   consents: ChannelConsent[];
   contracts: Amount;
+  /** how it stands with what is kept of it in a second place; missing where there is nothing to keep */
+  copy?: "off" | "behind" | "kept" | "failing" | null;
+  /** why that place can't be used */
+  copy_problem?: string | null;
   deployed: ContractRecord[];
   dispute?: ChannelDispute | null;
   guaranteed?: ChannelGuarantee | null;
@@ -421,6 +425,8 @@ export interface ChannelDetail {
   remainder: "ours" | "theirs" | "halves";
   reserve: Amount;
   round: number;
+  /** how two who have both lost the state are to part, as each side's user has named it */
+  splits?: ChannelSplitWish[] | null;
   state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
   their_lane: ChannelLane;
   theirs: Amount;
@@ -438,6 +444,7 @@ export interface ChannelDispute {
   by: "us" | "peer" | "hub";
   commits: number;
   ours: boolean;
+  purses_until_ms?: Time | null;
   round: number;
   until_commits: number;
   until_ms: Time;
@@ -490,6 +497,10 @@ export interface ChannelRecord {
   channel: string;
   connected: boolean;
   contracts: Amount;
+  /** how it stands with what is kept of it in a second place; missing where there is nothing to keep */
+  copy?: "off" | "behind" | "kept" | "failing" | null;
+  /** why that place can't be used */
+  copy_problem?: string | null;
   dispute?: ChannelDispute | null;
   guaranteed?: ChannelGuarantee | null;
   health: "sound" | "recovering" | "unreadable" | "frozen";
@@ -517,6 +528,25 @@ export interface ChannelRecord {
   watched_until_ms?: Time | null;
 }
 
+/** what each side gets of all that is in a channel */
+export interface ChannelSplit {
+  /** of each asset beside WAY */
+  assets?: ChannelAssetDeposit[] | null;
+  ours: Amount;
+  theirs: Amount;
+}
+
+/** a split that one side's user has named: it is signed once the other's names the same */
+export interface ChannelSplitWish {
+  /** of each asset beside WAY */
+  assets?: ChannelAssetDeposit[] | null;
+  /** whether it is this side's user */
+  by_us: boolean;
+  ours: Amount;
+  theirs: Amount;
+  until_ms: Time;
+}
+
 /** an update that both have signed, and the channel after it */
 export interface ChannelUpdated {
   /** its name on both sides */
@@ -525,6 +555,10 @@ export interface ChannelUpdated {
   /** that was created or called */
   contract?: string | null;
   contracts: Amount;
+  /** how it stands with what is kept of it in a second place; missing where there is nothing to keep */
+  copy?: "off" | "behind" | "kept" | "failing" | null;
+  /** why that place can't be used */
+  copy_problem?: string | null;
   dispute?: ChannelDispute | null;
   gas_used?: number | null;
   guaranteed?: ChannelGuarantee | null;
@@ -1478,7 +1512,7 @@ export interface Methods {
   /** Looks for the peer of a channel whose journal is lost, or gives up a journal that can't be read. */
   "channel_restore": { params: { channel: string; peer?: string }; result: ChannelRecord };
   /** Ends a channel, together with the peer or without it. */
-  "channel_close": { params: { channel: string; alone?: boolean }; result: ChannelRecord };
+  "channel_close": { params: { channel: string; alone?: boolean; split?: ChannelSplit }; result: ChannelRecord };
   /** Puts a contract into a channel. */
   "channel_deploy": { params: { channel: string; code: ContractBytes; value?: Amount; gas?: number; idempotency_key?: Key }; result: ChannelUpdated };
   /** Calls a contract; both sides execute the call and sign what comes of it. */

@@ -75,6 +75,8 @@ pub struct Channels<S> {
     alarms: BTreeMap<ChannelKey, Time>,
     wakes: BTreeSet<(Time, ChannelKey)>,
     pub(crate) effects: Vec<(ChannelKey, ChannelsEffect)>,
+    /// Of which something was written since it was asked last.
+    written: BTreeSet<ChannelKey>,
     /// What became of virtual channels, as far as that matters here.
     pub(crate) outcomes: BTreeMap<ChannelId, [Amount; 2]>,
     /// The offers of guarantees that are being accepted, or are accepted, in each.
@@ -95,6 +97,7 @@ impl<S: Signer + Clone> Channels<S> {
             alarms: BTreeMap::new(),
             wakes: BTreeSet::new(),
             effects: Vec::new(),
+            written: BTreeSet::new(),
             outcomes: BTreeMap::new(),
             accepting: BTreeMap::new(),
         };
@@ -156,6 +159,11 @@ impl<S: Signer + Clone> Channels<S> {
         std::mem::take(&mut self.effects)
     }
 
+    /// Channels of which something was written since this was asked last: what is kept of them elsewhere may be old.
+    pub fn take_written(&mut self) -> BTreeSet<ChannelKey> {
+        std::mem::take(&mut self.written)
+    }
+
     // What is asked.
 
     /// Proposes a channel to a peer that is connected. `handle` is fresh randomness.
@@ -198,6 +206,7 @@ impl<S: Signer + Clone> Channels<S> {
             self.named.remove(&id);
         }
         self.openings.remove(&key);
+        self.written.remove(&key);
         self.drop_alarm(key);
     }
 
@@ -228,7 +237,13 @@ impl<S: Signer + Clone> Channels<S> {
         addressed: AddressedMessage,
     ) -> Result<(), PeerFault> {
         let AddressedMessage { handle, message } = addressed;
-        let key = ChannelKey { peer, handle };
+        let key = match &message {
+            ChannelMessage::Split { close, .. } => match self.named.get(&close.channel) {
+                Some(named) if named.peer == peer => *named,
+                _ => return Ok(()),
+            },
+            _ => ChannelKey { peer, handle },
+        };
         let known = self.outcomes_in(&message);
         let handled = self.with(key, |machine| {
             machine.note_outcomes(known);
@@ -346,6 +361,9 @@ impl<S: Signer + Clone> Channels<S> {
             Life::Initialized | Life::Accepted | Life::HalfSigned | Life::Signed => self.openings.insert(key, side),
             Life::Open | Life::Closing | Life::Closed => self.openings.remove(&key),
         };
+        if effects.iter().any(|effect| matches!(effect, Effect::Persist { .. })) {
+            self.written.insert(key);
+        }
         for effect in effects {
             let effect = self.addressed(key, effect, id.filter(|_| is_new || life == Life::Closed), life);
             self.effects.extend(effect.map(|effect| (key, effect)));

@@ -72,6 +72,11 @@
 //!
 //! They are put in at the opening, are in contracts of the first state, and are divided at the end ([`Purse`]).
 //!
+//! # Losing the disk
+//!
+//! What stands under the newest root can be kept in a second place ([`ChannelCopy`]), so that a side that has lost its disk
+//! does not depend on its peer. Two who have both lost it part by a split that both users name ([`ChannelMachine::close_split`]).
+//!
 //! # States
 //!
 //! | state | here |
@@ -127,13 +132,15 @@
 //! # Not here
 //!
 //! States larger than [`STATE_BYTES_MAX`] are
-//! not given to a peer that has lost its own. A contract's storage is copied for each update that writes it, which large contracts
+//! not given to a peer that has lost its own: it has them in a [copy](ChannelCopy), or not.
+//! A contract's storage is copied for each update that writes it, which large contracts
 //! will feel.
 
 mod backing;
 mod change;
 mod channels;
 mod consent;
+mod copy;
 mod fund;
 pub mod guarantee;
 mod journal;
@@ -155,13 +162,14 @@ pub use channels::{
     OPENINGS_PER_PEER_MAX,
 };
 pub use consent::{CONSENT_TIME_MAX, ContractWish};
+pub use copy::{COPY_STATES_MAX, ChannelCopy, CopyError, CopyMark};
 pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Life, RELEASED_MAX};
 pub use ledger_view::LedgerView;
 pub use left::{ContentsError, FollowError, LeftContract};
 pub use machine::{
     ANSWER_TIME_MAX, BLIND_TIME_MIN, CLOCKS_APART_MAX, CLOSING_TIME_MAX, ChannelMachine, ENVIRONMENT_AHEAD_MAX,
     ENVIRONMENT_BEHIND_MAX, FUND_TIME_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX, PEER_GAS_MAX, PEER_GAS_PER_SECOND,
-    ROUNDS_PER_MILLI, SUBMIT_AGAIN, UNHEARD_TIME_MAX, position_digest, round_at,
+    ROUNDS_PER_MILLI, SUBMIT_AGAIN, Split, UNHEARD_TIME_MAX, position_digest, round_at,
 };
 pub use message::{ChannelMessage, LanePromise, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};

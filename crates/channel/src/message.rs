@@ -4,7 +4,7 @@ use byway_crypto::IdentitySignature;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
 use byway_records::SignedPromise;
-use byway_records::channel::{ChannelTerms, FundingChange, Position, VirtualTerms, WatchSecret};
+use byway_records::channel::{ChannelTerms, FundingChange, MutualClose, Position, VirtualTerms, WatchSecret};
 use byway_records::promise::ChannelId;
 
 use crate::change::Change;
@@ -50,6 +50,9 @@ pub enum ChannelMessage {
     Decline,
     /// The sender proposes to open a virtual channel; the responder's secret is not in its terms yet.
     OpenVirtual { terms: VirtualTerms },
+    /// How the sender's user wants to part where both have lost the state; and the sender's signature, once it knows that the receiver's wants the same.
+    /// It names the channel by its id: two who have both lost it have no handle in common.
+    Split { close: MutualClose, signature: Option<IdentitySignature> },
 }
 
 /// Where a side stands.
@@ -283,6 +286,11 @@ impl Encode for ChannelMessage {
                 out.value(refusal);
             }
             ChannelMessage::OpenVirtual { terms } => put_one(16, terms, out),
+            ChannelMessage::Split { close, signature } => {
+                out.byte(17);
+                out.value(close);
+                out.option(signature.as_ref());
+            }
         }
     }
 }
@@ -307,6 +315,7 @@ impl Decode for ChannelMessage {
             14 => ChannelMessage::AcceptFunding { change: input.value()?, signature: input.value()? },
             15 => ChannelMessage::RefuseFunding { round: input.u64()?, refusal: input.value()? },
             16 => ChannelMessage::OpenVirtual { terms: input.value()? },
+            17 => ChannelMessage::Split { close: input.value()?, signature: input.option()? },
             other => return Err(DecodeError::UnknownVariant { kind: "channel message", value: other.into() }),
         })
     }

@@ -10,6 +10,7 @@ use crate::change::{Change, ChangeError};
 use crate::channels::ChannelHandle;
 use crate::consent::ContractWish;
 use crate::journal::Conflict;
+use crate::machine::Split;
 use crate::message::{ChannelMessage, Refusal};
 
 /// What a channel emits.
@@ -106,6 +107,9 @@ pub enum ChannelNews {
     /// A payment or a guarantee in the channel is near its time, and what can be forced is not enough: it would be time to close. But the peer was
     /// not heard since the start, so the journal may be an old one: only the user closes.
     MayBeOld,
+    /// The peer's user names how the two part, both having lost the state: nothing is signed unless ours names the same
+    /// ([`ChannelMachine::close_split`](crate::ChannelMachine::close_split)).
+    AskedToSplit(Split),
     Closed,
 }
 
@@ -187,6 +191,16 @@ pub enum CloseError {
         "payments over several channels are on their way in this one, or virtual channels are guaranteed in it; wait until they are through, or close alone"
     )]
     OnTheirWay,
+    #[error(
+        "this side knows where both stand and has heard its peer, so it parts by that and not by what two people say; close it, together or alone"
+    )]
+    Known,
+    #[error(
+        "a split is of all that is in the channel, of WAY and of each asset, and leaves each side at least the reserve"
+    )]
+    Split,
+    #[error("the money of a virtual channel is in others; it ends with its hub, or on the ledger")]
+    Virtual,
     #[error("only calls of contracts that are there are forced")]
     NotACall,
     #[error("what the call touches is more than the ledger takes with one")]

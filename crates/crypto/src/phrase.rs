@@ -14,6 +14,7 @@
 use byway_primitives::hash::Context;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::copy::CopyKey;
 use crate::export::ExportKey;
 use crate::ghost::WalletSecret;
 use crate::identity::IdentitySecret;
@@ -26,6 +27,7 @@ const MESH: Context = Context("byway 1 derive: kernel mesh static");
 const DIALOGUE: Context = Context("byway 1 derive: dialogue static");
 const KERNEL_OWNER: Context = Context("byway 1 derive: kernel owner");
 const EXPORT: Context = Context("byway 1 derive: exports");
+const COPY: Context = Context("byway 1 derive: channel copies");
 const OVERLAY: Context = Context("byway 1 derive: overlay");
 
 /// Which of a person's devices a key belongs to.
@@ -121,6 +123,11 @@ impl Seed {
     /// What seals the exports of every device: whoever restores one need not know which it was.
     pub fn export_key(&self) -> ExportKey {
         ExportKey::new(self.derive(EXPORT, &[]))
+    }
+
+    /// What seals the copies of channels of every device.
+    pub fn copy_key(&self) -> CopyKey {
+        CopyKey::new(self.derive(COPY, &[]))
     }
 
     pub fn overlay(&self, device: Device) -> Zeroizing<[u8; 32]> {

@@ -223,6 +223,9 @@ impl Config {
         for file in [&mut config.dir, &mut config.network].into_iter().flatten() {
             *file = folder.join(&*file);
         }
+        if let Some(copies) = &mut config.channels.copies {
+            *copies = folder.join(&*copies);
+        }
         if let Some(backup) = &mut config.backup {
             backup.file = folder.join(&backup.file);
         }

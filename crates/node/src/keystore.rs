@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use byway_crypto::keystore::{self as sealing, Cost, OpenError, SealSeed};
 use byway_crypto::phrase::{Device, Phrase, PhraseError, Seed};
-use byway_crypto::{ExportKey, IdentitySecret, NodeSecret, WalletSecret};
+use byway_crypto::{CopyKey, ExportKey, IdentitySecret, NodeSecret, WalletSecret};
 use byway_primitives::IdentityId;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use serde::{Deserialize, Serialize};
@@ -202,6 +202,11 @@ impl Keystore {
     /// What seals the exports of its nodes' books.
     pub fn export_key(&self) -> ExportKey {
         self.seed.export_key()
+    }
+
+    /// What seals what its nodes keep of channels in a second place.
+    pub fn copy_key(&self) -> CopyKey {
+        self.seed.copy_key()
     }
 
     /// The cold identity that owns kernel nodes.

@@ -110,6 +110,7 @@ use byway_kernel::follower;
 use byway_kernel::follower::protocol::Answer;
 use byway_peer::market::MarketDamaged;
 use byway_primitives::{Hash, IdentityId, Span, Time};
+use byway_records::promise::ChannelId;
 use byway_records::{Genesis, TransactionId};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -202,6 +203,11 @@ enum Arrival {
     },
     /// A kernel node says that a quorum has built on a snapshot with it.
     Included(TransactionId),
+    /// What is kept of a channel in a second place was read or written, or could not be.
+    Copied {
+        channel: ChannelId,
+        done: channels::CopyDone,
+    },
     Dialled {
         provider: IdentityId,
         /// The hop that it was dialled through, if it was, and that hop's session.

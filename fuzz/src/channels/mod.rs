@@ -27,6 +27,7 @@ targets! {
     channel_message: reencodes::<byway_channel::ChannelMessage>,
     addressed_channel_message: reencodes::<byway_channel::AddressedMessage>,
     contracts_state: reencodes::<byway_vm::State>,
+    channel_copy: reencodes::<byway_channel::ChannelCopy>,
     watch_message: reencodes::<byway_channel::watching::WatchMessage>,
     kept_packet: reencodes::<byway_channel::watching::Kept>,
     packet_content: packet_content,

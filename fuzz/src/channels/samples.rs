@@ -4,10 +4,10 @@ use byway_channel::routing::{
     Failure, InvoiceTerms, Leg, LockId, Order, PartsId, Preimage, QuestionId, Reason, RoutingMessage, conduit,
 };
 use byway_channel::watching::{Kept, Packet, RANDOM_BYTES};
-use byway_channel::{AddressedMessage, ChannelHandle};
+use byway_channel::{AddressedMessage, ChannelCopy, ChannelHandle};
 use byway_crypto::noise::StaticKey;
 use byway_crypto::{IdentitySecret, packet};
-use byway_primitives::codec::{Encode, Writer};
+use byway_primitives::codec::{Decode, Encode, Writer};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::Channel;
@@ -59,6 +59,14 @@ pub(super) fn contracts_state() -> Samples {
     let plain = state.to_bytes();
     state.put_contract(CONTRACT, vec![0x5f, 0x35, 0x54, 0x00], (1..9).map(|slot| ([slot; 32], [1; 32])));
     vec![plain, state.to_bytes()]
+}
+
+/// With and without a state that both signed, of no contents and of two.
+pub(super) fn channel_copy() -> Samples {
+    let states = contracts_state().iter().map(|bytes| State::from_bytes(bytes).expect("it was encoded")).collect();
+    let bare = ChannelCopy { network: NETWORK, channel: CHANNEL, agreed: None, states: Vec::new() };
+    let whole = ChannelCopy { agreed: Some(state()), states, ..bare.clone() };
+    vec![bare.to_bytes(), whole.to_bytes()]
 }
 
 /// With the contract that holds payments.

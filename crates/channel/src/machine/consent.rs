@@ -44,7 +44,8 @@ impl<S: Signer> ChannelMachine<S> {
             self.persist(Batch::new());
         }
         self.drop_wish(Some(Refusal::Withdrawn));
-        had_consent || has_asked
+        let had_split = self.take_split_back();
+        had_consent || has_asked || had_split
     }
 
     /// Whether nothing needs consent, or what does has it.

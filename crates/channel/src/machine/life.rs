@@ -271,7 +271,7 @@ impl<S: Signer> ChannelMachine<S> {
             || record.ground.purses(&self.state, &record.held.assets).any(|purse| !purse.rest.is_zero())
     }
 
-    fn begin_closing(&mut self, now: Time) {
+    pub(super) fn begin_closing(&mut self, now: Time) {
         self.record.life = Life::Closing;
         self.since = now;
         self.persist(Batch::new());

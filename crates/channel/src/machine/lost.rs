@@ -66,5 +66,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.begin(now);
         self.link = Link::Listening;
         self.persist(Batch::new());
+        // Where both have lost the state nobody speaks first, unless their users do.
+        self.say_split(now);
     }
 }

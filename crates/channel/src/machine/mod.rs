@@ -17,6 +17,7 @@ use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
 mod consent;
+mod copy;
 mod follow;
 mod funding;
 mod guaranteed;
@@ -26,6 +27,7 @@ mod lost;
 mod peer_gas;
 mod reestablish;
 mod rounds;
+mod split;
 mod updates;
 mod watch;
 
@@ -33,6 +35,8 @@ pub use funding::FUND_TIME_MAX;
 use peer_gas::PeerGas;
 pub use peer_gas::{PEER_GAS_MAX, PEER_GAS_PER_SECOND};
 pub use rounds::{CLOCKS_APART_MAX, ROUNDS_PER_MILLI, round_at};
+pub use split::Split;
+use split::Splitting;
 
 /// How long the peer has for its answer before the layer above hears of it.
 pub const ANSWER_TIME_MAX: Span = Span::seconds(30);
@@ -75,6 +79,8 @@ pub struct ChannelMachine<S> {
     /// Earlier positions and their states, on which something builds that we have signed and the peer can still complete.
     beneath: Vec<(Position, State)>,
     log: Log,
+    /// Contents that a copy has: each counts under its root, wherever this side comes to stand.
+    copied: Vec<State>,
     link: Link,
     /// The last result of executing a proposal of ours, so that it is not executed again when it is accepted.
     prepared: Option<(Position, State)>,
@@ -103,6 +109,8 @@ pub struct ChannelMachine<S> {
     outcomes: Vec<ChannelOutcome>,
     /// What is still executed of the peer's calls.
     peer_gas: PeerGas,
+    /// What the two users name who part without the state.
+    splitting: Splitting,
     /// Whether our user was told that the peer wants to part.
     is_asked_to_part: bool,
     /// Whether our user was told that it would be time to close, and the state may be an old one.
@@ -193,6 +201,7 @@ impl<S: Signer> ChannelMachine<S> {
             fork: loaded.signed,
             beneath: loaded.beneath,
             log,
+            copied: Vec::new(),
             link: Link::Disconnected,
             prepared: None,
             is_peers_turn: false,
@@ -208,6 +217,7 @@ impl<S: Signer> ChannelMachine<S> {
             accepting: Vec::new(),
             outcomes: Vec::new(),
             peer_gas: PeerGas::new(started.unwrap_or(Time::ZERO)),
+            splitting: Splitting::default(),
             is_asked_to_part: false,
             has_told_unheard: false,
             ledger: LedgerView::default(),
@@ -382,6 +392,7 @@ impl<S: Signer> ChannelMachine<S> {
                 self.handle_closing(now, expires, signature);
                 Ok(())
             }
+            ChannelMessage::Split { close, signature } => self.handle_split(now, close, signature),
             opening => self.handle_opening(now, opening),
         }
     }
@@ -395,6 +406,7 @@ impl<S: Signer> ChannelMachine<S> {
             Life::Closed => {}
             _ => self.resume_opening(),
         }
+        self.say_split(now);
     }
 
     pub fn handle_disconnected(&mut self) {

@@ -208,13 +208,14 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// Says again whatever may have been lost.
-    fn go_on(&mut self, now: Time) {
+    pub(super) fn go_on(&mut self, now: Time) {
         self.say_promises_again();
-        if self.record.life == Life::Closing {
-            return self.shut_down_again();
-        }
+        // Also while it closes: who knows the contents can show what it has of other assets.
         if self.record.health == Health::Recovering {
             return self.send(ChannelMessage::Fetch { round: self.record.base.round });
+        }
+        if self.record.life == Life::Closing {
+            return self.shut_down_again();
         }
         if self.record.fund.as_ref().is_some_and(|fund| !fund.is_bound && fund.round() <= self.record.signed) {
             // What may have been signed otherwise before this side started is not signed now.

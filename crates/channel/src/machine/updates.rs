@@ -339,6 +339,10 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.seen = self.record.seen.max(agreed);
         match state {
             Some(state) => {
+                if agreed == round {
+                    // Whatever a copy has is older, and never counts again.
+                    self.copied.clear();
+                }
                 if agreed < round {
                     self.log.append_forced(&mut batch, id, change, &position);
                 } else if was_forced || is_funded || !self.beneath.is_empty() {
@@ -363,7 +367,8 @@ impl<S: Signer> ChannelMachine<S> {
         self.notify(ChannelNews::Updated { round, change: change.clone() });
         self.end_fund(fund);
         self.abandon(agreed, dead);
-        if !is_known && self.record.health == Health::Recovering {
+        // Who has not heard the peer says nothing to it.
+        if !is_known && self.record.health == Health::Recovering && self.link.has_greeted() {
             self.send(ChannelMessage::Fetch { round });
         }
     }
@@ -380,6 +385,8 @@ impl<S: Signer> ChannelMachine<S> {
         let plain = self.record.ground.first_state(base.balances, &self.record.held.assets);
         if plain.root() == base.root {
             self.state = plain;
+        } else if let Some(state) = self.copied_state(base) {
+            self.state = state;
         }
         if self.state.root() == base.root {
             self.record.health = Health::Sound;

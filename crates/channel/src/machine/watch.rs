@@ -237,7 +237,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// Parting together takes too long. Only who has heard the peer since the start closes by itself.
     pub(super) fn give_up_closing_together(&mut self, now: Time) {
         let is_active = self.ledger.entry.as_ref().is_some_and(|entry| entry.phase == Phase::Active);
-        if is_active && self.has_heard && self.may_act_alone().is_ok() {
+        if is_active && self.has_heard && self.named_split(now).is_none() && self.may_act_alone().is_ok() {
             self.submit_close(now);
         } else {
             self.since = now;

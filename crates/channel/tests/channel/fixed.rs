@@ -9,7 +9,7 @@ use byway_crypto::IdentitySignature;
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::channel::{
     CertifiedClose, ChannelAssets, ChannelOutcome, ChannelState, ChannelTerms, Cosigned, Environment, FundingChange,
-    Lane, Movement, Position, Remainder, Side, VirtualClose, VirtualTerms, WatchSecret,
+    Lane, Movement, MutualClose, Position, Remainder, Side, VirtualClose, VirtualTerms, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::promise::{ChannelId, Promise, Series};
@@ -181,6 +181,10 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
     let refuses = Some((298, Refusal::Differs));
     messages.push(("refuse", ChannelMessage::Propose(Proposal { refuses, ..proposal(Change::Nothing) })));
     messages.push(("open virtual", ChannelMessage::OpenVirtual { terms: virtual_terms() }));
+    let (channel, expires, balances) = (ChannelId(Hash([5; 32])), TIME, [units(4_000), units(5_000)]);
+    let close = MutualClose { network: NETWORK, channel, balances, assets: terms().assets, expires };
+    messages.push(("split", ChannelMessage::Split { close, signature: None }));
+    messages.push(("split, signed", ChannelMessage::Split { close, signature: Some(SIGNATURE) }));
     messages.extend(changes().map(|(name, change)| (name, ChannelMessage::Propose(proposal(change)))));
     messages
 }

@@ -54,7 +54,7 @@ proptest! {
     }
 }
 
-const FROZEN_MESSAGES: [&str; 29] = [
+const FROZEN_MESSAGES: [&str; 31] = [
     "open: 148 97896ca29100067b",
     "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",
@@ -74,6 +74,8 @@ const FROZEN_MESSAGES: [&str; 29] = [
     "refuse funding: 4 65b76140d3e12aaa",
     "refuse: 156 392e79448cc141d6",
     "open virtual: 186 e87482b97fff0e12",
+    "split: 77 7dcc55f6b6f18e81",
+    "split, signed: 142 8723fcf5c06b85e4",
     "nothing: 153 75edd12c96581a18",
     "transfer: 156 bc229e36a21fd95e",
     "call with evidence: 254 d314bf64b2a56764",

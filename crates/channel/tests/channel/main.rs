@@ -3,6 +3,7 @@
 
 mod busy;
 mod contracts;
+mod copies;
 mod crowd;
 mod disputes;
 mod drive;
@@ -24,6 +25,7 @@ mod random;
 mod reestablish;
 mod routing;
 mod scene;
+mod splits;
 mod strict;
 mod updates;
 mod watching;

@@ -24,10 +24,10 @@ const SWAP: &str = include_str!("../../../../examples/contracts/compiled/Swap.js
 /// What each has of each asset in its account before, in hundredths of a coin.
 const OWNED: u128 = 1_000;
 /// What each puts in of each asset.
-const FIRST: [[u128; 2]; 2] = [[600, 0], [100, 300]];
+pub const FIRST: [[u128; 2]; 2] = [[600, 0], [100, 300]];
 const GAS: u64 = 200_000;
 
-fn cents(count: u128) -> Amount {
+pub fn cents(count: u128) -> Amount {
     Amount::from_units(count * 10u128.pow(16))
 }
 
@@ -60,20 +60,20 @@ fn with_assets() -> (World, [AssetId; 2]) {
 }
 
 /// An open channel with two assets.
-struct Purses {
-    rig: Rig,
-    assets: [AssetId; 2],
+pub struct Purses {
+    pub rig: Rig,
+    pub assets: [AssetId; 2],
 }
 
 impl Purses {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (world, assets) = with_assets();
         let row = |asset: usize| AssetParts { asset: assets[asset], parts: FIRST[asset].map(cents) };
         let terms = ChannelTerms { assets: ChannelAssets::new([row(0), row(1)]).unwrap(), ..terms() };
         Self { rig: Rig::opened(Rig::begun_in(world, terms)), assets }
     }
 
-    fn address(&mut self, side: usize) -> Address {
+    pub fn address(&mut self, side: usize) -> Address {
         Address::from(self.rig.machine(0).terms().parties[side])
     }
 
@@ -86,7 +86,7 @@ impl Purses {
         (purses.map(|purse| purse.owned), purses.map(|purse| purse.rest))
     }
 
-    fn assert_owned(&mut self, owned: [[u128; 2]; 2], rest: [u128; 2]) {
+    pub fn assert_owned(&mut self, owned: [[u128; 2]; 2], rest: [u128; 2]) {
         let expected = (owned.map(|parts| parts.map(cents)), rest.map(cents));
         assert_eq!(self.owned(), expected);
     }
@@ -103,7 +103,7 @@ impl Purses {
         self.rig.assert_agreed();
     }
 
-    fn pay(&mut self, from: usize, asset: usize, amount: u128) {
+    pub fn pay(&mut self, from: usize, asset: usize, amount: u128) {
         let to = self.address(1 - from);
         let call = purse_payment(Side::BOTH[from], self.assets[asset], to, cents(amount));
         self.update(from, Change::Call(call));
@@ -156,7 +156,7 @@ impl Purses {
         self.call(1, swap, 0, compiled(SWAP, "accept(uint256)"), &[number(units(1))])
     }
 
-    fn force(&mut self, side: usize, change: Change) {
+    pub fn force(&mut self, side: usize, change: Change) {
         let Change::Call(call) = change else { panic!("only calls are forced") };
         let now = self.rig.now;
         self.rig.machine(side).force(now, &call).unwrap();
@@ -176,7 +176,7 @@ impl Purses {
     }
 
     /// That what was in the channel is in the accounts so, and that the ledger's books balance.
-    fn assert_paid(&mut self, parts: [[u128; 2]; 2]) {
+    pub fn assert_paid(&mut self, parts: [[u128; 2]; 2]) {
         assert_eq!(self.rig.entry(), None, "refused: {:?}", self.rig.refused);
         for (index, asset) in self.assets.into_iter().enumerate() {
             for side in [0, 1] {
@@ -193,7 +193,7 @@ impl Purses {
         }
     }
 
-    fn part(&mut self) {
+    pub fn part(&mut self) {
         let now = self.rig.now;
         self.rig.machine(0).close(now).unwrap();
         self.rig.collect(0);

@@ -397,6 +397,16 @@ impl Rig {
         self.collect(1 - side);
     }
 
+    /// A new connection of two who have both lost their disks: each waits for the other to speak.
+    pub fn listen(&mut self) {
+        let now = self.now;
+        self.is_cut = false;
+        for side in [0, 1] {
+            self.machine(side).listen(now);
+            self.collect(side);
+        }
+    }
+
     /// Restarts a side from an old disk, and connects. Whatever it has forgotten that it signed, it signs nothing else for those rounds, whether or
     /// not anybody tells it of them.
     pub fn restore(&mut self, side: usize, disk: MemoryStore) {

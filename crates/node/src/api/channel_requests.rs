@@ -4,7 +4,7 @@ use byway_primitives::{Amount, AssetId};
 use serde::Serialize;
 
 use super::ApiError;
-use super::channels::{ChannelAssetDeposit, ChannelMovement, ChannelRemainder, ContractBytes};
+use super::channels::{ChannelAssetDeposit, ChannelMovement, ChannelRemainder, ChannelSplit, ContractBytes};
 use super::params::{IdempotencyKey, Params};
 use super::requests::{Request, positive};
 
@@ -85,6 +85,9 @@ pub struct ChannelClose {
     pub channel: String,
     /// Without the peer, on the ledger.
     pub alone: bool,
+    /// Where both have lost the state: by these numbers, once the peer's user names the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<ChannelSplit>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -213,7 +216,11 @@ impl Request for ChannelRestore {
 
 impl Request for ChannelClose {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self { channel: params.required("channel")?, alone: params.optional("alone")?.unwrap_or_default() })
+        let (alone, split) = (params.optional("alone")?.unwrap_or_default(), params.optional("split")?);
+        if alone && split.is_some() {
+            return Err(ApiError::invalid_params("split", "a split takes both; alone is without the peer"));
+        }
+        Ok(Self { channel: params.required("channel")?, alone, split })
     }
 }
 

@@ -67,6 +67,19 @@ pub enum ChannelMovement {
     Withdraw,
 }
 
+/// How it stands with what is kept of a channel in a second place (`channels.copies`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelCopyState {
+    /// No place is named: a lost disk takes what is in contracts and of other assets along, if the peer wants that.
+    Off,
+    /// It is being written.
+    Behind,
+    Kept,
+    /// The place can't be used: it is tried again, and payments go on.
+    Failing,
+}
+
 /// A channel, as this side has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelRecord {
@@ -114,6 +127,12 @@ pub struct ChannelRecord {
     /// Until when the last of them does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched_until_ms: Option<Time>,
+    /// Whether what is in it is kept in a second place; missing where there is nothing to keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<ChannelCopyState>,
+    /// Why it can't be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_problem: Option<String>,
 }
 
 /// Money that one side has set aside for promises to the other.
@@ -161,6 +180,10 @@ pub struct ChannelDispute {
     pub until_commits: u64,
     /// So many commits the ledger has now.
     pub commits: u64,
+    /// Where it has other assets than WAY: it is not paid out before somebody has shown the ledger what both have of these. Nobody has yet, and from
+    /// then on each gets back what it put in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purses_until_ms: Option<Time>,
 }
 
 /// A contract in a channel.
@@ -217,6 +240,27 @@ pub struct ContractPurseRecord {
     pub takes_theirs: Amount,
 }
 
+/// What each side gets of all that is in a channel, where both have lost its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelSplit {
+    pub ours: Amount,
+    pub theirs: Amount,
+    /// Of each asset beside WAY that is in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assets: Vec<ChannelAssetDeposit>,
+}
+
+/// A split that one side's user has named: it is signed once the other's names the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelSplitWish {
+    /// Whether it is this side's user.
+    pub by_us: bool,
+    #[serde(flatten)]
+    pub split: ChannelSplit,
+    /// It counts until then.
+    pub until_ms: Time,
+}
+
 /// Something that happened to a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelLogEntry {
@@ -238,6 +282,9 @@ pub struct ChannelDetail {
     /// What waits for the other side to want it too.
     #[serde(default)]
     pub consents: Vec<ChannelConsent>,
+    /// How two who have both lost the state are to part, as each side's user has named it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub splits: Vec<ChannelSplitWish>,
     /// What happened lately, oldest first; since the node started.
     pub log: Vec<ChannelLogEntry>,
 }

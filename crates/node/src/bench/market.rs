@@ -131,6 +131,8 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         },
         export_key: Phrase::from_entropy(&own(b"phrase")).seed().export_key(),
         exports: None,
+        copy_key: Phrase::from_entropy(&own(b"phrase")).seed().copy_key(),
+        copies: None,
     })
 }
 

@@ -4,6 +4,7 @@ pub(super) mod abi;
 pub(super) mod contract;
 pub(super) mod text;
 
+use byway_primitives::AssetId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -82,9 +83,15 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
             let restored: ChannelRecord = client.call("channel_restore", &ChannelRestore { channel, peer }).await?;
             show(globals, &restored, text::restored)?;
         }
-        ChannelCommand::Close { name: ChannelName { channel }, alone } => {
+        ChannelCommand::Close { name: ChannelName { channel }, split, .. } if !split.is_empty() => {
+            let split = Some(split_of(&client, split).await?);
+            let request = ChannelClose { channel, alone: false, split };
+            let message = "Waiting for the peer to name the same…";
+            told(globals, &client, message, "channel_close", &request, text::split).await?;
+        }
+        ChannelCommand::Close { name: ChannelName { channel }, alone, .. } => {
             let message = if alone { "Waiting for the ledger…" } else { "Waiting for the peer and the ledger…" };
-            let request = ChannelClose { channel, alone };
+            let request = ChannelClose { channel, alone, split: None };
             told(globals, &client, message, "channel_close", &request, text::closed).await?;
         }
         ChannelCommand::Force(args) => return contract::force(globals, &client, args).await,
@@ -147,6 +154,23 @@ async fn open(client: &Client, args: ChannelOpenArgs) -> anyhow::Result<ChannelO
         days: args.days,
         idempotency_key: fresh(args.key)?,
     })
+}
+
+/// What each is to get, of WAY and of other assets.
+async fn split_of(client: &Client, named: Vec<AssetDepositArg>) -> anyhow::Result<ChannelSplit> {
+    let (mut way, mut assets) = (None, Vec::new());
+    for AssetDepositArg { asset, ours, theirs } in named {
+        match asset_of(client, asset).await? {
+            AssetId::WAY => way = Some((ours, theirs)),
+            asset => assets.push(ChannelAssetDeposit { asset, ours, theirs }),
+        }
+    }
+    let Some((ours, theirs)) = way else {
+        anyhow::bail!(
+            "say what becomes of WAY too, as in --split WAY:4:6: ours and the peer's, all that is in the channel"
+        );
+    };
+    Ok(ChannelSplit { ours, theirs, assets })
 }
 
 async fn fund(

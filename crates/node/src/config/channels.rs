@@ -1,5 +1,7 @@
 //! To which channels a node agrees by itself (`[channels]`).
 
+use std::path::PathBuf;
+
 use byway_primitives::{Amount, Span};
 use serde::Deserialize;
 
@@ -15,12 +17,14 @@ pub struct ChannelsConfig {
     pub guarantee_fee_max: Amount,
     /// The longest lock period of such a channel; a day when left out.
     pub lock_max_seconds: u64,
+    /// A folder on another disk, in which what is in channels with contracts or other assets is kept too; nowhere when left out.
+    pub copies: Option<PathBuf>,
 }
 
 impl Default for ChannelsConfig {
     fn default() -> Self {
         let ChannelSettings { accept_max, lock_max, guarantee_fee_max } = ChannelSettings::default();
-        Self { accept_max, guarantee_fee_max, lock_max_seconds: lock_max.0 / 1000 }
+        Self { accept_max, guarantee_fee_max, lock_max_seconds: lock_max.0 / 1000, copies: None }
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     ChannelFindings, ChannelTrouble, Findings, KernelFindings, Knock, OfferFindings, PortState, RelayFindings, Sight,
     TunnelLack, clock_off,
 };
-use crate::api::{ChannelHealth, ChannelRecord, ChannelState, NodeStatus, Nothing, Offer, RelayWay};
+use crate::api::{ChannelCopyState, ChannelHealth, ChannelRecord, ChannelState, NodeStatus, Nothing, Offer, RelayWay};
 use crate::client::Client;
 use crate::config::{Config, DisguiseChoice};
 use crate::directory::Directory;
@@ -64,7 +64,7 @@ pub async fn examine(subject: &Subject<'_>) -> Findings {
         .and_then(|relay| relay.address().ok())
         .map(|relay| RelayFindings { url: relay.url.to_string(), is_reached: None });
     if runs {
-        ask_node(directory, &mut findings).await;
+        ask_node(directory, subject.now, &mut findings).await;
     }
     // Whoever goes in disguise alone shows nobody that it is here.
     if !findings.is_disguised {
@@ -84,7 +84,7 @@ async fn open(listen: SocketAddr) -> (PortState, Option<UdpSocket>) {
 }
 
 /// What the running node knows.
-async fn ask_node(directory: &Directory, findings: &mut Findings) {
+async fn ask_node(directory: &Directory, now: Time, findings: &mut Findings) {
     let Ok(client) = Client::of(directory) else { return };
     if let Ok(status) = client.call::<NodeStatus>("node_status", &Nothing {}).await {
         let relay =
@@ -95,10 +95,23 @@ async fn ask_node(directory: &Directory, findings: &mut Findings) {
         findings.offer = offers.iter().flat_map(|offer| &offer.contacts).find_map(named);
     }
     if let Ok(channels) = client.call::<Vec<ChannelRecord>>("channel_list", &Nothing {}).await {
-        let troubled =
-            |record: ChannelRecord| Some(ChannelFindings { trouble: trouble(&record)?, channel: record.channel });
-        findings.channels = channels.into_iter().filter_map(troubled).collect();
+        findings.channels = channels.iter().flat_map(|record| troubles(record, now)).collect();
     }
+}
+
+/// What is the matter with a channel: the worst, and what is missing where it would count.
+fn troubles(record: &ChannelRecord, now: Time) -> Vec<ChannelFindings> {
+    let until = record.dispute.and_then(|dispute| dispute.purses_until_ms);
+    let awaited = until.filter(|_| record.state == ChannelState::Locked);
+    let copy = match record.copy {
+        Some(ChannelCopyState::Off) => Some(ChannelTrouble::NotCopied),
+        Some(ChannelCopyState::Failing) => Some(ChannelTrouble::CopyFails),
+        _ => None,
+    };
+    let awaits = awaited.map(|_| ChannelTrouble::PursesAwaited);
+    let left_ms = awaited.map(|until| until.since(now));
+    let all = trouble(record).into_iter().chain(awaits).chain(copy);
+    all.map(|trouble| ChannelFindings { channel: record.channel.clone(), trouble, left_ms }).collect()
 }
 
 /// The worst that is the matter with a channel.

@@ -4,6 +4,7 @@
 //! ([`byway_driver::mirror`]), and what the running node has published, if one runs. [`verdicts`] judges them and is pure, so that
 //! every judgement is a row of a table. Nobody but the network's own nodes is asked.
 
+mod channels;
 mod examine;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -11,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use byway_primitives::{Span, Time};
 use serde::Serialize;
 
+pub use channels::{ChannelFindings, ChannelTrouble};
 pub use examine::{Subject, examine};
 
 /// This much by a clock that is right, with what an answer takes and how old a checkpoint's time may be.
@@ -48,26 +50,6 @@ pub struct Findings {
     pub disk_free_bytes: Option<u64>,
     /// Channels with which something is the matter, where the node runs.
     pub channels: Vec<ChannelFindings>,
-}
-
-/// What is the matter with a channel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ChannelFindings {
-    pub channel: String,
-    pub trouble: ChannelTrouble,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ChannelTrouble {
-    /// There are two signed states of one round.
-    Frozen,
-    /// Its journal can't be read.
-    Unreadable,
-    /// The peer is asked for what the journal has lost.
-    Recovering,
-    /// The peer closes it on the ledger.
-    Dispute,
 }
 
 /// Who has the port of links.
@@ -214,7 +196,7 @@ pub fn verdicts(findings: &Findings) -> Vec<Verdict> {
     verdicts.extend(offer(findings));
     verdicts.extend(relay(findings));
     verdicts.extend(machine(findings));
-    verdicts.extend(findings.channels.iter().map(channel));
+    verdicts.extend(findings.channels.iter().map(channels::channel));
     verdicts
 }
 
@@ -417,32 +399,6 @@ fn relay(findings: &Findings) -> Option<Verdict> {
             "Check its address with whoever runs it, and that this machine lets TCP out to it.",
         )),
         None => None,
-    }
-}
-
-fn channel(findings: &ChannelFindings) -> Verdict {
-    let name = &findings.channel;
-    match findings.trouble {
-        ChannelTrouble::Frozen => wrong(
-            "channel_frozen",
-            format!("Channel {name} is frozen: there are two signed states of one round."),
-            format!("Nothing more is signed in it; close it (`byway channel close {name} --alone`)."),
-        ),
-        ChannelTrouble::Unreadable => wrong(
-            "channel_unreadable",
-            format!("The journal of channel {name} can't be read, so this node can't answer for it."),
-            format!("Let the peer help (`byway channel restore {name}`), or put back a disk that can be read."),
-        ),
-        ChannelTrouble::Recovering => note(
-            "channel_recovering",
-            format!("The journal of channel {name} was an old one or is lost; its peer has not shown the rest yet."),
-            "Leave the node running until the peer was there.",
-        ),
-        ChannelTrouble::Dispute => note(
-            "channel_dispute",
-            format!("The peer is closing channel {name} on the ledger."),
-            "Leave the node running: it answers what is older than what it knows. `byway channel show` says how long it takes.",
-        ),
     }
 }
 

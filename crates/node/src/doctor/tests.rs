@@ -40,7 +40,10 @@ fn every_finding_has_its_words_and_its_remedy() {
         let addresses = named.iter().map(|text| address(text)).collect();
         Some(OfferFindings { addresses, has_relay })
     };
-    let channel = |trouble| ChannelFindings { channel: "3f2a".to_owned(), trouble };
+    let channel = |trouble| {
+        let left_ms = Some(Span::days(300));
+        ChannelFindings { channel: "3f2a".to_owned(), trouble, left_ms }
+    };
     let relay = |is_reached| Some(RelayFindings { url: "https://relay.example/".to_owned(), is_reached });
     for (findings, expected) in [
         (well(), &["kernel_reached", "public_address", "reachable"][..]),
@@ -94,6 +97,22 @@ fn every_finding_has_its_words_and_its_remedy() {
                 "reachable",
                 "!channel_unreadable: channel restore 3f2a",
                 "channel_dispute: Leave the node running",
+            ],
+        ),
+        (
+            Findings {
+                channels: [ChannelTrouble::PursesAwaited, ChannelTrouble::NotCopied, ChannelTrouble::CopyFails]
+                    .map(channel)
+                    .to_vec(),
+                ..well()
+            },
+            &[
+                "kernel_reached",
+                "public_address",
+                "reachable",
+                "!channel_assets_awaited: 300 days … channel close 3f2a --split",
+                "channel_not_copied: `copies`",
+                "!channel_copy_fails: channels.copies",
             ],
         ),
         (Findings { sells: false, ..behind() }, &["kernel_reached", "behind_nat", "not_reachable: only browses"]),

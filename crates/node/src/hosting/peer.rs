@@ -98,6 +98,7 @@ pub fn settings(
     let elsewhere = config.ledger.addresses.iter();
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
     settings.channels = config.channels.settings();
+    settings.copies.clone_from(&config.channels.copies);
     settings.watching = config.watch.accept.then(|| config.watch.terms());
     let prices = &settings.genesis.parameters.call_prices;
     settings.hub = config.hub.as_ref().map(|hub| hub.terms(prices));
@@ -165,6 +166,8 @@ pub(super) fn node_config(
         },
         export_key: keystore.export_key(),
         exports: None,
+        copy_key: keystore.copy_key(),
+        copies: None,
     })
 }
 

@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 
 use super::accounts::Accounts;
 use super::chain::Chain;
-use super::channels::ChannelDesk;
+use super::channels::{ChannelDesk, Copying};
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
@@ -164,6 +164,7 @@ pub(super) struct Actor {
     pub(super) quality: Quality,
     pub(super) probing: Probing,
     pub(super) exporting: Exporting,
+    pub(super) copying: Copying,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -204,6 +205,7 @@ impl Actor {
             quality: Quality::open(&ledger_journal),
             probing: Probing::default(),
             exporting: Exporting::open(config.export_key.clone(), config.exports.clone(), &ledger_journal),
+            copying: Copying::open(config.copy_key.clone(), config.copies.clone()),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),
@@ -298,6 +300,7 @@ impl Actor {
                 else => break,
             }
             self.carry_out()?;
+            self.tend_copies();
         }
         self.close_links().await;
         if let Some(host) = &self.tunnelling.host {
@@ -306,7 +309,9 @@ impl Actor {
         self.plugging.close().await;
         self.export_at_the_end();
         self.ledger_journal.flush()?;
-        self.market_journal.flush()
+        self.market_journal.flush()?;
+        self.copy_at_the_end();
+        Ok(())
     }
 
     /// Ends all sessions; the task goes on until that is settled with their other sides.

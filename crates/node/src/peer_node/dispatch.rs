@@ -34,6 +34,7 @@ impl Actor {
             Arrival::Probed(way) => self.probed(way),
             Arrival::ForwardGiven { place, port } => self.forward_given(place, port),
             Arrival::Exported { content, result } => self.exported(content, result),
+            Arrival::Copied { channel, done } => self.copied(channel, done),
         }
         Ok(())
     }
@@ -123,7 +124,10 @@ impl Actor {
     pub(super) fn carry_out(&mut self) -> Result<(), DiskError> {
         while let Some(output) = self.market.poll() {
             match output {
-                Effect::Persist { batch, token } => self.market_journal.write(batch, token)?,
+                Effect::Persist { batch, token } => {
+                    self.copying.note_journaled(token);
+                    self.market_journal.write(batch, token)?;
+                }
                 Effect::Send { to, message, after } => {
                     match after.filter(|token| !self.market_durable.covers(*token)) {
                         Some(token) => self.frames.push_back((token, to, message)),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use byway_access::exit_policy::ExitLists;
 use byway_access::{CreditPolicy, Weights};
 use byway_channel::watching::TowerTerms;
-use byway_crypto::{ExportKey, IdentitySecret, WalletSecret};
+use byway_crypto::{CopyKey, ExportKey, IdentitySecret, WalletSecret};
 use byway_kernel::light::TrustedCheckpoint;
 use byway_primitives::{Amount, AssetId, IdentityId, Span};
 use byway_records::Genesis;
@@ -87,6 +87,10 @@ pub struct PeerNodeConfig {
     pub export_key: ExportKey,
     /// Where they are exported to by themselves, if they are.
     pub exports: Option<ExportSettings>,
+    /// Seals what is kept of channels in a second place.
+    pub copy_key: CopyKey,
+    /// The folder where that is, if it is.
+    pub copies: Option<PathBuf>,
 }
 
 /// An identity of the keystore, without its secrets.

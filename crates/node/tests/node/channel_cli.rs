@@ -59,6 +59,9 @@ fn what_can_be_typed_about_channels() {
         ("channel deposit a1a1 5 --asset TEST", true),
         ("channel withdraw a1a1 5 --asset test", false),
         ("channel close a1a1 --alone", true),
+        ("channel close a1a1 --split WAY:2:3.5 --split ABC:1:2", true),
+        ("channel close a1a1 --split WAY:2:3.5 --alone", false),
+        ("channel close a1a1 --split 2:3.5:x", false),
         ("channel restore a1a1", true),
         ("channel restore a1a1 --peer ec80", true),
         ("channel force a1a1 0x91 claim()", true),
@@ -463,6 +466,23 @@ fn what_can_be_typed_about_contracts_on_the_ledger() {
         ("contract export 0x91", false),
         ("contract import file", true),
     ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_split_is_shown_and_named_and_what_is_not_kept_elsewhere_is_said() {
+    let served = Fake::new().serve().await;
+    let folder = directory_of(served.port);
+    let directory = folder.path();
+    let waiting = text(&byway(directory, &["channel", "show", AWAY]).stdout);
+    let named = "to part without the state, 2 WAY to us and 3.5 WAY to the peer; done if we name the same";
+    assert!(waiting.contains(named), "{waiting}");
+    assert!(waiting.contains("`copies` in the section `[channels]`"), "{waiting}");
+    let kept = text(&byway(directory, &["channel", "show", OPEN]).stdout);
+    assert!(kept.contains("kept in the second place"), "{kept}");
+    let half = failure(directory, &["channel", "close", OPEN, "--split", "ABC:1:2"]);
+    assert!(half.contains("no asset ABC") || half.contains("WAY too"), "{half}");
+    let closed = text(&byway(directory, &["channel", "close", OPEN, "--split", "WAY:2:3.5"]).stdout);
+    assert_eq!(closed, "Closed by what both have named.\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

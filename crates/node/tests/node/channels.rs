@@ -55,7 +55,11 @@ async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
     let refused = user.api.channel_pay(pay(&channel, "1.2", false)).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::UpdateRefused, "{refused}");
 
-    let closed = user.api.channel_close(ChannelClose { channel: channel.channel.clone(), alone: false }).await.unwrap();
+    let closed = user
+        .api
+        .channel_close(ChannelClose { channel: channel.channel.clone(), alone: false, split: None })
+        .await
+        .unwrap();
     assert_eq!(closed.state, ChannelState::Closed);
     until(&seller, "it is closed", |channel| channel.state == ChannelState::Closed).await;
     assert_back(account(&user).await, "4.5");
@@ -190,7 +194,7 @@ async fn a_game_is_finished_by_the_ledger_when_the_other_player_is_gone() {
     let claim = || call(&channel, &contract, game.input("claim()", &[]), "0");
     let won = user.until("the game is won", async |api| api.channel_force(claim()).await.ok()).await;
     assert_eq!((won.record.contracts, won.record.ours), (Amount::ZERO, amount("2.5")));
-    let close = ChannelClose { channel: channel.channel.clone(), alone: true };
+    let close = ChannelClose { channel: channel.channel.clone(), alone: true, split: None };
     let closing = user.api.channel_close(close).await.unwrap();
     assert_eq!(closing.state, ChannelState::Closing);
     until(&user, "it is paid out", |channel| channel.state == ChannelState::Closed).await;

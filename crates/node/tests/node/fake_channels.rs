@@ -60,6 +60,8 @@ fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
         guaranteed: None,
         watched_by: vec![crate::fake_watching::TOWER],
         watched_until_ms: Some(Time(1_700_000_000_000)),
+        copy: Some(if channel == AWAY { ChannelCopyState::Off } else { ChannelCopyState::Kept }),
+        copy_problem: None,
     };
     let contract = ContractRecord {
         contract: CONTRACT.to_owned(),
@@ -79,7 +81,10 @@ fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
     };
     let consents = if channel == AWAY { vec![wanted] } else { Vec::new() };
     let (remainder, deployed, log) = (ChannelRemainder::Halves, vec![contract], Vec::new());
-    ChannelDetail { record, remainder, deployed, consents, log }
+    let split = ChannelSplit { ours: coins("2"), theirs: coins("3.5"), assets: Vec::new() };
+    let wish = ChannelSplitWish { by_us: false, split, until_ms: Time(4_000_000_000_000) };
+    let splits = if channel == AWAY { vec![wish] } else { Vec::new() };
+    ChannelDetail { record, remainder, deployed, consents, splits, log }
 }
 
 impl FakeChannels {
@@ -312,6 +317,7 @@ impl FakeChannels {
                     until_ms,
                     until_commits,
                     commits: 1_000,
+                    purses_until_ms: Some(Time(4_031_536_000_000)),
                 });
             } else {
                 detail.record.state = ChannelState::Closed;

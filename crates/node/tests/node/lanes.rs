@@ -96,7 +96,7 @@ async fn a_session_is_paid_out_of_a_channel_also_after_both_were_down() {
         let named = ChannelNamed { channel: opened.channel.clone() };
         seller.api.channel_absorb(named).await.unwrap();
     }
-    let close = ChannelClose { channel: opened.channel.clone(), alone: false };
+    let close = ChannelClose { channel: opened.channel.clone(), alone: false, split: None };
     user.api.channel_close(close).await.unwrap();
     let closed = async |node: &Node| {
         node.until("it is closed", async |_| (channel(node).await.state == ChannelState::Closed).then_some(())).await;

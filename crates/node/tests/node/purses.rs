@@ -86,20 +86,20 @@ fn open(seller: &Node, asset: AssetId, ours: &str, theirs: &str, name: &str) -> 
 }
 
 /// A channel with 30 of the user's and 10 of the seller's, to which the seller's user agrees.
-async fn opened(user: &Node, seller: &Node, asset: AssetId) -> ChannelRecord {
+async fn opened(user: &Node, seller: &Node, asset: AssetId, lock_seconds: u64) -> ChannelRecord {
     let agreed = async {
         let proposed = until(seller, "the proposal", |channel| channel.state == ChannelState::Proposed).await;
         // It is told what it is asked for, and isn't taken for little because there is little WAY in it.
         assert_eq!(purse(&proposed), amounts(["10", "30", "0"]));
         seller.api.channel_accept(ChannelNamed { channel: proposed.channel }).await
     };
+    let request = ChannelOpen { lock_seconds: Some(lock_seconds), ..open(seller, asset, "30", "10", "open") };
     // The user may see what the seller has a checkpoint later than the seller.
-    let opened =
-        user.until("it opens", async |api| match api.channel_open(open(seller, asset, "30", "10", "open")).await {
-            Ok(opened) => Some(opened),
-            Err(error) if error.kind == ErrorKind::ChannelNotOpened => None,
-            Err(error) => panic!("{error}"),
-        });
+    let opened = user.until("it opens", async |api| match api.channel_open(request.clone()).await {
+        Ok(opened) => Some(opened),
+        Err(error) if error.kind == ErrorKind::ChannelNotOpened => None,
+        Err(error) => panic!("{error}"),
+    });
     let (channel, agreed) = tokio::join!(opened, agreed);
     agreed.unwrap();
     assert_eq!(channel.state, ChannelState::Open, "{channel:?}");
@@ -193,7 +193,7 @@ async fn an_asset_is_paid_and_swapped_in_a_channel_and_is_in_the_wallets_in_the_
     let fine = user.api.channel_open(open(&seller, asset, "0.001", "0", "fine")).await.unwrap_err();
     assert_eq!(fine.kind, ErrorKind::AmountTooFine, "{fine}");
 
-    let channel = opened(&user, &seller, asset).await;
+    let channel = opened(&user, &seller, asset, 2).await;
     until_held(&user, asset, "20", "0").await;
     let payment = pay(&channel, asset, "5", "pay");
     let paid = user.api.channel_pay(payment.clone()).await.unwrap();
@@ -225,7 +225,7 @@ async fn an_asset_is_paid_and_swapped_in_a_channel_and_is_in_the_wallets_in_the_
     assert_eq!(purse(&more), amounts(["22", "11", "0"]));
     until(&seller, "both", |channel| purse(channel) == amounts(["11", "22", "0"])).await;
 
-    let close = ChannelClose { channel: channel.channel, alone: false };
+    let close = ChannelClose { channel: channel.channel, alone: false, split: None };
     assert_eq!(user.api.channel_close(close).await.unwrap().state, ChannelState::Closed);
     until_held(&user, asset, "20", "29").await;
     until_held(&seller, asset, "10", "11").await;
@@ -252,14 +252,14 @@ async fn a_swap_is_taken_by_force_from_a_node_that_is_gone_and_the_ledger_pays_w
     user.prepare("5").await;
     user.market(1).await;
     let asset = issue(&user, &seller.node).await;
-    let theirs = opened(&user, &seller.node, asset).await;
+    let theirs = opened(&user, &seller.node, asset, 2).await;
     let swapping = Swapping::offered(&seller.node, theirs).await;
     until(&user, "the offer", |channel| purse(channel).2 == amount("4")).await;
 
     drop(seller);
     let taken = user.api.channel_force(swapping.accept("force")).await.unwrap();
     assert_eq!(purse(&taken.record), amounts(["34", "6", "0"]));
-    let close = ChannelClose { channel: taken.record.channel.clone(), alone: true };
+    let close = ChannelClose { channel: taken.record.channel.clone(), alone: true, split: None };
     user.api.channel_close(close).await.unwrap();
     until(&user, "it is paid out", |channel| channel.state == ChannelState::Closed).await;
     until_held(&user, asset, "20", "34").await;
@@ -267,5 +267,57 @@ async fn a_swap_is_taken_by_force_from_a_node_that_is_gone_and_the_ledger_pays_w
 
     let seller = network.node("seller", &seller_settings()).await;
     until_held(&seller, asset, "10", "6").await;
+    seller.stop().await;
+}
+
+/// The seller was paid and loses its folder; the user is gone and says nothing. What it has is its words, and what it kept elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_has_lost_its_folder_is_paid_by_what_it_kept_elsewhere() {
+    let network = Network::start(&["seller"], &[]).await;
+    let elsewhere = tempfile::tempdir().unwrap();
+    let folder = elsewhere.path().join("mounted");
+    let settings = format!("{}copies = \"{}\"\n", seller_settings(), folder.display());
+    let seller = network.mortal("seller", &settings).await;
+    seller.node.prepare("5").await;
+    let user = network.mortal("user", "").await;
+    user.node.prepare("5").await;
+    user.node.market(1).await;
+    let asset = issue(&user.node, &seller.node).await;
+    let channel = opened(&user.node, &seller.node, asset, 15).await;
+
+    // The place is not there: it is said, and payments go on.
+    let failing = until(&seller.node, "it can't be kept", |one| one.copy == Some(ChannelCopyState::Failing)).await;
+    assert!(failing.copy_problem.unwrap().contains("channels.copies"));
+    user.node.api.channel_pay(pay(&channel, asset, "2", "first")).await.unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    user.node.api.channel_pay(pay(&channel, asset, "3", "second")).await.unwrap();
+    let is_kept = |one: &ChannelRecord| one.copy == Some(ChannelCopyState::Kept) && purse(one).0 == amount("15");
+    until(&seller.node, "it is kept", is_kept).await;
+    let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+    let [file] = &files[..] else { panic!("{files:?}") };
+    let name = file.to_str().unwrap();
+    assert!(!name.contains(&channel.channel[..8]), "the file says nothing of the channel: {name}");
+    // Another file of the same place that is none of ours.
+    std::fs::write(folder.join("0123.copy"), b"hello").unwrap();
+
+    drop(user);
+    let close = ChannelClose { channel: channel.channel, alone: true, split: None };
+    seller.node.api.channel_close(close).await.unwrap();
+    let closing = until(&seller.node, "the ledger knows", |one| one.dispute.is_some()).await;
+    let dispute = closing.dispute.unwrap();
+    assert!(dispute.purses_until_ms.unwrap() > dispute.until_ms, "there is a year to show it");
+    drop(seller);
+    std::fs::remove_dir_all(network.directory("seller").root()).unwrap();
+
+    let seller = network.node("seller", &settings).await;
+    let closed = until(&seller, "it is paid out", |one| one.state == ChannelState::Closed).await;
+    let detail = seller.api.channel_show(ChannelNamed { channel: closed.channel }).await.unwrap();
+    assert!(detail.log.iter().any(|entry| entry.what.code == "copy_taken"), "{:?}", detail.log);
+    until_held(&seller, asset, "10", "15").await;
+    let empty = async |_: &PeerNode| {
+        let left = std::fs::read_dir(&folder).unwrap().count();
+        (left == 1).then_some(())
+    };
+    seller.until("what is over is not kept", empty).await;
     seller.stop().await;
 }

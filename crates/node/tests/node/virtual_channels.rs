@@ -208,7 +208,7 @@ async fn settled_money(node: &Node) -> (Amount, Amount) {
 }
 
 fn close(channel: &ChannelRecord, alone: bool) -> ChannelClose {
-    ChannelClose { channel: channel.channel.clone(), alone }
+    ChannelClose { channel: channel.channel.clone(), alone, split: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]

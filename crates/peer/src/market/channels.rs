@@ -59,6 +59,11 @@ impl Market {
         &self.channels.own
     }
 
+    /// Channels of which something was written since this was asked last ([`Channels::take_written`]).
+    pub fn take_written_channels(&mut self) -> BTreeSet<ChannelKey> {
+        self.channels.own.take_written()
+    }
+
     /// Proposes a channel to a peer with whom there is a dialogue. `handle` is fresh randomness.
     pub fn open_channel(
         &mut self,

@@ -91,7 +91,9 @@ pub enum ChannelCommand {
         peer: Option<String>,
     },
     /// End a channel, so that everybody gets what is theirs
-    #[command(after_help = "Example:\n  byway channel close 3f2a")]
+    #[command(
+        after_help = "Examples:\n  byway channel close 3f2a\n  byway channel close 3f2a --split WAY:4:6 --split ABC:10:30"
+    )]
     Close {
         #[command(flatten)]
         name: ChannelName,
@@ -99,6 +101,10 @@ pub enum ChannelCommand {
         /// this can cost what was paid since, unless the peer is heard before
         #[arg(long)]
         alone: bool,
+        /// Where both have lost what was in it: what is ours and what is the peer's, of WAY and of each other asset; done
+        /// once the peer types the same numbers, the other way round
+        #[arg(long, value_name = "ASSET:OURS:THEIRS", conflicts_with = "alone")]
+        split: Vec<AssetDepositArg>,
     },
     /// Have the ledger execute a call that the peer doesn't sign
     #[command(after_help = FORCE_EXAMPLE)]

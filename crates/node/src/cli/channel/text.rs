@@ -1,6 +1,6 @@
 //! Channels as people read them.
 
-use byway_primitives::Amount;
+use byway_primitives::{Amount, Time};
 use serde_json::Value;
 
 use super::abi::text_of;
@@ -59,12 +59,17 @@ pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
     if let Some(dispute) = &record.dispute {
         rows.push(("dispute", disputed(dispute)));
     }
+    if let Some(until) = record.dispute.and_then(|dispute| dispute.purses_until_ms) {
+        rows.push(("other assets", awaited(until)));
+    }
+    rows.extend(record.copy.map(|state| ("copy", copied(state, record.copy_problem.as_deref()))));
     if let Some(until) = record.watched_until_ms {
         let towers: Vec<String> = record.watched_by.iter().map(short).collect();
         let left = duration(until.since(now()).0 / 1000);
         rows.push(("watched", format!("by {} for another {left}", towers.join(", "))));
     }
     rows.extend(detail.consents.iter().map(|wish| (if wish.ours { "we want" } else { "peer wants" }, consent(wish))));
+    rows.extend(detail.splits.iter().map(|wish| (if wish.by_us { "we name" } else { "peer names" }, named(wish))));
     let mut text = fields(&rows);
     if !record.purses.is_empty() {
         text += &format!("\n{}", purses(&record.purses));
@@ -76,6 +81,55 @@ pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
         text += &format!("\n{}", log(&detail.log));
     }
     text
+}
+
+/// What has to be shown before it is paid out, and by when.
+fn awaited(until: Time) -> String {
+    let when = wait(until, now());
+    format!(
+        "nobody has shown the ledger yet what both have of them; a node that knows it does so when the time to answer is over. If nobody has {when}, \
+         each gets back what it put in"
+    )
+}
+
+fn copied(state: ChannelCopyState, problem: Option<&str>) -> String {
+    match state {
+        ChannelCopyState::Off => "none: with this disk, what is in contracts and of other assets is lost if the peer wants that; `copies` in the section \
+                                  `[channels]` of the configuration names a second place"
+            .to_owned(),
+        ChannelCopyState::Behind => "being written".to_owned(),
+        ChannelCopyState::Kept => "kept in the second place".to_owned(),
+        ChannelCopyState::Failing => {
+            format!("can't be written, and is tried again: {}", problem.unwrap_or("the place can't be used"))
+        }
+    }
+}
+
+/// A split that one side has named.
+fn named(wish: &ChannelSplitWish) -> String {
+    let ChannelSplit { ours, theirs, assets } = &wish.split;
+    let others =
+        assets.iter().map(|of| format!("; of {} {} to us and {} to the peer", short(&of.asset), of.ours, of.theirs));
+    let others: String = others.collect();
+    let whose = if wish.by_us { "the peer names the same" } else { "we name the same" };
+    let left = duration(wish.until_ms.since(now()).0 / 1000);
+    format!(
+        "to part without the state, {} to us and {} to the peer{others}; done if {whose} ({left} left)",
+        way(*ours),
+        way(*theirs)
+    )
+}
+
+/// Whether both have named the same.
+pub fn split(record: &ChannelRecord) -> String {
+    match record.state {
+        ChannelState::Closed => "Closed by what both have named.\n".to_owned(),
+        _ => format!(
+            "Named. It is signed once the peer's user names the same numbers within ten minutes; `byway channel show {} --follow` tells, and \
+             `byway channel cancel` takes it back before.\n",
+            record.channel
+        ),
+    }
 }
 
 /// What waits for the other side to ask for the same.
@@ -275,7 +329,12 @@ fn state(record: &ChannelRecord) -> String {
 }
 
 fn health(record: &ChannelRecord, state: &str) -> String {
+    let is_awaited =
+        record.state == ChannelState::Locked && record.dispute.is_some_and(|dispute| dispute.purses_until_ms.is_some());
     match record.health {
+        ChannelHealth::Sound if is_awaited => format!("{state}, assets to be shown"),
+        ChannelHealth::Sound if record.copy == Some(ChannelCopyState::Failing) => format!("{state}, not copied"),
+        ChannelHealth::Recovering if is_awaited => format!("{state}, recovering, assets to be shown"),
         ChannelHealth::Sound => state.to_owned(),
         ChannelHealth::Recovering => format!("{state}, recovering"),
         ChannelHealth::Unreadable => format!("{state}, journal unreadable"),

@@ -23,7 +23,7 @@ const OPEN_WAIT: Duration = Duration::from_secs(30);
 /// How long it waits for both to have signed an update: longer than the peer has for its answer.
 const UPDATE_WAIT: Duration = Duration::from_secs(35);
 /// How long it waits for the ledger to pay out when both part.
-const CLOSE_WAIT: Duration = Duration::from_secs(10);
+pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(10);
 /// How long it waits for the peer and the ledger to move money in or out.
 const FUND_WAIT: Duration = Duration::from_secs(60);
 /// How long it waits for a verdict of the ledger.
@@ -169,7 +169,10 @@ impl PeerNode {
     }
 
     pub(in super::super) async fn close_channel(&self, request: ChannelClose) -> Answer<ChannelRecord> {
-        let ChannelClose { channel, alone } = request;
+        let ChannelClose { channel, alone, split } = request;
+        if let Some(split) = split {
+            return self.split_channel(channel, split).await;
+        }
         let (key, closed) = self.ask(move |actor| actor.begin_to_close(&channel, alone)).await?;
         if !alone && let Ok(Ok(answer)) = timeout(CLOSE_WAIT, closed).await {
             answer?;

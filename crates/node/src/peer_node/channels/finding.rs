@@ -31,6 +31,9 @@ impl Actor {
         let is_ours = |entry: &Channel| entry.parties.contains(&me) && entry.guaranteed.is_none();
         let ours: Vec<(ChannelId, Channel)> = found.filter(|(_, entry)| is_ours(entry)).collect();
         for (id, entry) in ours {
+            if self.awaits_copy(id) {
+                continue;
+            }
             self.market.find_channel(now, id, &entry, &self.market_journal);
         }
     }
@@ -121,6 +124,8 @@ impl Actor {
             guaranteed: None,
             watched_by: Vec::new(),
             watched_until_ms: None,
+            copy: None,
+            copy_problem: None,
         }
     }
 }

@@ -5,7 +5,9 @@
 //! ([`byway_peer::market::Market`]). Here is the shell: [`opening`] a channel with somebody who must be reached first, [`finding`] one whose
 //! journal is lost, [`updating`] it one
 //! change after the other, [`keys`] under which all that is asked for, [`arbiter`] for what goes to the ledger and what it has,
-//! [`left`] for contracts on the ledger, [`views`] for showing, [`calls`] for those who wait, [`paying`] over several channels, and the [`guaranteed`]
+//! [`left`] for contracts on the ledger, [`views`] for showing,
+//! [`copying`] what is in them to a second place, [`splitting`] them without their state,
+//! [`calls`] for those who wait, [`paying`] over several channels, and the [`guaranteed`]
 //! ones that are virtual, for which hubs are asked what they take ([`quoting`]).
 //!
 //! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
@@ -13,6 +15,7 @@
 
 mod arbiter;
 mod calls;
+mod copying;
 mod finding;
 mod guaranteed;
 mod keys;
@@ -23,6 +26,7 @@ mod paying;
 mod purses;
 mod quoting;
 mod rebalancing;
+mod splitting;
 mod updating;
 mod views;
 mod watching;
@@ -40,6 +44,7 @@ use super::Actor;
 use super::reaching::Whereabouts;
 use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
 use arbiter::{Forcing, Movable};
+pub(super) use copying::{CopyDone, Copying};
 use keys::KeyLog;
 use left::Followed;
 use opening::Wish;
@@ -173,6 +178,7 @@ impl Actor {
             | ChannelNews::Forced { .. }
             | ChannelNews::Parted(_)
             | ChannelNews::AskedToPart
+            | ChannelNews::AskedToSplit(_)
             | ChannelNews::Closing => {}
         }
         self.advance_updates(key);
@@ -180,6 +186,7 @@ impl Actor {
     }
 
     fn channel_closed(&mut self, key: ChannelKey) {
+        self.forget_copies();
         let never =
             Err(ApiError::channel_not_opened("the peer did not answer, or the ledger did not take it, in time"));
         ChannelDesk::answer(&mut self.channels.opening, key, &never);

@@ -223,7 +223,8 @@ impl Actor {
         let now = self.clock.now();
         let channel = self.market.channels().get(key);
         let has_open = channel.is_some_and(|channel| {
-            !channel.released().is_empty() || channel.consent().is_some() || channel.funding().is_some()
+            let has_split = channel.named_split(now).is_some();
+            !channel.released().is_empty() || channel.consent().is_some() || channel.funding().is_some() || has_split
         });
         let had_consent = channel.is_some_and(|channel| channel.consent().is_some());
         if !has_open {

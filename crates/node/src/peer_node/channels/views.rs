@@ -3,6 +3,7 @@
 use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractWish, Health, Life};
 use byway_crypto::IdentitySecret;
 use byway_primitives::{Amount, Time};
+use byway_records::Channel;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Closer, Movement, Phase, Remainder, Side};
 use byway_records::promise::ChannelId;
@@ -75,6 +76,7 @@ impl Actor {
                 until_ms: until.time,
                 until_commits: until.commits,
                 commits: clock.commits,
+                purses_until_ms: awaited_until(entry),
             }),
         });
         let is_locked = entry.is_some_and(|entry| match entry.phase {
@@ -86,6 +88,7 @@ impl Actor {
             ChannelLaneRecord { capacity: lane.capacity, promised: lane.due(channel.promised(of)) }
         };
         let total = channel.total();
+        let (copy, copy_problem) = self.copy_state(key).map_or((None, None), |(state, problem)| (Some(state), problem));
         let (watched_by, watched_until_ms) = self.watched_by(channel.id());
         ChannelRecord {
             channel: hex::encode(key.handle.0),
@@ -116,6 +119,8 @@ impl Actor {
             guaranteed: self.guarantee_of(channel),
             watched_by,
             watched_until_ms,
+            copy,
+            copy_problem,
         }
     }
 
@@ -158,7 +163,8 @@ impl Actor {
         });
         let consents = consents.collect();
         let record = self.channel_record(key, channel);
-        Some(ChannelDetail { record, remainder, deployed: deployed.collect(), consents, log })
+        let splits = self.splits_of(channel);
+        Some(ChannelDetail { record, remainder, deployed: deployed.collect(), consents, splits, log })
     }
 
     /// Which side of a channel is ours, also of one that has just been let go of.
@@ -192,9 +198,14 @@ impl Actor {
             dispute: None,
             watched_by: Vec::new(),
             watched_until_ms: None,
+            copy: None,
+            copy_problem: None,
             ..shown.record
         };
-        self.channels.closed.push_back((key, ChannelDetail { record, consents: Vec::new(), log: Vec::new(), ..shown }));
+        self.channels.closed.push_back((
+            key,
+            ChannelDetail { record, consents: Vec::new(), splits: Vec::new(), log: Vec::new(), ..shown },
+        ));
     }
 
     pub(super) fn add_to_log(&mut self, key: ChannelKey, round: Option<u64>, code: &str, message: String) {
@@ -206,6 +217,12 @@ impl Actor {
         log.push_back(ChannelLogEntry { time_ms, channel, round, what: Reason::new(code, message) });
         self.channels.changed.insert(key);
     }
+}
+
+/// Until when what both have of other assets can be shown, where there are any.
+fn awaited_until(entry: &Channel) -> Option<Time> {
+    let until = entry.abandoned_from().filter(|_| !entry.assets.is_empty());
+    until.map(|until| until.time)
 }
 
 /// Who began to close a channel, seen from our side.
@@ -278,9 +295,11 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         }
         ChannelNews::Stalled { round } => Some((Some(*round), "stalled", "the peer does not answer".to_owned())),
         ChannelNews::Reminded => plain("reminded", "the peer shows a promise of ours that the journal had lost"),
-        ChannelNews::Behind { round } => {
-            Some((Some(*round), "behind", "the journal was an old one; the peer shows a newer state".to_owned()))
-        }
+        ChannelNews::Behind { round } => Some((
+            Some(*round),
+            "behind",
+            "the journal was an old one, or is lost; there is a newer state that both have signed".to_owned(),
+        )),
         ChannelNews::Recovered { round } => {
             Some((Some(*round), "recovered", "what was lost is there again".to_owned()))
         }
@@ -295,6 +314,10 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ChannelNews::MayBeOld => plain(
             "may_be_old",
             "a payment or a guarantee in it is near its time, and the peer was not heard since the start: close it alone, unless the disk is an old copy",
+        ),
+        ChannelNews::AskedToSplit(_) => plain(
+            "asked_to_split",
+            "the peer's user names how both part without the state; it is done once this side names the same numbers, and not before",
         ),
         ChannelNews::Closing => plain("closing", "it is being closed"),
         ChannelNews::Parted(_) => plain("parted", "both have signed how they part; the hub is to sign too"),

@@ -74,7 +74,7 @@ impl CopyKey {
     /// If nobody who has the phrase made it, or it was changed.
     pub fn open(&self, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, CopySealError> {
         let body = KIND.body(bytes)?;
-        let (header, nonce, sealed) = parts(body).map_err(|_| CopySealError::Damaged)?;
+        let Parts { header, nonce, sealed } = Parts::of(body).map_err(|_| CopySealError::Damaged)?;
         sealed_file::open(&self.0, &nonce, header, sealed).ok_or(CopySealError::Damaged)
     }
 }
@@ -86,13 +86,21 @@ impl std::fmt::Debug for CopyKey {
 }
 
 /// The header, the nonce in it, and the ciphertext.
-fn parts(body: &[u8]) -> Result<(&[u8], [u8; 24], &[u8]), DecodeError> {
-    let mut input = KIND.own(body)?;
-    let nonce = input.array()?;
-    let header = &body[..body.len() - input.remaining()];
-    let sealed = input.bytes(COPY_BYTES_MAX + TAG_BYTES)?;
-    input.finish()?;
-    Ok((header, nonce, sealed))
+struct Parts<'a> {
+    header: &'a [u8],
+    nonce: [u8; 24],
+    sealed: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(body: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut input = KIND.own(body)?;
+        let nonce = input.array()?;
+        let header = &body[..body.len() - input.remaining()];
+        let sealed = input.bytes(COPY_BYTES_MAX + TAG_BYTES)?;
+        input.finish()?;
+        Ok(Self { header, nonce, sealed })
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use byway_primitives::codec::Writer;
 use byway_primitives::{Batch, Time};
-use byway_records::channel::{ChannelState, Cosigned, Position};
+use byway_records::channel::{ChannelState, Cosigned, Held, Position};
 use byway_vm::State;
 
 use super::updates::Agreed;
@@ -22,7 +22,7 @@ impl<S: Signer> ChannelMachine<S> {
         let is_live = matches!(record.life, Life::Open | Life::Closing) && record.backing.is_none();
         let is_known = self.state.root() == record.base.root;
         let calls = record.released.iter().any(|released| matches!(released.change, Change::Call(_)));
-        let has_contents = !record.ground.terms.assets.is_empty() || calls || self.state.contracts().next().is_some();
+        let has_contents = !record.held.assets.is_empty() || calls || self.state.contracts().next().is_some();
         if !(is_live && is_known && has_contents) {
             return None;
         }
@@ -85,11 +85,12 @@ impl<S: Signer> ChannelMachine<S> {
         }
         self.copied = states;
         let was_known = self.knows_state();
-        // One of another total is of before a deposit or a withdrawal: the ledger has a newer one.
-        let of_total = agreed.filter(|agreed| agreed.body.total == self.record.total);
-        let is_newer = of_total.is_some_and(|agreed| self.handle_shown(now, &agreed));
+        // One of before a deposit or a withdrawal is of no use: the ledger has a newer one.
+        let Held { total, fundings, .. } = self.record.held;
+        let agreed = agreed.filter(|agreed| (agreed.body.total, agreed.body.fundings) == (total, fundings));
+        let is_newer = agreed.is_some_and(|agreed| self.handle_shown(now, &agreed));
         if !self.knows_state() && !is_newer {
-            self.take_contents(now, of_total.as_ref());
+            self.take_contents(now, agreed.as_ref());
         }
         Ok(is_newer || (!was_known && self.knows_state()))
     }

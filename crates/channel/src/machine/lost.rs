@@ -52,7 +52,7 @@ impl<S: Signer> ChannelMachine<S> {
     /// Our side of a virtual channel, as both agreed to open it: the ledger may have nothing of it. `None` where it is not ours.
     pub fn found_virtual(signer: S, terms: &Cosigned<VirtualTerms>, now: Time) -> Option<Self> {
         let VirtualTerms { network, terms: inner, hub, dispute, ends, environment, nonce } = terms.body;
-        let root = Ground { network, terms: inner }.first_state(inner.deposits).root();
+        let root = Ground { network, terms: inner }.first_state(inner.deposits, &inner.assets).root();
         let entry = Channel::registered(&terms.body, terms.body.total()?, root);
         let mut channel = Self::found(signer, network, terms.body.id(), &entry, now)?;
         channel.record.backing = Some(Backing { hub, dispute, ends, environment, nonce });

@@ -153,9 +153,9 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Whether the ledger takes a split: it is of all that is in the channel, and leaves each the reserve.
     fn divides_all(&self, split: &Split) -> bool {
-        let terms = &self.record.ground.terms;
-        Amount::checked_sum(split.balances) == Some(self.record.total)
-            && split.balances.iter().all(|balance| *balance >= terms.reserve)
-            && terms.assets.is_divided_by(&split.assets)
+        let (held, reserve) = (&self.record.held, self.record.ground.terms.reserve);
+        Amount::checked_sum(split.balances) == Some(held.total)
+            && split.balances.iter().all(|balance| *balance >= reserve)
+            && held.assets.is_divided_by(&split.assets)
     }
 }

@@ -10,7 +10,7 @@ use byway_records::channel::{Agreed as _, ChannelState, Cosigned, Environment, H
 use byway_vm::State;
 
 use super::{ChannelMachine, ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX, Link, in_order, is_same, position_digest};
-use crate::change::{CREATE_GAS_MAX, Change, ChangeError};
+use crate::change::{CREATE_GAS_MAX, Change};
 use crate::consent::ContractWish;
 use crate::journal::{Health, Life, RELEASED_MAX};
 use crate::message::{ChannelMessage, Proposal, Reestablish, Refusal};

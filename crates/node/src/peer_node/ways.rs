@@ -128,15 +128,7 @@ pub(super) struct LinkLost {
 impl Way {
     pub fn new(now: Time, wish: OfferFilter, data: Vec<u8>, payer: Option<AccountNumber>) -> Self {
         let (exits, _) = watch::channel(ExitState::Idle);
-        Self {
-            connection: Connection::Idle { since: now },
-            wish,
-            data,
-            payer,
-            cost_max: None,
-            pay: Pay::Auto,
-            exits,
-        }
+        Self { connection: Connection::Idle { since: now }, wish, data, payer, cost_max: None, pay: Pay::Auto, exits }
     }
 }
 

@@ -799,6 +799,17 @@ export interface HubPeer {
   to_peer: Amount;
 }
 
+/** what a hub takes from this node for a guarantee as of now, and what there is room for; the peer pays its own fee */
+export interface HubQuote {
+  amount_max: Amount;
+  available: Amount;
+  days_max: number;
+  fee: Amount;
+  fee_max: Amount;
+  hub: Id;
+  unfit?: Reason | null;
+}
+
 /** a payment that was not sent on, or a question for a way without an answer */
 export interface HubRefusal {
   amount: Amount;
@@ -1499,6 +1510,8 @@ export interface Methods {
   "hub_run": { params: { run: boolean; fee_base?: Amount; fee_per_million?: number; amount_min?: Amount; guarantee?: boolean; guarantee_fee_base?: Amount; guarantee_fee_per_million?: number; publish?: boolean }; result: HubStatus };
   /** Hubs that have an offer on the market, the cheapest first. */
   "hub_list": { params: Record<string, never>; result: HubOffer[] };
+  /** What a hub takes for guaranteeing a virtual channel, and whether it would. */
+  "hub_ask": { params: { hub: string; deposit?: Amount; their_deposit?: Amount; days?: number }; result: HubQuote };
   /** Watchtowers that have an offer on the market, the cheapest first. */
   "watch_offer_list": { params: Record<string, never>; result: WatchOffer[] };
   /** Pays itself over other hubs, out over one channel and in over another. */

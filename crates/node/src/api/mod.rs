@@ -222,6 +222,8 @@ pub trait NodeApi: KernelApi {
     fn channel_invoice_pay(&self, request: ChannelInvoicePay) -> impl Future<Output = Answer<InvoicePayment>> + Send;
     /// Sends payments of others on, or does so no more.
     fn hub_run(&self, request: HubRun) -> impl Future<Output = Answer<HubStatus>> + Send;
+    /// What a hub takes for guaranteeing a virtual channel.
+    fn hub_ask(&self, request: HubAsk) -> impl Future<Output = Answer<HubQuote>> + Send;
     /// Hubs and watchtowers that have an offer on the market, the cheapest first.
     fn hub_list(&self) -> impl Future<Output = Answer<Vec<HubOffer>>> + Send;
     fn watch_offer_list(&self) -> impl Future<Output = Answer<Vec<WatchOffer>>> + Send;

@@ -37,6 +37,13 @@ pub async fn hub(globals: &Globals, command: HubCommand) -> anyhow::Result<Outco
             };
             client.call("hub_run", &request).await?
         }
+        HubCommand::Ask { hub, deposit, theirs, days } => {
+            let request = HubAsk { hub, deposit, their_deposit: theirs, days };
+            let asking = client.call::<HubQuote>("hub_ask", &request);
+            let quote = with_progress("Asking the hub…", asking).await?;
+            show(globals, &quote, quoted)?;
+            return Ok(Outcome::Done);
+        }
         HubCommand::Rebalance { amount, from, to, fee_max, key } => {
             let idempotency_key = idempotency_key(key.idempotency_key)?;
             let request = HubRebalance { from, to, amount, fee_max, idempotency_key };
@@ -89,6 +96,22 @@ fn question(invoice: &str, fee_max: Option<Amount>) -> anyhow::Result<String> {
     rows.push(("fee at most", way(fee_max)));
     rows.push(("expires", wait(terms.expires, now())));
     Ok(format!("{}\nIt can't be taken back once the payee has it. Pay it?", fields(&rows)))
+}
+
+fn quoted(quote: &HubQuote) -> String {
+    let rows = [
+        ("hub", quote.hub.to_string()),
+        ("fee", format!("{} from you; the peer pays its own", way(quote.fee))),
+        ("fee at most", way(quote.fee_max)),
+        ("you can put in", way(quote.available)),
+        ("hub puts in at most", way(quote.amount_max)),
+        ("goes on at most", format!("{} days", quote.days_max)),
+    ];
+    let verdict = match &quote.unfit {
+        Some(why) => format!("It would not come about: {}.", why.message),
+        None => format!("`byway channel open PEER AMOUNT --via {}` proposes it.", quote.hub),
+    };
+    format!("{}\n{verdict}\n", fields(&rows))
 }
 
 fn rebalanced(payment: &InvoicePayment) -> String {

@@ -366,6 +366,10 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| Ok(actor.run_hub(&request))).await
     }
 
+    async fn hub_ask(&self, request: HubAsk) -> Answer<HubQuote> {
+        self.ask_hub(request).await
+    }
+
     async fn hub_list(&self) -> Answer<Vec<HubOffer>> {
         self.ask(|actor| Ok(actor.hub_offers())).await
     }

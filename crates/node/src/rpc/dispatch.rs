@@ -97,6 +97,7 @@ pub const METHODS: &[&str] = &[
     "hub_rebalance",
     "hub_status",
     "hub_list",
+    "hub_ask",
     "backup_export",
     "promise_list",
     "promise_settle",
@@ -268,7 +269,7 @@ impl<A: NodeApi> Dispatcher<A> {
             kernel if kernel.starts_with("kernel_") => self.call_kernel(kernel, params).await,
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
             "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
-            "hub_run" | "hub_rebalance" => self.call_channel(method, params).await,
+            "hub_run" | "hub_rebalance" | "hub_ask" => self.call_channel(method, params).await,
             contract if contract.starts_with("contract_") => self.call_contract(contract, params).await,
             other => self.call_plain(other, params).await,
         }
@@ -326,6 +327,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "channel_invoice_pay" => done(api.channel_invoice_pay(read(params)?).await),
             "hub_run" => done(api.hub_run(read(params)?).await),
             "hub_rebalance" => done(api.hub_rebalance(read(params)?).await),
+            "hub_ask" => done(api.hub_ask(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }

@@ -41,6 +41,8 @@ fn what_can_be_typed_about_channels() {
         ("hub run --fee-base 0.0002 --fee-per-million 2000 --amount-min 0.01", true),
         ("hub run --fee-base -1", false),
         ("hub stop", true),
+        ("hub ask 3333333333333333333333333333333333333333 --deposit 1 --theirs 0.5 --days 3", true),
+        ("hub ask --days 3", false),
         ("hub status --json", true),
         ("hub", false),
         ("hub run --guarantee --guarantee-fee-base 0.002", true),
@@ -129,6 +131,7 @@ async fn errors_of_channels_have_their_numbers_and_a_remedy() {
             1535,
             json!({"code": "payee_silent", "payee": id(0x44)}),
         ),
+        ("hub_ask", json!({"hub": id(9)}), 1557, json!({"code": "hub_guarantees_none", "hub": id(9)})),
         (
             "hub_rebalance",
             json!({"from": OPEN, "to": OPEN, "idempotency_key": "r"}),

@@ -560,6 +560,10 @@ impl NodeApi for Fake {
         Ok(fake_hubs::run(&request))
     }
 
+    async fn hub_ask(&self, request: HubAsk) -> Answer<HubQuote> {
+        fake_hubs::ask(&request)
+    }
+
     async fn hub_list(&self) -> Answer<Vec<HubOffer>> {
         let fee_base = Amount::from_units(100_000_000_000_000);
         Ok(vec![HubOffer { hub: super::fake_watching::TOWER, fee_base, connected: true, channels: 1 }])

@@ -59,6 +59,24 @@ pub fn rebalance(request: &HubRebalance) -> Answer<InvoicePayment> {
     Ok(InvoicePayment { amount: request.amount.unwrap_or(paid.amount), note: None, ..paid })
 }
 
+/// Only the hub of the other calls guarantees anything.
+pub fn ask(request: &HubAsk) -> Answer<HubQuote> {
+    let hub: IdentityId = request.hub.parse().map_err(|_| ApiError::invalid_params("hub", "it is no identity"))?;
+    if hub != HUB {
+        return Err(ApiError::hub_guarantees_none(hub));
+    }
+    let is_long = request.days.is_some_and(|days| days > 30);
+    Ok(HubQuote {
+        hub,
+        fee: coins("0.002"),
+        fee_max: coins("0.01"),
+        available: coins("2"),
+        days_max: 30,
+        amount_max: coins("5"),
+        unfit: is_long.then(|| Reason::new("too_long", "the hub guarantees none for more than 30 days")),
+    })
+}
+
 pub fn run(request: &HubRun) -> HubStatus {
     let known = status();
     let terms = HubTermsRecord {

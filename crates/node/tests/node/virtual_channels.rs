@@ -74,6 +74,22 @@ impl Three {
         self.peer = Some(self.network.mortal("other", ACCEPTS).await);
     }
 
+    /// What the hub takes and allows is known before anything is proposed.
+    async fn ask_first(&self) {
+        let ask = async |node: &Node, deposit: &str, days: u64| {
+            let [deposit, their_deposit] = [deposit, "0.5"].map(|text| Some(amount(text)));
+            let hub = self.hub().api.identity().to_string();
+            node.api.hub_ask(HubAsk { hub, deposit, their_deposit, days: Some(days) }).await
+        };
+        let quote = ask(self.user(), "1", 1).await.unwrap();
+        assert_eq!((quote.fee, quote.fee_max, quote.unfit), (amount("0.001"), amount("0.01"), None));
+        assert_eq!(quote.available, amount("1.99"), "the reserve stays");
+        for (deposit, days, code) in [("1", quote.days_max + 1, "too_long"), ("1.9895", 1, "too_little")] {
+            assert_eq!(ask(self.user(), deposit, days).await.unwrap().unfit.unwrap().code, code);
+        }
+        assert_eq!(ask(self.hub(), "1", 1).await.unwrap_err().kind, ErrorKind::NoChannelWithHub);
+    }
+
     /// A virtual channel of 1 and 0.5, which both have; gives what the user sees.
     async fn open_virtual(&self) -> ChannelRecord {
         let card = self.peer().api.identity_card().await.unwrap().card;
@@ -198,6 +214,7 @@ fn close(channel: &ChannelRecord, alone: bool) -> ChannelClose {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_pay_and_call_in_a_virtual_channel_and_part_and_the_ledger_hears_nothing() {
     let mut three = Three::open().await;
+    three.ask_first().await;
     let channel = three.open_virtual().await;
     let guarantee = channel.guaranteed.unwrap();
     assert_eq!((guarantee.hub, guarantee.state), (three.hub().api.identity(), ChannelGuaranteeState::Stands));

@@ -35,6 +35,23 @@ pub enum HubCommand {
     /// Hubs that have an offer on the market, the cheapest first
     #[command(after_help = "Example:\n  byway hub list")]
     List,
+    /// What a hub takes for guaranteeing a virtual channel, and whether it would
+    #[command(
+        after_help = "Example:\n  byway hub ask 77abab9e8c1d2f3a4b5c6d7e8f90112233445566 --deposit 1 --theirs 0.5 --days 7"
+    )]
+    Ask {
+        /// Its identity or its card
+        hub: String,
+        /// What you would put in, in WAY
+        #[arg(long, value_name = "AMOUNT")]
+        deposit: Option<Amount>,
+        /// What the peer would put in
+        #[arg(long, value_name = "AMOUNT")]
+        theirs: Option<Amount>,
+        /// How long it is to go on; 7 when left out
+        #[arg(long, value_name = "COUNT")]
+        days: Option<u64>,
+    },
     /// Move money from one channel into another by paying yourself over other hubs, so that there is room again where it has run out
     #[command(
         after_help = "Examples:\n  byway hub rebalance\n  byway hub rebalance 0.5 --from 3f2a --to 77c0 --fee-max 0.002"

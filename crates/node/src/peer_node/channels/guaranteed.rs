@@ -21,7 +21,7 @@ use super::{Actor, ChannelDesk};
 use crate::api::{Answer, ApiError, ChannelGuarantee, ChannelGuaranteeState, ChannelOpen, HubGuarantee};
 
 /// How long a virtual channel goes on where nobody says.
-const LIFE_DEFAULT: Span = Span::days(7);
+pub(super) const LIFE_DEFAULT: Span = Span::days(7);
 /// How many lock periods a dispute takes where nobody says.
 const DISPUTE_LOCKS: u64 = 3;
 /// What of the time that a channel with the hub leaves is one lock period, where nobody says.
@@ -48,7 +48,7 @@ impl Actor {
     }
 
     /// The channel with a hub in which most can be put in.
-    fn parent_with(&self, hub: IdentityId) -> Option<&OwnChannel> {
+    pub(super) fn parent_with(&self, hub: IdentityId) -> Option<&OwnChannel> {
         let channels = self.market.channels().with_peer(hub).map(|(_, channel)| channel);
         let real = channels.filter(|channel| channel.life() == Life::Open && channel.virtual_terms().is_none());
         real.max_by_key(|channel| room(channel))
@@ -64,6 +64,9 @@ impl Actor {
         let (hub, _) = self.peer_named(via)?;
         if terms.parties.contains(&hub) {
             return Err(ApiError::invalid_params("via", "the hub is neither of the two"));
+        }
+        if !terms.assets.is_empty() {
+            return Err(ApiError::invalid_params("assets", "a virtual channel has WAY alone"));
         }
         self.check_room(hub, terms.deposits[0])?;
         let parent = self.parent_with(hub).ok_or_else(|| ApiError::no_channel_with_hub(hub))?.terms().lock;
@@ -123,6 +126,7 @@ impl Actor {
 
     /// News of guarantees, of this node's channels and of those of others.
     pub(in super::super) fn guarantee_news(&mut self, news: GuaranteeNews) {
+        self.note_quote(&news);
         match news {
             GuaranteeNews::Submit(call) => self.hand_in_as_hub(call),
             GuaranteeNews::Told { hub, terms: None } => {
@@ -258,7 +262,7 @@ impl Actor {
 }
 
 /// What this side can put in.
-fn room(channel: &OwnChannel) -> Amount {
+pub(super) fn room(channel: &OwnChannel) -> Amount {
     channel.balance().saturating_sub(channel.terms().reserve)
 }
 

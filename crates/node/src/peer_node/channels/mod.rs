@@ -6,7 +6,7 @@
 //! journal is lost, [`updating`] it one
 //! change after the other, [`keys`] under which all that is asked for, [`arbiter`] for what goes to the ledger and what it has,
 //! [`left`] for contracts on the ledger, [`views`] for showing, [`calls`] for those who wait, [`paying`] over several channels, and the [`guaranteed`]
-//! ones that are virtual.
+//! ones that are virtual, for which hubs are asked what they take ([`quoting`]).
 //!
 //! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
 //! other side has the turn. One that was proposed and lost a tie is proposed again; one that was refused is not.
@@ -21,6 +21,7 @@ mod left_calls;
 mod opening;
 mod paying;
 mod purses;
+mod quoting;
 mod rebalancing;
 mod updating;
 mod views;
@@ -43,6 +44,7 @@ use keys::KeyLog;
 use left::Followed;
 use opening::Wish;
 use paying::Paying;
+use quoting::Quoting;
 use updating::Wanted;
 use watching::Answering;
 
@@ -103,6 +105,7 @@ pub(super) struct ChannelDesk {
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
     closed: VecDeque<(ChannelKey, ChannelDetail)>,
     paying: Paying,
+    quoting: Quoting,
     /// Contracts on the ledger that this node follows, or should: it was a party of the channel that they left.
     left: BTreeMap<(ChannelId, Address), Followed>,
     /// When the ledger was last given the code of the guarantees' contract.

@@ -3,7 +3,7 @@
 import type { ChannelDispute, ChannelRecord } from "@byway/client";
 import { parseAmount } from "./amount";
 import { assetCoins, coins, type KnownChannel } from "./channels";
-import { formatCount, formatDuration } from "./format";
+import { formatCount, formatDay, formatDuration, formatUntil, shortId } from "./format";
 
 /** "1 h and 240 commits": both must have passed. */
 export function lockWords({ lock_ms, lock_commits }: Pick<ChannelRecord, "lock_ms" | "lock_commits">): string {
@@ -23,6 +23,18 @@ export function remainderWords(remainder: KnownChannel["remainder"]): string {
 /** What agreeing to a proposal means. */
 export function proposalWords(channel: KnownChannel): string[] {
   const [ours, theirs, reserve] = [parseAmount(channel.ours), parseAmount(channel.theirs), parseAmount(channel.reserve)];
+  const { guaranteed } = channel;
+  if (guaranteed) {
+    const hub = shortId(guaranteed.hub);
+    return [
+      `It is virtual: the hub ${hub} guarantees it, and the ledger hears nothing of it.`,
+      `You put in ${ours === 0n ? "nothing" : `${coins(ours)} out of your channel with the hub`}, and the peer ${coins(theirs)}.`,
+      "The hub takes a fee of each of you. Yours is asked for once you accept; your node pays no more than its settings allow, and then nothing comes of it.",
+      `It ends on ${formatDay(guaranteed.until_ms)}: then you part, and what is yours is in your channel with the hub again.`,
+      "Your node signs by itself whatever leaves you no less than before, and nothing else. Only you pay out of your part.",
+      `If you don't agree later, either of you brings it before the ledger. Then each has ${lockWords(channel)} to show something newer, which your node does by itself while it runs.`,
+    ];
+  }
   return [
     ours === 0n ? `You put in nothing, and the peer ${coins(theirs)}.` : `You put in ${coins(ours)} from your account, and the peer ${coins(theirs)}.`,
     ...(channel.purses ?? []).map((purse) => `You put in ${assetCoins(purse.ours, purse)} too, and the peer ${assetCoins(purse.theirs, purse)}.`),
@@ -85,18 +97,35 @@ function itselfWords(channel: KnownChannel, dispute: ChannelDispute, isOld: bool
   return `Your node ${answers}${promised}has it paid out when the time is over. Leave it running.`;
 }
 
-const GUARANTEES: Record<NonNullable<ChannelRecord["guaranteed"]>["state"], string> = {
-  awaited: "the hub has not guaranteed it yet", stands: "guaranteed", parting: "the hub is to sign how you part", on_ledger: "the ledger decides what comes out of it",
-  decided: "decided, and about to be paid in your channel with the hub", over: "what was yours is in your channel with the hub",
+type Guarantee = NonNullable<ChannelRecord["guaranteed"]>;
+
+const GUARANTEES: Record<Guarantee["state"], { label: string; means: string }> = {
+  awaited: { label: "the hub has not guaranteed it yet", means: "Both have put their part into the channel with the hub, or are about to. If the hub does not accept that within half an hour, it comes back by itself." },
+  stands: { label: "guaranteed", means: "What is yours here is yours in your channel with the hub, whatever the peer or the hub does: each of the three can have the ledger decide." },
+  parting: { label: "the hub is to sign how you part", means: "Both have signed what each gets. If the hub doesn't sign within five minutes, your node has the ledger decide, and it comes to the same." },
+  on_ledger: { label: "the ledger decides what comes out of it", means: "The channel is before the ledger, which goes by the newest state that it is shown. Your node shows what it has." },
+  decided: { label: "decided, and about to be paid", means: "It is decided what each of you gets. Yours is about to be paid in your channel with the hub." },
+  over: { label: "over", means: "What was yours is in your channel with the hub." },
 };
 
-/** "Virtual, over 77ab…03, until Tuesday: guaranteed." */
-export function guaranteeWords({ state }: NonNullable<ChannelRecord["guaranteed"]>, hub: string, until: string): string {
-  return `Virtual, over ${hub}, until ${until}: ${GUARANTEES[state]}.`;
+/** Where a virtual channel stands with its hub, in a few words, and what that means. */
+export function guaranteeWords({ state }: Guarantee): { label: string; means: string } {
+  return GUARANTEES[state];
+}
+
+/** "virtual, over 77abab…5566, for 6 more days": beside a channel's state. */
+export function virtualWords({ hub, until_ms, state }: Guarantee, nowMs: number): string {
+  const left = state === "over" ? "over" : until_ms <= nowMs ? "its time is over" : `ends ${formatUntil(until_ms, nowMs)}`;
+  return `virtual, over ${shortId(hub)} · ${left}`;
 }
 
 /** What closing comes to. */
 export function closingWords(channel: KnownChannel, isAlone: boolean): string {
+  if (channel.guaranteed) {
+    return isAlone
+      ? `Without the peer: your node brings the newest state before the ledger, for a fee out of your wallet. The peer has ${lockWords(channel)} to answer; what comes out is then yours in the channel with the hub.`
+      : "Both sign what each gets, the hub signs it, too, and each has its part in the channel with the hub. The ledger hears nothing. It needs both to be there.";
+  }
   return isAlone
     ? `Without the peer: your node shows the ledger the newest state that both signed. The peer has ${lockWords(channel)} to answer; then your node has it paid out, with what was promised to you. It costs more, and takes that long.`
     : "Both sign what each gets, and the ledger pays it out in a moment. It needs the peer to be there.";

@@ -1,9 +1,10 @@
-/** Contracts in a channel: code out of a file, input as it is typed, and what came back in a form that can be read. Pure. */
+/** Contracts in a channel and on the ledger: code out of a file, input as it is typed, and what came back in a form that can be read. Pure. */
 
-import type { ChannelConsent } from "@byway/client";
-import { parseAmount } from "./amount";
+import type { ChannelConsent, LedgerContract, LedgerContractReceipt, Methods } from "@byway/client";
+import { parseAmount, readAmount, type Amount } from "./amount";
 import { coins } from "./channels";
-import { formatDuration, shortId } from "./format";
+import { formatCount, formatDuration, shortId } from "./format";
+import type { Tone } from "./state";
 
 /** What a contract takes at once, as the node has it. */
 const INPUT_BYTES_MAX = 48 * 1024;
@@ -105,27 +106,72 @@ export interface ConsentWords {
   /** What the peer types, or this side. */
   command: string;
   left: string;
+  /** How this side says it on the page; null where that takes a file, or it has been said. */
+  agree: { label: string; call: Consenting } | null;
 }
+
+export type Consenting =
+  | { method: "channel_leave"; params: Methods["channel_leave"]["params"] }
+  | { method: "channel_remove"; params: Methods["channel_remove"]["params"] };
 
 /** `channel` is the name under which both sides know it. */
 export function consentWords(consent: ChannelConsent, channel: string, nowMs: number): ConsentWords {
   const { contract, to_us, to_peer } = consent;
   const [who, name] = [consent.ours ? "You want" : "The peer wants", shortId(contract, 8, 6)];
   const type = `byway channel contract ${consent.wish} ${channel.slice(0, 8)} ${contract.slice(0, 10)}`;
+  const named = { channel, contract };
+  const agree = (label: string, call: Consenting): ConsentWords["agree"] => (consent.ours ? null : { label, call });
   const left = formatDuration(Math.max(0, Math.ceil((consent.until_ms - nowMs) / 1000)));
   switch (consent.wish) {
     case "upgrade":
-      return { what: `${who} to give ${name} other code, with the digest ${shortId(consent.code ?? "", 8, 4)}.`, command: `${type} FILE`, left };
+      return { what: `${who} to give ${name} other code, with the digest ${shortId(consent.code ?? "", 8, 4)}.`, command: `${type} FILE`, left, agree: null };
     case "leave":
-      return { what: `${who} to let ${name} leave the channel for the ledger, with what it has.`, command: type, left };
+      return { what: `${who} to let ${name} leave the channel for the ledger, with what it has.`, command: type, left,
+        agree: agree("Let it leave, too", { method: "channel_leave", params: named }) };
     case "remove": {
       if (to_us === undefined || to_us === null || to_peer === undefined || to_peer === null) {
-        return { what: `${who} to remove ${name}; what it has is divided as agreed at the beginning.`, command: type, left };
+        return { what: `${who} to remove ${name}; what it has is divided as agreed at the beginning.`, command: type, left,
+          agree: agree("Remove it, too", { method: "channel_remove", params: named }) };
       }
       const what = `${who} to remove ${name}: ${coins(parseAmount(to_us))} to you, ${coins(parseAmount(to_peer))} to the peer.`;
       // Whoever types it is "us" there.
       const [ours, theirs] = consent.ours ? [to_peer, to_us] : [to_us, to_peer];
-      return { what, command: `${type} --ours ${ours} --theirs ${theirs}`, left };
+      return { what, command: `${type} --ours ${ours} --theirs ${theirs}`, left,
+        agree: agree("Remove it, too", { method: "channel_remove", params: { ...named, ours: to_us, theirs: to_peer } }) };
     }
   }
+}
+
+/** A name that no other contract on the ledger has: contracts of several channels may have one address. */
+export function nameOnLedger({ channel, contract }: Pick<LedgerContract, "channel" | "contract">): string {
+  return `${channel}/${contract}`;
+}
+
+/** Why it can't be called from here, in a few words; null where it can. */
+export function contentsWords({ contents }: Pick<LedgerContract, "contents">): { label: string; tone: Tone } | null {
+  switch (contents) {
+    case "here":
+      return null;
+    case "missed":
+      return { label: "calls were missed", tone: "warn" };
+    case "missing":
+      return { label: "contents missing", tone: "warn" };
+  }
+}
+
+const OUTCOMES: Record<LedgerContractReceipt["outcome"], string> = {
+  returned: "returned", reverted: "was refused by the contract", out_of_gas: "ran out of gas", halted: "was broken off", missing: "touched what was not shown",
+};
+
+/** What became of the last call of a contract on the ledger. */
+export function receiptWords({ caller, outcome, gas_used }: LedgerContractReceipt): string {
+  return `by ${shortId(caller)}, ${OUTCOMES[outcome]}, ${formatCount(gas_used)} gas`;
+}
+
+/** What is wrong with what is paid along with a call out of the account; nothing is fine. */
+export function valueProblem(text: string, account: Amount): string | null {
+  if (text.trim() === "") return null;
+  const read = readAmount(text);
+  if (!read.ok) return read.problem;
+  return read.amount > account ? `Your account holds ${coins(account)}. Enter at most that.` : null;
 }

@@ -88,6 +88,11 @@ export function shortId(id: string, head = 6, tail = 4): string {
   return id.length <= head + tail + 1 ? id : `${id.slice(0, head)}…${id.slice(-tail)}`;
 }
 
+/** The same for every id and address within a text. */
+export function withShortIds(text: string): string {
+  return text.replace(/\b(?:0x)?[0-9a-f]{32,}\b/gi, (id) => shortId(id, id.startsWith("0x") ? 8 : 6, 4));
+}
+
 export function formatCount(count: number): string {
   return Math.round(count).toLocaleString("en-US");
 }

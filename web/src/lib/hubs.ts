@@ -1,11 +1,12 @@
 /** Payments over several channels: what the page says of them, and of the hub that this node is. */
 
-import type { HubPayment, HubStatus } from "@byway/client";
+import type { HubGuarantee, HubPayment, HubStatus } from "@byway/client";
+import { parseAmount, type Amount } from "./amount";
 import type { Tone } from "./state";
 
 /** Whether there is anything to say. */
 export function isOfInterest(status: HubStatus): boolean {
-  return status.runs || status.forwarded > 0 || status.on_their_way.length > 0;
+  return status.runs || status.forwarded > 0 || status.on_their_way.length > 0 || status.guarantees.length > 0;
 }
 
 /** Whose payment it is, and the lock that says how much. */
@@ -30,4 +31,15 @@ export function stateWords({ state, incoming }: HubPayment): { label: string; to
     case "failing":
       return { label: "comes back", tone: "warn" };
   }
+}
+
+/** What this node has put in for others' virtual channels, and so can't use for anything else. */
+export function boundBy(guarantees: HubGuarantee[]): Amount {
+  return guarantees.flatMap(({ amounts }) => amounts).reduce((sum, amount) => sum + parseAmount(amount), 0n);
+}
+
+/** How a guarantee stands. */
+export function guaranteeState({ stands, until_ms }: HubGuarantee, nowMs: number): { label: string; tone: Tone } {
+  if (!stands) return { label: "being accepted", tone: "busy" };
+  return until_ms <= nowMs ? { label: "to be ended", tone: "warn" } : { label: "stands", tone: "good" };
 }

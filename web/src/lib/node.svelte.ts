@@ -17,7 +17,9 @@ import type {
   CheckpointRecord,
   Entry,
   Events,
+  HubOffer,
   HubStatus,
+  LedgerContract,
   Method,
   Methods,
   NodeStatus,
@@ -46,6 +48,10 @@ export class NodeStore {
   channelsProblem = $state<string | null>(null);
   /** Payments over several channels, and what this node earns with those of others; looked at with the channels. */
   hub = $state.raw<HubStatus | null>(null);
+  /** Hubs on the market; asked for where somebody is to choose one. */
+  hubs = $state.raw<HubOffer[]>([]);
+  /** Contracts that have left their channels; looked at with the channels. */
+  contracts = $state.raw<LedgerContract[]>([]);
   pulse = $state.raw<KernelPulse | null>(null);
   /** The kernel's picture. */
   rounds = $state.raw<Round[]>([]);
@@ -144,6 +150,21 @@ export class NodeStore {
     } catch {
       // The channels say what is wrong.
     }
+  }
+
+  /** The market is asked anew each time; what is known stays where the node does not answer. */
+  async readHubs(): Promise<void> {
+    this.hubs = await this.call("hub_list", {}).catch(() => this.hubs);
+  }
+
+  /** No event tells of them either. */
+  async readContracts(): Promise<void> {
+    this.contracts = await this.call("contract_list", {}).catch(() => this.contracts);
+  }
+
+  /** A contract on the ledger as a call returned it. */
+  noteContract(record: LedgerContract): void {
+    this.contracts = upserted(this.contracts, record, (a, b) => a.channel === b.channel && a.contract === b.contract);
   }
 
   /** One with all that is known of it, which the list doesn't say. */

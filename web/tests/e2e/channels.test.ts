@@ -47,6 +47,23 @@ describe("payments over several channels", () => {
   });
 });
 
+describe("a hub that guarantees virtual channels", () => {
+  test("says which, what it has put in for them, and what it has declined", async () => {
+    await begin();
+    await list().waitFor();
+    stage.node.channels.beginHub();
+    stage.node.channels.beginGuaranteeing();
+    const card = stage.page.locator("#hub");
+    const guarantees = card.getByRole("list", { name: "Virtual channels that it guarantees" }).getByRole("listitem");
+    await guarantees.first().getByText("stands").waitFor();
+    await guarantees.nth(1).getByText("being accepted").waitFor();
+    await card.getByText("for 2 channels").waitFor();
+    await card.getByText("1.50 WAY put in").waitFor();
+    await card.getByRole("button", { name: "Show 2 declined" }).click();
+    await card.getByText("It has not enough room for that.").waitFor();
+  });
+});
+
 describe("opening", () => {
   test("without a channel the page says what one is good for, and opens one with a card", async () => {
     await stage.openPage("Channels");
@@ -104,6 +121,164 @@ describe("opening", () => {
     await stage.page.getByText(/^byway:peer\//).waitFor();
     await stage.page.getByRole("img", { name: "QR code of your card" }).waitFor();
     await stage.button("Copy card").waitFor();
+  });
+});
+
+describe("a virtual channel", () => {
+  const hubForm = () => form("Open a channel");
+  const answer = () => stage.page.getByRole("group", { name: "What the hub asks" });
+
+  async function fill(deposit: string, days: string): Promise<void> {
+    await hubForm().getByLabel("You put in, WAY").fill(deposit);
+    await hubForm().getByLabel("For how many days").fill(days);
+  }
+
+  test("is opened over a hub that was chosen, after it is said what the hub asks, and paid in", async () => {
+    await begin();
+    const hub = channelOf(0).peer;
+    stage.node.channels.hubs = [{ hub, fee_base: "0.001", connected: true, channels: 1 }, { hub: "ee".repeat(20), fee_base: "0.002", connected: false, channels: 0 }];
+    await stage.button("Open a channel").click();
+    await stage.button("Virtual, over a hub").click();
+    await hubForm().getByLabel("With", { exact: true }).fill("byway:peer/abc");
+    await stage.button("See what the hub asks").click();
+    await stage.page.getByText("Choose a hub, or paste its identity.").waitFor();
+    await hubForm().getByLabel("Over", { exact: true }).selectOption(hub);
+    await fill("1", "31");
+    await hubForm().getByLabel("The peer puts in, WAY").fill("0.5");
+    await stage.button("See what the hub asks").click();
+    await answer().getByText("The hub guarantees none for more than 30 days.").waitFor();
+    expect(await stage.button("Propose it").count()).toBe(0);
+    await fill("1", "4");
+    await answer().waitFor({ state: "detached" });
+    await stage.button("See what the hub asks").click();
+    await answer().getByText("0.0015 WAY").waitFor();
+    await answer().getByText("1.0015 WAY").waitFor();
+    expect(stage.lastCall("hub_ask")).toEqual({ hub, deposit: "1", their_deposit: "0.5", days: 4 });
+    expect(stage.lastCall("channel_open")).toBeUndefined();
+    await stage.button("Propose it").click();
+    await stage.page.getByText(/^The channel with .* is open\./).waitFor();
+    expect(stage.lastCall("channel_open")).toEqual({ peer: "byway:peer/abc", deposit: "1", their_deposit: "0.5", via: hub, days: 4, remainder: "halves", idempotency_key: expect.any(String) });
+    await list().getByText(/^virtual, over .* ends in 4 days$/).waitFor();
+    await stage.page.getByRole("link", { name: "Look at it" }).click();
+    const card = stage.page.locator("#guarantee");
+    await card.getByText("guaranteed", { exact: true }).waitFor();
+    expect(await stage.button("Deposit").count()).toBe(0);
+    await form("Pay").getByLabel("Amount, WAY").fill("0.25");
+    await form("Pay").getByRole("button", { name: "Pay" }).click();
+    await form("Pay").getByText("0.25 WAY are paid since round 1.").waitFor();
+    await card.getByRole("link", { name: "your channel with the hub" }).click();
+    await stage.page.locator("#channel-balances").getByText("17.25 WAY").waitFor();
+  });
+
+  test("goes over a hub that was typed, and what that says is told", async () => {
+    await begin();
+    await stage.button("Open a channel").click();
+    await stage.button("Virtual, over a hub").click();
+    await hubForm().getByLabel("With", { exact: true }).fill("byway:peer/abc");
+    await hubForm().getByLabel("Over", { exact: true }).selectOption({ label: "Another, by its identity" });
+    await hubForm().getByLabel("The hub's identity").fill("77ab");
+    await fill("1", "");
+    await stage.button("See what the hub asks").click();
+    await stage.page.getByText("An identity has 40 digits").waitFor();
+    await hubForm().getByLabel("The hub's identity").fill("77".repeat(20));
+    await stage.button("See what the hub asks").click();
+    await stage.page.getByText(/^There is no open channel with 7777/).waitFor();
+    expect(await hubForm().getByLabel("You put in, WAY").inputValue()).toBe("1");
+  });
+
+  test("is proposed by a peer in words of its own, and needs nothing of the account", async () => {
+    stage.node.world.account = 0n;
+    await stage.openPage("Channels");
+    const hub = "77".repeat(20);
+    const channel = stage.node.channels.add({ state: "proposed", initiated: false, ours: "0.5", theirs: "1", reserve: "0", round: 0, id: undefined,
+      guaranteed: { hub, until_ms: Date.now() + 5 * 86_400_000, state: "awaited" } });
+    stage.node.publishChannel(channel);
+    await stage.page.getByRole("heading", { name: "A peer proposes a virtual channel" }).waitFor();
+    await stage.page.getByText("You put in 0.50 WAY out of your channel with the hub, and the peer 1.00 WAY.").waitFor();
+    expect(await stage.button("Accept, and put in 0.50 WAY").isEnabled()).toBe(true);
+  });
+});
+
+describe("other assets", () => {
+  test("are put in when a channel is opened, and what is missing in the account is moved there", async () => {
+    await stage.openPage("Channels");
+    const { asset } = stage.node.world.asset;
+    await stage.button("Open a channel").click();
+    await stage.page.getByLabel("With", { exact: true }).fill("byway:peer/abc");
+    await stage.page.getByLabel("You put in, WAY").fill("10");
+    await stage.button("Put in another asset, too").click();
+    await stage.page.getByLabel("You put in, TEST").fill("40");
+    await stage.button("Propose it").click();
+    await stage.page.getByText("Your account holds 0.00 of TEST.").waitFor();
+    expect(stage.lastCall("channel_open")).toBeUndefined();
+    await stage.page.getByText("40.00 TEST are missing in your account").waitFor();
+    await stage.button("Move them there").click();
+    await stage.button("Move them there").waitFor({ state: "detached" });
+    expect(stage.lastCall("wallet_deposit")).toEqual({ asset, amount: "40", idempotency_key: expect.any(String) });
+    await stage.button("Propose it").click();
+    await stage.page.getByText(/^The channel with .* is open\./).waitFor();
+    expect(stage.lastCall("channel_open")).toMatchObject({ assets: [{ asset, ours: "40" }] });
+    await list().getByText("40.00 TEST yours").waitFor();
+  });
+
+  test("are paid in, and contracts may take of them what was allowed and can be taken back", async () => {
+    await look(0);
+    const { purses, deployed } = channelOf(0);
+    const card = stage.page.locator("#channel-purses");
+    await card.getByText("120.00 ABC").waitFor();
+    await card.getByText("9.50 ABC").waitFor();
+    const pay = form("Pay");
+    await pay.getByRole("group", { name: "What to pay in" }).getByRole("button", { name: "ABC" }).click();
+    expect(await pay.getByLabel("By promise").count()).toBe(0);
+    await pay.getByLabel("Amount, ABC").fill("121");
+    await pay.getByRole("button", { name: "Pay", exact: true }).click();
+    await pay.getByText("In this channel you have 120.00 ABC. Enter at most that.").waitFor();
+    await pay.getByLabel("Amount, ABC").fill("20");
+    await pay.getByRole("button", { name: "Pay", exact: true }).click();
+    await pay.getByText("20.00 ABC are paid since round 28.").waitFor();
+    expect(stage.lastCall("channel_pay")).toEqual({ channel: channelOf(0).channel, asset: purses![0]!.asset, amount: "20", idempotency_key: expect.any(String) });
+    await card.getByText("100.00 ABC").waitFor();
+    await card.getByRole("button", { name: "Let a contract take some" }).click();
+    const allow = form("Let a contract take some");
+    await allow.getByLabel("Contract").selectOption(deployed[1]!.contract);
+    await allow.getByLabel("At most, ABC").fill("5");
+    await allow.getByRole("button", { name: "Allow it" }).click();
+    const may = card.getByRole("list", { name: "What contracts may take of yours" });
+    await may.getByText("5.00 ABC").waitFor();
+    expect(stage.lastCall("channel_call")).toMatchObject({ contract: purses![0]!.contract, input: expect.stringMatching(/^0x095ea7b3/) });
+    await may.getByRole("button", { name: /^Allow .* nothing more of ABC$/ }).click();
+    await may.waitFor({ state: "detached" });
+  });
+});
+
+describe("contracts on the ledger", () => {
+  const card = () => stage.page.locator("#ledger-contracts");
+
+  test("are listed, looked at and called, and one whose contents are missing says what to do", async () => {
+    await begin();
+    expect(await card().count()).toBe(0);
+    stage.node.channels.leave();
+    await card().waitFor();
+    await card().getByText("contents missing").waitFor();
+    await card().getByRole("button", { name: /^Look at/ }).first().click();
+    await card().getByText(/was refused by the contract, 22,018 gas/).waitFor();
+    const call = form("Call the contract on the ledger");
+    await call.getByLabel("Input in hex").fill("0x4e71d92d");
+    await call.getByRole("button", { name: "Look", exact: true }).click();
+    await call.getByText("It would return, for 23,410 gas. Nothing was changed.").waitFor();
+    await call.getByLabel("With it, WAY").fill("99");
+    await call.getByRole("button", { name: "Call on the ledger" }).click();
+    await call.getByText("Your account holds 25.00 WAY. Enter at most that.").waitFor();
+    expect(stage.lastCall("contract_call")).toBeUndefined();
+    await call.getByLabel("With it, WAY").fill("1");
+    await call.getByRole("button", { name: "Call on the ledger" }).click();
+    await call.getByText("The ledger executed it, for 23,410 gas.").waitFor();
+    const { channel, contract } = stage.node.channels.onLedger[0]!;
+    expect(stage.lastCall("contract_call")).toEqual({ contract: `${channel}/${contract}`, input: "0x4e71d92d", value: "1", idempotency_key: expect.any(String) });
+    await card().getByText("3.50 WAY").waitFor();
+    await card().getByText("Call 3 by").waitFor();
+    await card().getByRole("button", { name: /^Look at/ }).click();
+    await card().getByText("byway contract import FILE").waitFor();
   });
 });
 
@@ -245,6 +420,16 @@ describe("one channel", () => {
 });
 
 describe("contracts", () => {
+  test("what the peer wants to be done to one is agreed to", async () => {
+    await look(0);
+    const { contract } = channelOf(0).consents[0]!;
+    await stage.page.getByText("The peer wants to let").waitFor();
+    await stage.button("Let it leave, too").click();
+    await stage.page.getByText("The peer wants to let").waitFor({ state: "detached" });
+    expect(stage.lastCall("channel_leave")).toEqual({ channel: channelOf(0).channel, contract });
+    expect(await stage.page.getByRole("list", { name: "Contracts", exact: true }).getByRole("listitem").count()).toBe(1);
+  });
+
   test("one is added out of the compiler's file", async () => {
     await look(0);
     await stage.button("Add a contract").click();
@@ -306,7 +491,7 @@ describe("the end", () => {
     await look(0);
     await stage.button("Close the channel").click();
     const close = form("Close the channel");
-    await close.getByText("Contracts hold 3.25 WAY. Have them pay that out before: what they still hold goes half to each.").waitFor();
+    await close.getByText("Contracts hold 3.25 WAY and 9.50 ABC. Have them pay that out before: what they still hold goes half to each.").waitFor();
     await close.getByRole("button", { name: "Close it together" }).click();
     await stage.page.getByText("both are parting", { exact: true }).waitFor();
     expect(stage.lastCall("channel_close")).toEqual({ channel: channelOf(0).channel });

@@ -216,9 +216,39 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-channels`);
     node.channels.beginHub();
+    node.channels.beginGuaranteeing();
+    node.channels.leave();
     await page.getByText("0.85965").waitFor();
+    await page.getByRole("button", { name: "Show 2 declined" }).click();
+    await page.locator("#ledger-contracts").getByRole("button", { name: /^Look at/ }).first().click();
+    await page.getByText("was refused by the contract").waitFor();
     await expectFits(page);
     await shoot(page, `${viewport}-${scheme}-channels-hub`);
+  });
+
+  test("a virtual channel, and other assets", async () => {
+    const hub = node.channels.list[0]!.peer;
+    node.channels.hubs = [{ hub, fee_base: "0.001", connected: true, channels: 1 }];
+    await page.getByRole("button", { name: "Open a channel" }).click();
+    const form = page.getByRole("form", { name: "Open a channel" });
+    await form.getByRole("button", { name: "Put in another asset, too" }).click();
+    await form.getByLabel("You put in, TEST").fill("40");
+    await form.getByRole("button", { name: "Propose it" }).click();
+    await expectFits(page);
+    await form.screenshot({ path: join(RESULTS, `${viewport}-${scheme}-channel-assets.png`) });
+    await form.getByRole("button", { name: "Virtual, over a hub" }).click();
+    await form.getByLabel("With", { exact: true }).fill("byway:peer/abc");
+    await form.getByLabel("Over", { exact: true }).selectOption(hub);
+    await form.getByLabel("You put in, WAY").fill("1");
+    await form.getByRole("button", { name: "See what the hub asks" }).click();
+    await page.getByRole("group", { name: "What the hub asks" }).waitFor();
+    await expectFits(page);
+    await form.screenshot({ path: join(RESULTS, `${viewport}-${scheme}-channel-virtual-form.png`) });
+    await page.getByRole("button", { name: "Hide the form" }).click();
+    await page.evaluate((hash) => (location.hash = hash), `channels/${node.channels.list[4]!.channel}`);
+    await page.locator("#guarantee").waitFor();
+    await expectFits(page);
+    await shoot(page, `${viewport}-${scheme}-channel-virtual`);
   });
 
   test("a channel", async () => {

@@ -5,7 +5,7 @@
  */
 
 import { amountToWire, parseAmount, type Amount } from "../../src/lib/amount";
-import type { ChannelDetail, ChannelRecord, ChannelUpdated, ContractRecord, HubStatus, Method, Methods } from "@byway/client";
+import type { ChannelDetail, ChannelPurse, ChannelRecord, ChannelUpdated, ContractRecord, HubOffer, HubStatus, LedgerContractDetail, Method, Methods } from "@byway/client";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
 import { hex } from "./world";
@@ -26,6 +26,14 @@ export class MockChannels {
   hub: HubStatus = { runs: false, terms: { fee_base: "0.0001", fee_per_million: 1_000, amount_min: "0.00056", peer_amount_max: "5", amount_max: "50", guarantees: false,
     guarantee_fee_base: "0.001", guarantee_fee_per_million: 1_000, guarantee_days_max: 30 }, forwarded: 0, amount: "0",
     fees: "0", peers: [], on_their_way: [], guarantees: [], refused: [] };
+  /** Hubs on the market. */
+  hubs: HubOffer[] = [];
+  /** Whatever is asked for beyond that a hub does not guarantee. */
+  guaranteeDaysMax = 30;
+  /** Contracts that have left their channels. */
+  onLedger: LedgerContractDetail[] = [];
+  /** What contracts may take, by purse and contract. */
+  approved = new Map<string, string>();
   /** Peers sign nothing. */
   isSilent = false;
   #made = 0;
@@ -70,6 +78,30 @@ export class MockChannels {
         { hash: hex(902, 64), state: "waiting", incoming: lock(first, "1.5", 9) },
         { hash: hex(903, 64), state: "failing", outgoing: lock(second, "2.002", 4) },
       ] };
+  }
+
+  /** And guarantees channels of others, of which it has declined one. */
+  beginGuaranteeing(): void {
+    const [first, second] = [this.list[0]!, this.list[2]!];
+    const guarantee = (at: number, amounts: string[], stands: boolean, hours: number) =>
+      ({ channel: hex(905 + at, 64), peers: [first.peer, second.peer], amounts, stands, until_ms: Date.now() + hours * HOUR_MS });
+    const refused = (peer: string, amount: string, minutes: number, message: string) => ({ at_ms: Date.now() - minutes * 60_000, peer, amount, reason: { code: "room", message } });
+    this.hub = { ...this.hub, terms: { ...this.hub.terms, guarantees: true }, guarantees: [guarantee(0, ["0.5", "1"], true, 70), guarantee(1, ["2", "0.25"], false, 160)],
+      refused: [refused(second.peer, "40", 3, "it has not enough room for that"), refused(first.peer, "0.0001", 90, "asked for a way: it is less than this hub sends on")] };
+  }
+
+  /** One that can be called, and one whose contents are not here. */
+  leave(): void {
+    const [first, second] = [this.list[0]!, this.list[2]!];
+    const own = hex(1, 40);
+    const left = (at: number, of: ChannelDetail, more: Partial<LedgerContractDetail>): LedgerContractDetail =>
+      ({ channel: of.id!, contract: `0x${hex(910 + at, 40)}`, parties: [own, of.peer], balance: "2.5", code: hex(912 + at, 64), calls: 0, contents: "here", contents_bytes: 320, recent: [], ...more });
+    this.onLedger = [
+      left(0, first, { calls: 2, receipt: { caller: first.peer, outcome: "reverted", gas_used: 22_018 }, recent: [
+        { number: 1, caller: first.peer, value: "0", input: "0x4e71d92d" }, { number: 2, caller: own, value: "0.5", input: `0xd09de08a${hex(1, 64)}` },
+      ] }),
+      left(1, second, { balance: "0", contents: "missing", contents_bytes: null }),
+    ];
   }
 
   add(more: Partial<ChannelDetail>): ChannelDetail {
@@ -148,6 +180,28 @@ async function onLedger(node: MockNode, channel: ChannelDetail): Promise<void> {
   node.publishStatus();
 }
 
+function parentOf({ channels }: MockNode, hub: string): ChannelDetail {
+  return channels.list.find(({ peer, guaranteed, state }) => peer === hub && !guaranteed && state === "open")!;
+}
+
+/** Guaranteed by the hub, in the channel with which our part lies in a contract from now on. */
+function opened(node: MockNode, channel: ChannelDetail, parent: ChannelDetail): void {
+  channel.state = "open";
+  channel.id ??= hex(898, 64);
+  channel.guaranteed = { ...channel.guaranteed!, state: "stands" };
+  parent.ours = plus(parent.ours, -parseAmount(channel.ours));
+  parent.theirs = plus(parent.theirs, -parseAmount(channel.theirs));
+  parent.contracts = plus(plus(parent.contracts, parseAmount(channel.ours)), parseAmount(channel.theirs));
+  node.channels.note(channel, "opened", "the hub guarantees the channel");
+  for (const changed of [channel, parent]) node.publishChannel(changed);
+}
+
+function onLedgerNamed({ channels }: MockNode, name: string): LedgerContractDetail {
+  const found = channels.onLedger.find(({ channel, contract }) => `${channel}/${contract}` === name);
+  if (!found) throw new MethodError(1545, "contract_not_found", `The ledger has no contract \`${name}\`, or more than one begins so. \`byway contract list\` shows those that this node knows.`);
+  return found;
+}
+
 /** What a call leads to: a number, a refusal, or nothing. */
 function outputOf(input: string): { output: string; gas_used: number; returned: boolean } {
   if (input.startsWith(REVERTS)) {
@@ -158,8 +212,25 @@ function outputOf(input: string): { output: string; gas_used: number; returned: 
   return { output: `0x${"2a".padStart(64, "0")}${hex(810, 40).padStart(64, "0")}`, gas_used: 23_410, returned: true };
 }
 
+/** An asset's purse is called as an ERC-20 token: what may be taken, and letting somebody take some. */
+function purseCalled(node: MockNode, { contract, input }: { contract: string; input: string }): string {
+  const spender = (at: number): string => `${contract} 0x${input.slice(10 + 64 * at + 24, 10 + 64 * (at + 1))}`;
+  if (input.startsWith("0x095ea7b3")) {
+    node.channels.approved.set(spender(0), input.slice(-64));
+    return `0x${"1".padStart(64, "0")}`;
+  }
+  return `0x${node.channels.approved.get(spender(1)) ?? "0".repeat(64)}`;
+}
+
+function isPurse({ purses }: ChannelDetail, contract: string): boolean {
+  return (purses ?? []).some((purse) => purse.contract === contract);
+}
+
 function called(node: MockNode, params: Methods["channel_call"]["params"], isForced = false): ChannelUpdated {
   const channel = node.channels.named(params.channel);
+  if (isPurse(channel, params.contract)) {
+    return updated(node, channel, `we call ${params.contract}`, () => ({ contract: params.contract, output: purseCalled(node, params), gas_used: 31_004 }));
+  }
   const contract = contractOf(channel, params.contract);
   const { output, gas_used, returned } = outputOf(params.input);
   if (!returned) throw new MethodError(1507, "call_failed", "The contract does not return: it is not your move. Nothing was sent; correct the call and try again.");
@@ -189,18 +260,36 @@ export const channelHandlers: Handlers = {
   hub_status: ({ channels }) => channels.hub,
   channel_list: ({ channels }) => channels.list.map(recordOf),
   channel_show: ({ channels }, { channel }) => channels.named(channel),
-  channel_open: async (node, { peer, deposit, their_deposit, reserve = "0.01", lock_seconds = 3_600, remainder }) => {
+  hub_list: ({ channels }) => channels.hubs,
+  hub_ask: async ({ channels }, { hub, deposit = "0", their_deposit = "0", days = 7 }) => {
+    const parent = channels.list.find(({ peer, guaranteed, state }) => peer === hub && !guaranteed && state === "open");
+    if (!parent) {
+      throw new MethodError(1555, "no_channel_with_hub", `There is no open channel with ${hub} in which a virtual one could be guaranteed. Open one first; the peer needs one too.`, { hub });
+    }
+    const fee = parseAmount("0.001") + parseAmount(their_deposit) / 1_000n;
+    const available = parseAmount(parent.ours) - parseAmount(parent.reserve);
+    const needed = parseAmount(deposit) + fee;
+    const unfit = days > channels.guaranteeDaysMax ? { code: "too_long", message: `the hub guarantees none for more than ${channels.guaranteeDaysMax} days` }
+      : needed > available ? { code: "too_little", message: `with the fee ${amountToWire(needed)} WAY are needed, and the channel with the hub has ${amountToWire(available)} WAY to put in` } : null;
+    return { hub, fee: amountToWire(fee), fee_max: "0.01", available: amountToWire(available), days_max: channels.guaranteeDaysMax, amount_max: "5", ...(unfit ? { unfit } : {}) };
+  },
+  channel_open: async (node, { peer, deposit, their_deposit, via, days = 7, assets = [], reserve = via ? "0" : "0.01", lock_seconds = 3_600, remainder }) => {
     if (!peer.startsWith("byway:peer/")) {
       throw new MethodError(1505, "peer_unreachable", `${peer} can't be reached: it sells nothing. Ask for its card (\`byway identity card\` there), or wait until it is back.`);
     }
-    const channel = node.channels.add({ state: "asked", ours: deposit, theirs: their_deposit ?? reserve, reserve, lock_ms: lock_seconds * 1000, remainder: remainder ?? "halves", id: undefined });
+    const purses = assets.map(({ asset, ours, theirs }, at): ChannelPurse =>
+      ({ asset, symbol: node.world.asset.asset === asset ? node.world.asset.symbol : null, contract: `0x${hex(920 + at, 40)}`, ours: ours ?? "0", theirs: theirs ?? "0", contracts: "0" }));
+    const guaranteed = via ? { hub: via, until_ms: Date.now() + days * 24 * HOUR_MS, state: "awaited" as const } : null;
+    const channel = node.channels.add({ state: "asked", ours: deposit, theirs: their_deposit ?? reserve, reserve, lock_ms: lock_seconds * 1000, remainder: remainder ?? "halves", id: undefined,
+      ...(purses.length > 0 ? { purses } : {}), ...(guaranteed ? { guaranteed } : {}) });
     node.publishChannel(channel);
     await node.pause(node.channels.openMs);
     if (node.channels.isSilent) {
       node.channels.list = node.channels.list.filter((known) => known !== channel);
       throw new MethodError(1502, "channel_not_opened", "The channel was not opened: the peer declined. No money has moved; ask the peer, or propose other terms.");
     }
-    await onLedger(node, channel);
+    if (guaranteed) opened(node, channel, parentOf(node, guaranteed.hub));
+    else await onLedger(node, channel);
     return recordOf(channel);
   },
   channel_accept: async (node, { channel: name }) => {
@@ -213,9 +302,34 @@ export const channelHandlers: Handlers = {
     channels.list = channels.list.filter((known) => known !== declined);
     return {};
   },
-  channel_pay: (node, { channel: name, amount, lane = false }) => {
+  contract_list: ({ channels }) => channels.onLedger.map(({ receipt: _, recent: __, ...contract }) => contract),
+  contract_show: (node, { contract }) => onLedgerNamed(node, contract),
+  contract_look: (node, { contract, input }) => {
+    onLedgerNamed(node, contract);
+    return outputOf(input);
+  },
+  contract_call: (node, { contract: name, input, value = "0" }) => {
+    const contract = onLedgerNamed(node, name);
+    const { output, gas_used, returned } = outputOf(input);
+    if (!returned) throw new MethodError(1507, "call_failed", "The contract does not return: it is not your move. Nothing was sent; correct the call and try again.");
+    contract.calls += 1;
+    contract.balance = plus(contract.balance, parseAmount(value));
+    node.world.account -= parseAmount(value);
+    contract.receipt = { caller: hex(1, 40), outcome: "returned", gas_used };
+    contract.recent = [...contract.recent, { number: contract.calls, caller: hex(1, 40), value, input }];
+    node.publishStatus();
+    const { receipt: _, recent: __, ...record } = contract;
+    return { ...record, transaction_id: hex(930, 64), output, gas_used };
+  },
+  channel_pay: (node, { channel: name, amount, asset, lane = false }) => {
     const channel = node.channels.named(name);
     const value = parseAmount(amount);
+    const purse = channel.purses?.find((known) => known.asset === asset);
+    if (purse) {
+      return updated(node, channel, `we call ${purse.contract}`, () => {
+        channel.purses = channel.purses!.map((known) => (known === purse ? { ...known, ours: plus(known.ours, -value), theirs: plus(known.theirs, value) } : known));
+      });
+    }
     if (!lane) {
       return updated(node, channel, `we pay ${amount} WAY`, () => {
         taken(channel, value);
@@ -305,6 +419,7 @@ export const channelHandlers: Handlers = {
     const channel = node.channels.named(name);
     const known = contractOf(channel, contract);
     updated(node, channel, "both let a contract leave", () => {
+      channel.consents = channel.consents.filter((consent) => consent.contract !== contract);
       channel.deployed = channel.deployed.filter((other) => other !== known);
       channel.contracts = plus(channel.contracts, -parseAmount(known.balance));
       channel.total = plus(channel.total, -parseAmount(known.balance));
@@ -312,7 +427,9 @@ export const channelHandlers: Handlers = {
     return recordOf(channel);
   },
   channel_force: (node, params) => called(node, params, true),
-  channel_look: ({ channels }, { channel, contract, input }) => {
+  channel_look: (node, { channel, contract, input }) => {
+    const { channels } = node;
+    if (isPurse(channels.named(channel), contract)) return { output: purseCalled(node, { contract, input }), gas_used: 3_012, returned: true };
     contractOf(channels.named(channel), contract);
     return outputOf(input);
   },

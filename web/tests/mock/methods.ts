@@ -243,7 +243,14 @@ export const handlers: Handlers = {
     node.world.wallet -= value;
     return recorded(node, "send", value, asked.to);
   },
-  wallet_deposit: (node, { amount }) => {
+  wallet_deposit: (node, { amount, asset }) => {
+    if (asset === node.world.asset.asset) {
+      const moved = parseAmount(amount);
+      node.world.held -= moved;
+      node.world.heldInAccount += moved;
+      node.publishStatus();
+      return recorded(node, "deposit", moved, undefined, node.world.asset);
+    }
     const value = taken(node, amount, "wallet");
     node.world.wallet -= value;
     node.world.account += value;

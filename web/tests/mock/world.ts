@@ -117,6 +117,7 @@ export class World {
   /** One asset beside WAY, with two digits after the point. */
   readonly asset = { asset: hex(4, 64), symbol: "TEST", name: "test coin", decimals: 2 };
   held: Amount = 250n * WAY;
+  heldInAccount: Amount = 0n;
   invites: GivenInvite[] = [];
   accepted: AcceptedInvite[] = [];
   isKernelReachable = true;
@@ -300,7 +301,7 @@ export class World {
     return {
       wallet: amountToWire(this.wallet), account: amountToWire(this.account), reserved: "0", pending: "0",
       withdrawing: this.withdrawing,
-      assets: [{ ...this.asset, wallet: amountToWire(this.held), account: "0", pending: "0" }],
+      assets: [{ ...this.asset, wallet: amountToWire(this.held), account: amountToWire(this.heldInAccount), pending: "0" }],
     };
   }
 

@@ -1,10 +1,10 @@
 /** What the page *Channels* computes. */
 
 import { expect, test, vi } from "vitest";
-import type { ChannelDispute, ChannelRecord } from "@byway/client";
+import type { ChannelDispute, ChannelGuarantee, ChannelRecord } from "@byway/client";
 import { Attempt } from "../../src/lib/attempt";
-import { moveProblem, OPEN_EMPTY, openOf, openProblems, type MoveKind } from "../../src/lib/channel_input";
-import { closingWords, countdown, countdownWords, disputeWords, lockWords, proposalWords } from "../../src/lib/channel_words";
+import { askOf, hasProblem, moveProblem, OPEN_EMPTY, openOf, openProblems, pursePaymentProblem, toMove, type Means, type MoveKind, type OpenInput } from "../../src/lib/channel_input";
+import { closingWords, countdown, countdownWords, disputeWords, guaranteeWords, lockWords, proposalWords, virtualWords } from "../../src/lib/channel_words";
 import { channelWords, isUsable, laneOf, oursAtTheEnd, partsOf, proposals, sortedChannels, spendable, withRecord, withRecords, type KnownChannel } from "../../src/lib/channels";
 import { RpcError } from "../../src/lib/rpc";
 
@@ -128,16 +128,72 @@ test("closing alone says how long it takes", () => {
   expect(closingWords(channel(), false)).not.toContain("commits");
 });
 
+const means = (account: bigint): Means => ({ account, withHub: 3n * WAY, assets: [] });
+
 test("what is wrong with a proposal, and what the node is asked for", () => {
   const input = { ...OPEN_EMPTY, peer: " byway:peer/ab ", deposit: "10.50" };
-  expect(Object.values(openProblems(input, 25n * WAY))).toEqual([null, null, null, null, null]);
+  expect(hasProblem(openProblems(input, means(25n * WAY)))).toBe(false);
   expect(openOf(input, "k")).toEqual({ peer: "byway:peer/ab", deposit: "10.5", remainder: "halves", idempotency_key: "k" });
   const full = { ...input, theirDeposit: "0", reserve: "0.1", lockMinutes: " 90 ", remainder: "ours" as const };
   expect(openOf(full, "k")).toEqual({ peer: "byway:peer/ab", deposit: "10.5", their_deposit: "0", reserve: "0.1", lock_seconds: 5_400, remainder: "ours", idempotency_key: "k" });
-  const bad = openProblems({ ...OPEN_EMPTY, deposit: "26", theirDeposit: "x", reserve: "1,5", lockMinutes: "0" }, 25n * WAY);
+  const { assets: _, hub: __, days: ___, ...bad } = openProblems({ ...OPEN_EMPTY, deposit: "26", theirDeposit: "x", reserve: "1,5", lockMinutes: "0" }, means(25n * WAY));
   expect(bad.deposit).toBe("Your account holds 25.00 WAY. Enter at most that.");
   expect(Object.values(bad).every((problem) => problem !== null)).toBe(true);
-  expect(["", "a b", "byway:net/ab", "BYWAY:PEER/AB", "ab".repeat(20)].map((peer) => openProblems({ ...input, peer }, WAY).peer === null)).toEqual([false, false, false, true, true]);
+  expect(["", "a b", "byway:net/ab", "BYWAY:PEER/AB", "ab".repeat(20)].map((peer) => openProblems({ ...input, peer }, means(WAY)).peer === null)).toEqual([false, false, false, true, true]);
+});
+
+test("a virtual channel is proposed over a hub for some days, out of the channel with it", () => {
+  const hub = "77".repeat(20);
+  const input = { ...OPEN_EMPTY, peer: "byway:peer/ab", deposit: "1", isVirtual: true, hub: ` ${hub.toUpperCase()} `, assets: [{ asset: "", ours: "", theirs: "" }] };
+  expect(hasProblem(openProblems(input, means(0n)))).toBe(false);
+  expect(openOf(input, "k")).toEqual({ peer: "byway:peer/ab", deposit: "1", via: hub, days: 7, remainder: "halves", idempotency_key: "k" });
+  expect(askOf(input)).toEqual({ hub, deposit: "1", their_deposit: "0", days: 7 });
+  // The peer puts in as much as the reserve where nobody says more.
+  expect(askOf({ ...input, reserve: "0.2", days: "3" })).toMatchObject({ their_deposit: "0.2", days: 3 });
+  expect(openProblems({ ...input, deposit: "3.1" }, means(25n * WAY)).deposit).toBe("In the channel with the hub you have 3.00 WAY. Enter at most that.");
+  // Of a hub that was typed it is not known.
+  expect(openProblems({ ...input, deposit: "3.1" }, { ...means(0n), withHub: null }).deposit).toBeNull();
+  expect(["", "77ab", `byway:peer/${hub}`].map((typed) => openProblems({ ...input, hub: typed }, means(0n)).hub === null)).toEqual([false, false, false]);
+  expect(openProblems({ ...input, peer: hub }, means(0n)).hub).toContain("neither of the two");
+  expect(["0", "1.5", "x"].every((days) => openProblems({ ...input, days }, means(0n)).days !== null)).toBe(true);
+});
+
+test("other assets are put in out of the account, and what is missing there can be moved", () => {
+  const asset = "cd".repeat(32);
+  const held = [{ asset, symbol: "ABC", name: "abc", decimals: 2, account: "5", wallet: "10", pending: "0" }];
+  const input = (ours: string, theirs: string, id = asset) => ({ ...OPEN_EMPTY, peer: "byway:peer/ab", deposit: "1", assets: [{ asset: id, ours, theirs }] });
+  const problems = (of: OpenInput) => openProblems(of, { account: WAY, withHub: null, assets: held }).assets;
+  expect(problems(input("5", ""))).toEqual([{ asset: null, ours: null, theirs: null }]);
+  expect(openOf(input("5", ""), "k").assets).toEqual([{ asset, ours: "5" }]);
+  expect(openOf(input("", "2.50"), "k").assets).toEqual([{ asset, theirs: "2.5" }]);
+  expect(problems(input("5.1", ""))[0]!.ours).toBe("Your account holds 5.00 of ABC.");
+  expect(problems(input("", "0"))[0]!.ours).toBe("One of the two puts some in.");
+  expect(problems(input("1", "x"))[0]!.theirs).not.toBeNull();
+  expect(problems(input("1", "", "cd"))[0]!.asset).not.toBeNull();
+  const twice = input("1", "");
+  expect(problems({ ...twice, assets: [...twice.assets, ...twice.assets] }).map(({ asset }) => asset)).toEqual([null, "It is there already."]);
+  expect(["7.5", "15", "15.1", "5", "x"].map((ours) => toMove({ asset, ours, theirs: "" }, held))).toEqual([5n * WAY / 2n, 10n * WAY, 0n, 0n, 0n]);
+});
+
+test("an asset is paid out of what is in its purse", () => {
+  const purse = { asset: "cd".repeat(32), contract: `0x${"ef".repeat(20)}`, symbol: "ABC", ours: "10", theirs: "0", contracts: "0" };
+  expect([pursePaymentProblem("10", purse), pursePaymentProblem("10.1", purse)]).toEqual([null, "In this channel you have 10.00 ABC. Enter at most that."]);
+  expect(pursePaymentProblem("0", purse)).not.toBeNull();
+});
+
+const guaranteed = (state: ChannelGuarantee["state"]): ChannelGuarantee => ({ hub: "77".repeat(20), until_ms: 5 * 24 * HOUR_MS, state });
+
+test("a virtual channel says over which hub it is, until when, and where that stands", () => {
+  expect(virtualWords(guaranteed("stands"), 0)).toBe("virtual, over 777777…7777 · ends in 5 days");
+  expect(virtualWords(guaranteed("stands"), 5 * 24 * HOUR_MS)).toContain("its time is over");
+  expect(virtualWords(guaranteed("over"), 0)).toMatch(/· over$/);
+  const states: ChannelGuarantee["state"][] = ["awaited", "stands", "parting", "on_ledger", "decided", "over"];
+  expect(new Set(states.map((state) => guaranteeWords(guaranteed(state)).label)).size).toBe(6);
+  const words = proposalWords(channel({ state: "proposed", ours: "0.5", theirs: "1", guaranteed: guaranteed("awaited") })).join(" ");
+  expect(words).toContain("You put in 0.50 WAY out of your channel with the hub, and the peer 1.00 WAY.");
+  expect(words).not.toContain("account");
+  expect(closingWords(channel({ guaranteed: guaranteed("stands") }), false)).toContain("the hub signs it, too");
+  expect(closingWords(channel({ guaranteed: guaranteed("stands") }), true)).toContain("out of your wallet");
 });
 
 test.each<[MoveKind, string, string | null]>([

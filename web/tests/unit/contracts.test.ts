@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { consentWords, gasProblem, readCode, readHex, readOutput, withArguments } from "../../src/lib/contracts";
+import { consentWords, contentsWords, gasProblem, nameOnLedger, readCode, readHex, readOutput, receiptWords, valueProblem, withArguments } from "../../src/lib/contracts";
 
 const word = (hex: string): string => hex.padStart(64, "0");
 
@@ -65,6 +65,9 @@ test("what waits for the other side says what is done, how it is asked for, and 
   const [contract, until_ms] = [`0x${"91".repeat(20)}`, 400_000];
   const words = (more: object) => consentWords({ ours: false, wish: "leave", contract, until_ms, ...more }, "a1".repeat(16), 100_000);
   expect(words({}).what).toMatch(/^The peer wants to let 0x919191…919191 leave/);
+  expect(words({}).agree?.call).toEqual({ method: "channel_leave", params: { channel: "a1".repeat(16), contract } });
+  expect(words({ wish: "remove", to_us: "1", to_peer: "2" }).agree?.call.params).toMatchObject({ ours: "1", theirs: "2" });
+  expect([words({ ours: true }).agree, words({ wish: "upgrade", code: "ab" }).agree]).toEqual([null, null]);
   expect(words({})).toMatchObject({ command: "byway channel contract leave a1a1a1a1 0x91919191", left: "5 min 00 s" });
   expect(words({ wish: "upgrade", code: "c0".repeat(32) }).command).toBe("byway channel contract upgrade a1a1a1a1 0x91919191 FILE");
   const shares = { wish: "remove", to_us: "0.25", to_peer: "1" };
@@ -72,4 +75,17 @@ test("what waits for the other side says what is done, how it is asked for, and 
   expect(words(shares).command).toMatch(/--ours 0.25 --theirs 1$/);
   expect(words({ ...shares, ours: true }).command).toMatch(/--ours 1 --theirs 0.25$/);
   expect(words({ wish: "remove", ours: true }).what).toContain("as agreed at the beginning");
+});
+
+test("a contract on the ledger is named by its channel too, and says why it can't be called", () => {
+  expect(nameOnLedger({ channel: "ab", contract: "0x91" })).toBe("ab/0x91");
+  expect((["here", "missed", "missing"] as const).map((contents) => contentsWords({ contents })?.label)).toEqual([undefined, "calls were missed", "contents missing"]);
+  const words = (["returned", "reverted", "out_of_gas", "halted", "missing"] as const).map((outcome) => receiptWords({ caller: "ab".repeat(20), outcome, gas_used: 21_000 }));
+  expect(new Set(words).size).toBe(5);
+  expect(words[1]).toBe("by ababab…abab, was refused by the contract, 21,000 gas");
+});
+
+test("what is paid along with a call on the ledger comes out of the account", () => {
+  const account = 10n ** 18n;
+  expect(["", " ", "0", "1", "1.1", "x"].map((text) => valueProblem(text, account))).toEqual([null, null, null, null, "Your account holds 1.00 WAY. Enter at most that.", expect.any(String)]);
 });

@@ -2,8 +2,7 @@ import { expect, test } from "vitest";
 import { csvCell, sessionsToCsv } from "../../src/lib/csv";
 import {
   bytesOf, countryName, formatAgo, formatBandwidth, formatDuration, formatLatency, formatQuantity, formatUntil, rateOf, reasonSentence,
-  shortId, withoutCommand,
-} from "../../src/lib/format";
+  shortId, withoutCommand, withShortIds } from "../../src/lib/format";
 import { goesToAddress, paymentProblems } from "../../src/lib/payment";
 import { announcement, stateWords } from "../../src/lib/state";
 
@@ -93,3 +92,8 @@ test.each([
   ["there is no exit; `byway connect`", "there is no exit", "There is no exit."], ["Try again.", "Try again.", "Try again."],
   ["the port is taken; choose another", "the port is taken; choose another", "The port is taken; choose another."],
 ])("a reason: %s", (message, without, sentence) => expect([withoutCommand(message), reasonSentence(message)]).toEqual([without, sentence]));
+
+test("ids and addresses within a text are cut short, and nothing else is", () => {
+  expect(withShortIds(`we call 0x${"ab".repeat(20)} for ${"cd".repeat(32)}.`)).toBe("we call 0xababab…abab for cdcdcd…cdcd.");
+  expect(withShortIds("round 1234567890 is deadbeef")).toBe("round 1234567890 is deadbeef");
+});

@@ -45,7 +45,7 @@ enum Step {
     Test,
     /// npm test in web/, then its browser tests
     WebTest,
-    /// The TypeScript client and the examples against a real node
+    /// The TypeScript client, the examples and the page against real nodes
     ClientTest,
 }
 
@@ -172,7 +172,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The compiler is that of the page: the client itself depends on nothing.
+    /// The client, the examples and the page, over networks of their own. The compiler is that of the page: the client itself depends on nothing.
     fn client_test(&mut self) -> Result<()> {
         let mut build = self.workspace.cargo();
         // The binary that the end-to-end tests run: a build without tests has other features of the libraries, and takes as long again.
@@ -185,8 +185,11 @@ impl Session<'_> {
         let mut test = Command::new("node");
         // One network at a time.
         test.args(["--test", "--test-concurrency=1", "dist/test/client.test.js", "dist/test/examples.test.js"]);
-        test.current_dir(&folder).env("BYWAY_BINARY", binary);
-        self.count_tests(&mut test)
+        test.current_dir(&folder).env("BYWAY_BINARY", &binary);
+        self.count_tests(&mut test)?;
+        let mut page = Command::new(web::NPM);
+        page.args(["run", "real"]).current_dir(root.join("web")).env("NO_COLOR", "1").env_remove("FORCE_COLOR");
+        self.count_tests(page.env("BYWAY_BINARY", binary))
     }
 
     fn count_tests(&mut self, command: &mut Command) -> Result<()> {

@@ -1,0 +1,56 @@
+/** Nodes for the tests over a real network: one that has the wallet, and others that have joined it. */
+
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { Balance, ChannelRecord } from "@byway/client";
+import { Network } from "../../../clients/typescript/test/network";
+
+export class RealNode {
+  private constructor(readonly network: Network, readonly dir: string) {}
+
+  static first(network: Network): RealNode {
+    return new RealNode(network, network.dir);
+  }
+
+  /** Joins, runs with these lines added to its configuration, and has so much in its wallet. */
+  static async join(network: Network, name: string, config: string, coins: string): Promise<RealNode> {
+    const node = new RealNode(network, join(network.folder, name));
+    await network.byway(node.dir, ["join", "-"], await network.byway(network.dir, ["network", "link"]));
+    appendFileSync(join(node.dir, "config.toml"), `\n${config}`);
+    await network.startNode(node.dir, ["run", "--ports", "auto"]);
+    await network.byway(network.dir, ["wallet", "send", await node.says("wallet", "address"), coins, "--wait"]);
+    await expect.poll(async () => (await node.json<Balance>("wallet", "balance")).wallet).toBe(coins);
+    return node;
+  }
+
+  /** What a command prints. */
+  says(...args: string[]): Promise<string> {
+    return this.network.byway(this.dir, args);
+  }
+
+  async json<T>(...args: string[]): Promise<T> {
+    return JSON.parse(await this.says(...args, "--json")) as T;
+  }
+
+  /** Moves it from the wallet into the account. */
+  async deposit(amount: string, ...more: string[]): Promise<void> {
+    await this.says("wallet", "deposit", amount, ...more, "--wait");
+  }
+
+  channels(): Promise<ChannelRecord[]> {
+    return this.json<ChannelRecord[]>("channel", "list");
+  }
+
+  /** The channel of which this holds, as soon as there is one. */
+  async channel(isIt: (channel: ChannelRecord) => boolean): Promise<ChannelRecord> {
+    let found: ChannelRecord | undefined;
+    await expect.poll(async () => (found = (await this.channels()).find(isIt)) !== undefined).toBe(true);
+    return found!;
+  }
+
+  /** What the page of this node is opened with. */
+  link(): Promise<string> {
+    return this.says("status", "--link");
+  }
+}

@@ -124,6 +124,32 @@ const STATES: [string, () => Promise<void>][] = [
     await page.getByRole("img", { name: "QR code of your card" }).waitFor();
     await click("Show 1 closed");
   }],
+  ["a virtual channel proposed, a hub and contracts on the ledger", async () => {
+    node.channels.beginHub();
+    node.channels.beginGuaranteeing();
+    node.channels.leave();
+    // It is still open from before.
+    await click("Hide the form");
+    await click("Open a channel");
+    await click("Put in another asset, too");
+    await click("Propose it");
+    await page.getByText("One of the two puts some in.").waitFor();
+    await click("Virtual, over a hub");
+    const form = page.getByRole("form", { name: "Open a channel" });
+    await form.getByLabel("With", { exact: true }).fill("byway:peer/abc");
+    await form.getByLabel("Over", { exact: true }).selectOption(node.channels.list[0]!.peer);
+    await form.getByLabel("You put in, WAY").fill("1");
+    await form.getByLabel("For how many days").fill("99");
+    await click("See what the hub asks");
+    await page.getByText("It would not come about.").waitFor();
+    await click("Show 2 declined");
+    await page.locator("#ledger-contracts").getByRole("button", { name: /^Look at/ }).first().click();
+    await page.getByText("was refused by the contract").waitFor();
+  }],
+  ["a virtual channel", async () => {
+    await page.evaluate((hash) => (location.hash = hash), `channels/${node.channels.list[4]!.channel}`);
+    await page.locator("#guarantee").waitFor();
+  }],
   ["a channel", async () => {
     const [open] = node.channels.list;
     open!.waiting = 28;
@@ -135,6 +161,8 @@ const STATES: [string, () => Promise<void>][] = [
     await page.getByLabel("Input in hex").fill("0x4e71d92d");
     await click("Look");
     await page.getByText("It would return").waitFor();
+    await click("Let a contract take some");
+    await click("Allow it");
     await click("Close the channel");
     await page.getByRole("form", { name: "Pay" }).getByRole("button", { name: "Pay" }).click();
   }],

@@ -44,6 +44,7 @@ const FORMS: [page: Shown, form: string, opener: string][] = [
   ["wallet", "New sub-account", "New sub-account"],
   ["channels", "Open a channel", "Open a channel"],
   ["a channel", "Add a contract", "Add a contract"],
+  ["a channel", "Let a contract take some", "Let a contract take some"],
   ["a channel", "Close the channel", "Close the channel"],
   ["provide", "Block a destination", "Block a destination"],
   ["provide", "Change terms", "Change terms"],

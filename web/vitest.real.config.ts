@@ -7,8 +7,6 @@ export default defineConfig({
     environment: "node",
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    // What is waited for comes when it comes: a slow machine fails nothing.
-    expect: { poll: { timeout: 120_000, interval: 250 } },
     fileParallelism: false,
   },
 });

@@ -7,7 +7,7 @@ import { Browser, shoot } from "../e2e/browser";
 import { RealNode } from "./nodes";
 
 const ACCEPTS = '[channels]\naccept_max = "5"\n';
-const HUB = `${ACCEPTS}[hub]\nguarantee = true\nguarantee_fee_base = "0.002"\nguarantee_fee_per_million = 0\n`;
+const HUB = `[channels]\naccept_max = "20"\n[hub]\nguarantee = true\nguarantee_fee_base = "0.002"\nguarantee_fee_per_million = 0\n`;
 
 let network: Network;
 let [own, hub, peer]: RealNode[] = [];

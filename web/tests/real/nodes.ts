@@ -2,9 +2,12 @@
 
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect } from "vitest";
+import { vi } from "vitest";
 import type { Balance, ChannelRecord } from "@byway/client";
 import { Network } from "../../../clients/typescript/test/network";
+
+/** What is waited for comes when it comes: a slow machine fails nothing. */
+const PATIENCE = { timeout: 120_000, interval: 250 };
 
 export class RealNode {
   private constructor(readonly network: Network, readonly dir: string) {}
@@ -20,7 +23,7 @@ export class RealNode {
     appendFileSync(join(node.dir, "config.toml"), `\n${config}`);
     await network.startNode(node.dir, ["run", "--ports", "auto"]);
     await network.byway(network.dir, ["wallet", "send", await node.says("wallet", "address"), coins, "--wait"]);
-    await expect.poll(async () => (await node.json<Balance>("wallet", "balance")).wallet).toBe(coins);
+    await vi.waitUntil(async () => (await node.json<Balance>("wallet", "balance")).wallet === coins, PATIENCE);
     return node;
   }
 
@@ -44,9 +47,7 @@ export class RealNode {
 
   /** The channel of which this holds, as soon as there is one. */
   async channel(isIt: (channel: ChannelRecord) => boolean): Promise<ChannelRecord> {
-    let found: ChannelRecord | undefined;
-    await expect.poll(async () => (found = (await this.channels()).find(isIt)) !== undefined).toBe(true);
-    return found!;
+    return vi.waitUntil(async () => (await this.channels()).find(isIt), PATIENCE);
   }
 
   /** What the page of this node is opened with. */

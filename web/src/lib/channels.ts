@@ -103,6 +103,11 @@ export function proposals(channels: KnownChannel[]): KnownChannel[] {
   return channels.filter(({ state }) => state === "proposed");
 }
 
+/** The virtual channels that stand by what is in contracts of this one, as far as that can be told: those that its peer guarantees. */
+export function standingBy(channel: KnownChannel, channels: KnownChannel[]): KnownChannel[] {
+  return channel.guaranteed ? [] : channels.filter(({ guaranteed, state }) => guaranteed?.hub === channel.peer && guaranteed.state !== "over" && state !== "proposed");
+}
+
 /** Of another asset than WAY: "2.00 ABC". */
 export function assetCoins(amount: string, { asset, symbol }: Pick<ChannelPurse, "asset" | "symbol">): string {
   return `${formatAmountShort(parseAmount(amount))} ${symbol ?? shortId(asset)}`;

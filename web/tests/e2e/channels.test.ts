@@ -168,6 +168,7 @@ describe("a virtual channel", () => {
     await form("Pay").getByText("0.25 WAY are paid since round 1.").waitFor();
     await card.getByRole("link", { name: "your channel with the hub" }).click();
     await stage.page.locator("#channel-balances").getByText("17.25 WAY").waitFor();
+    await stage.page.locator("#channel-balances").getByRole("link", { name: /^the virtual channel with/ }).waitFor();
   });
 
   test("goes over a hub that was typed, and what that says is told", async () => {

@@ -68,6 +68,7 @@ test("a virtual channel is opened over a real hub, which says before what it tak
   expect(there.theirs).toBe("0.75");
   await page.locator("#guarantee").getByRole("link", { name: "your channel with the hub" }).click();
   await page.locator("#channel-balances").getByText("1.998 WAY").waitFor();
+  await page.locator("#channel-balances").getByRole("link", { name: /^the virtual channel with/ }).waitFor();
   await shoot(page, "real-parent");
 });
 

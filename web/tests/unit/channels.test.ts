@@ -5,7 +5,7 @@ import type { ChannelDispute, ChannelGuarantee, ChannelRecord } from "@byway/cli
 import { Attempt } from "../../src/lib/attempt";
 import { askOf, hasProblem, moveProblem, OPEN_EMPTY, openOf, openProblems, pursePaymentProblem, toMove, type Means, type MoveKind, type OpenInput } from "../../src/lib/channel_input";
 import { closingWords, countdown, countdownWords, disputeWords, guaranteeWords, lockWords, proposalWords, virtualWords } from "../../src/lib/channel_words";
-import { channelWords, isUsable, laneOf, oursAtTheEnd, partsOf, proposals, sortedChannels, spendable, withRecord, withRecords, type KnownChannel } from "../../src/lib/channels";
+import { channelWords, isUsable, laneOf, oursAtTheEnd, partsOf, proposals, sortedChannels, spendable, standingBy, withRecord, withRecords, type KnownChannel } from "../../src/lib/channels";
 import { RpcError } from "../../src/lib/rpc";
 
 const WAY = 10n ** 18n;
@@ -223,4 +223,14 @@ test("a key stays while nobody knows what came of it, and no longer", async () =
   await attempt.make("b", act());
   expect(keys.slice(0, 3)).toEqual([keys[0], keys[0], keys[0]]);
   expect(new Set(keys).size).toBe(4);
+});
+
+test("a channel with a hub leads to the virtual ones that stand by it", () => {
+  const parent = channel({ channel: "parent", peer: "77".repeat(20) });
+  const [stands, over, elsewhere] = [
+    channel({ channel: "v1", guaranteed: guaranteed("stands") }), channel({ channel: "v2", state: "closed", guaranteed: guaranteed("over") }),
+    channel({ channel: "v3", guaranteed: { ...guaranteed("stands"), hub: "88".repeat(20) } }),
+  ];
+  expect(standingBy(parent, [parent, stands, over, elsewhere]).map((one) => one.channel)).toEqual(["v1"]);
+  expect(standingBy(stands, [parent, stands])).toEqual([]);
 });

@@ -214,7 +214,7 @@ describe("other assets", () => {
     expect(stage.lastCall("channel_open")).toBeUndefined();
     await stage.page.getByText("40.00 TEST are missing in your account").waitFor();
     await stage.button("Move them there").click();
-    await stage.button("Move them there").waitFor({ state: "detached" });
+    await stage.page.getByText("are missing in your account").waitFor({ state: "detached" });
     expect(stage.lastCall("wallet_deposit")).toEqual({ asset, amount: "40", idempotency_key: expect.any(String) });
     await stage.button("Propose it").click();
     await stage.page.getByText(/^The channel with .* is open\./).waitFor();

@@ -76,6 +76,7 @@ test("another asset is put in on the page, and paid", async () => {
   await own!.says("asset", "register", "ABC", "--name", "abc coin", "--wait");
   await own!.says("asset", "issue", "ABC", "100", "--wait");
   const { card } = await peer!.json<{ card: string }>("identity", "card");
+  await page.getByRole("button", { name: "Dismiss" }).click();
   await page.evaluate(() => (location.hash = "channels"));
   await list().waitFor();
   await page.getByRole("button", { name: "Open a channel", exact: true }).click();
@@ -84,7 +85,7 @@ test("another asset is put in on the page, and paid", async () => {
   await page.getByRole("button", { name: "Put in another asset, too" }).click();
   await form("Open a channel").getByLabel("You put in, ABC").fill("40");
   await page.getByRole("button", { name: "Move them there" }).click();
-  await page.getByRole("button", { name: "Move them there" }).waitFor({ state: "detached", timeout: 120_000 });
+  await page.getByText("are missing in your account").waitFor({ state: "detached", timeout: 120_000 });
   await page.getByRole("button", { name: "Propose it" }).click();
   await page.getByText(/^The channel with .* is open\./).waitFor({ timeout: 120_000 });
   await page.getByRole("link", { name: "Look at it" }).click();

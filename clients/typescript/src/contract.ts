@@ -402,6 +402,8 @@ export interface ChannelDetail {
   contracts: Amount;
   deployed: ContractRecord[];
   dispute?: ChannelDispute | null;
+  /** the last that each side has found in the other */
+  faults?: ChannelFault[] | null;
   guaranteed?: ChannelGuarantee | null;
   health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
@@ -441,6 +443,15 @@ export interface ChannelDispute {
   until_ms: Time;
 }
 
+/** a rule that one side says the other has broken; nothing follows from it */
+export interface ChannelFault {
+  /** whether the peer says that it was this side */
+  ours: boolean;
+  /** where whoever says so stood */
+  round: number;
+  what: Reason;
+}
+
 /** by which hub a virtual channel is guaranteed */
 export interface ChannelGuarantee {
   hub: Id;
@@ -464,12 +475,36 @@ export interface ChannelLane {
   promised: Amount;
 }
 
+/** what happened in a channel and what both said, since the node started; the newest last */
+export interface ChannelLog {
+  /** its name on both sides */
+  channel: string;
+  log: ChannelLogEntry[];
+  messages: ChannelMessage[];
+  state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
+}
+
 /** something that happened to a channel */
 export interface ChannelLogEntry {
   channel: string;
   round?: number | null;
+  said?: ChannelSaid | null;
   time_ms: Time;
   what: Reason;
+}
+
+/** a message of the protocol, without what is in it */
+export interface ChannelMessage {
+  bytes: number;
+  /** its name */
+  message: string;
+  /** whether this node said it */
+  ours: boolean;
+  /** that it is about */
+  round?: number | null;
+  time_ms: Time;
+  /** how many there were in a row; of promises only */
+  times: number;
 }
 
 /** what is in a channel of an asset beside WAY; `contract` is called as an ERC-20 token is */
@@ -513,6 +548,17 @@ export interface ChannelRecord {
   /** who watches it and has the newest state */
   watched_by?: Id[] | null;
   watched_until_ms?: Time | null;
+}
+
+/** what one side says to the other beside the state */
+export interface ChannelSaid {
+  data?: ContractBytes | null;
+  /** for programs: what the bytes are */
+  kind?: number | null;
+  /** whether this node said it */
+  ours: boolean;
+  /** for people, as it was said: also letters that are not printed */
+  text?: string | null;
 }
 
 /** an update that both have signed, and the channel after it */
@@ -1437,6 +1483,8 @@ export interface Methods {
   "channel_list": { params: Record<string, never>; result: ChannelRecord[] };
   /** One channel, with its contracts and what happened lately. */
   "channel_show": { params: { channel: string }; result: ChannelDetail };
+  /** What happened in a channel and which messages both sides said, lately; of a message its name, round and length, and nothing that is in it. */
+  "channel_log": { params: { channel: string }; result: ChannelLog };
   /** Proposes a channel to a peer; answers when the ledger has it, or how far it is after half a minute. */
   "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; assets?: ChannelAssetDeposit[]; via?: string; days?: number; idempotency_key?: Key }; result: ChannelRecord };
   /** Agrees to a channel that a peer proposes; answers as `channel_open` does. */
@@ -1449,6 +1497,10 @@ export interface Methods {
   "channel_lane": { params: { channel: string; capacity: Amount }; result: ChannelUpdated };
   /** Takes what the peer has promised into the balance. */
   "channel_absorb": { params: { channel: string }; result: ChannelUpdated };
+  /** Brings the state up to date: what both have promised is absorbed, and so much is in our lane; one round for each that there is to do. */
+  "channel_update": { params: { channel: string; lane?: Amount }; result: ChannelUpdated };
+  /** Says something to the peer beside the state: a text of at most 512 bytes, or at most 1,024 bytes of a kind. It is not signed, and a peer that is not connected is not told. */
+  "channel_message": { params: { channel: string; text?: string; kind?: number; data?: ContractBytes }; result: ChannelLogEntry };
   /** Takes back an update that the peer has not signed; does not wait for its answer. */
   "channel_cancel": { params: { channel: string }; result: ChannelUpdated };
   /** Puts money into an open channel or takes some out. */

@@ -7,6 +7,7 @@ use byway_records::SignedPromise;
 use byway_records::channel::{ChannelTerms, FundingChange, Position, VirtualTerms, WatchSecret};
 use byway_records::promise::ChannelId;
 
+use crate::beside::{Inband, SaidError};
 use crate::change::Change;
 
 /// Bytes of a whole state, which a peer is given that has lost its own: one message of a dialogue carries no more than 64 KiB.
@@ -50,6 +51,10 @@ pub enum ChannelMessage {
     Decline,
     /// The sender proposes to open a virtual channel; the responder's secret is not in its terms yet.
     OpenVirtual { terms: VirtualTerms },
+    /// The receiver has broken the protocol, as the sender sees it. Nothing follows from it.
+    Error(SaidError),
+    /// Something beside the state.
+    Inband(Inband),
 }
 
 /// Where a side stands.
@@ -121,6 +126,48 @@ pub enum Refusal {
 impl Proposal {
     pub fn round(&self) -> u64 {
         self.position.round
+    }
+}
+
+impl ChannelMessage {
+    /// What it is called, for people who look at what is said.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::AcceptOpening { .. } => "accept_opening",
+            Self::FundingCreated { .. } => "funding_created",
+            Self::FundingSigned { .. } => "funding_signed",
+            Self::Reestablish(_) => "reestablish",
+            Self::Propose(_) => "propose",
+            Self::Accept { .. } => "accept",
+            Self::Fetch { .. } => "fetch",
+            Self::Whole { .. } => "whole",
+            Self::Shutdown => "shutdown",
+            Self::ClosingSigned { .. } => "closing_signed",
+            Self::ProposeFunding(_) => "propose_funding",
+            Self::AcceptFunding { .. } => "accept_funding",
+            Self::RefuseFunding { .. } => "refuse_funding",
+            Self::Promise(_) => "promise",
+            Self::Decline => "decline",
+            Self::OpenVirtual { .. } => "open_virtual",
+            Self::Error(_) => "error",
+            Self::Inband(_) => "inband",
+        }
+    }
+
+    /// The round that it is about, where it is about one.
+    pub fn round(&self) -> Option<u64> {
+        match self {
+            Self::Reestablish(stands) => Some(stands.position.round),
+            Self::Propose(proposal) => Some(proposal.round()),
+            Self::ProposeFunding(change) | Self::AcceptFunding { change, .. } => Some(change.state.position.round),
+            Self::Accept { round, .. }
+            | Self::Fetch { round }
+            | Self::Whole { round, .. }
+            | Self::RefuseFunding { round, .. }
+            | Self::Error(SaidError { round, .. }) => Some(*round),
+            _ => None,
+        }
     }
 }
 
@@ -278,6 +325,8 @@ impl Encode for ChannelMessage {
                 out.value(refusal);
             }
             ChannelMessage::OpenVirtual { terms } => put_one(16, terms, out),
+            ChannelMessage::Error(error) => put_one(17, error, out),
+            ChannelMessage::Inband(inband) => put_one(18, inband, out),
         }
     }
 }
@@ -302,6 +351,8 @@ impl Decode for ChannelMessage {
             14 => ChannelMessage::AcceptFunding { change: input.value()?, signature: input.value()? },
             15 => ChannelMessage::RefuseFunding { round: input.u64()?, refusal: input.value()? },
             16 => ChannelMessage::OpenVirtual { terms: input.value()? },
+            17 => ChannelMessage::Error(input.value()?),
+            18 => ChannelMessage::Inband(input.value()?),
             other => return Err(DecodeError::UnknownVariant { kind: "channel message", value: other.into() }),
         })
     }

@@ -52,6 +52,7 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn listen(&mut self, now: Time) {
         self.begin(now);
         self.link = Link::Listening;
+        self.beside.begin();
         self.persist(Batch::new());
     }
 }

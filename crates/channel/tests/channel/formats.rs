@@ -54,7 +54,7 @@ proptest! {
     }
 }
 
-const FROZEN_MESSAGES: [&str; 28] = [
+const FROZEN_MESSAGES: [&str; 31] = [
     "open: 148 97896ca29100067b",
     "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",
@@ -67,6 +67,9 @@ const FROZEN_MESSAGES: [&str; 28] = [
     "shutdown: 1 cbc5dbbb634edc5a",
     "closing signed: 72 78e28bb42523f66a",
     "decline: 1 375a8553cf770bcc",
+    "error: 4 5fc09527c0629fa2",
+    "text: 20 e495e4dc0b6baf7d",
+    "data: 8 d73a6fb2d8b6917a",
     "promise: 179 eab2f799a9d53f8d",
     "propose funding: 128 4965ac40db84af93",
     "accept funding: 193 06135096f9a1a2a2",

@@ -6,8 +6,8 @@
 //! signed since, less what the ledger charged it for its own acts; and nothing made it panic or sign twice.
 
 use byway_channel::{
-    Change, ChannelMessage, ChannelNews, ContractChange, Health, LanePromise, Life, Proposal, ROUNDS_AHEAD_MAX,
-    Reestablish, UNHEARD_TIME_MAX, position_digest,
+    Change, ChannelMessage, ChannelNews, ContractChange, ErrorCode, Health, Inband, LanePromise, Life, Proposal,
+    ROUNDS_AHEAD_MAX, Reestablish, SaidError, UNHEARD_TIME_MAX, position_digest,
 };
 use byway_primitives::AssetId;
 use byway_primitives::{Decode, Encode, Span};
@@ -244,7 +244,11 @@ impl Hostile {
             4 => ChannelMessage::ClosingSigned { expires, signature: state.signatures[self.peer] },
             5 => ChannelMessage::Whole { round, state: Vec::new() },
             6 => ChannelMessage::Fetch { round },
-            _ => ChannelMessage::Decline,
+            _ => match detail >> 6 {
+                0 | 1 => ChannelMessage::Decline,
+                2 => ChannelMessage::Error(SaidError { code: ErrorCode::Conflict, round }),
+                _ => ChannelMessage::Inband(Inband::Data { kind: u16::from(detail), bytes: vec![detail] }),
+            },
         })
     }
 

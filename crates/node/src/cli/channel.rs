@@ -4,6 +4,7 @@ pub(super) mod abi;
 pub(super) mod contract;
 pub(super) mod text;
 
+use byway_primitives::Amount;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -34,6 +35,7 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
             let detail: ChannelDetail = client.call("channel_show", &named(name)).await?;
             show(globals, &detail, |detail| text::detail(detail, log))?;
         }
+        ChannelCommand::Log { name, follow } => log(globals, &client, &named(name), follow).await?,
         ChannelCommand::Open(args) => {
             let message = "Waiting for the peer to agree, and for the ledger to have it…";
             told(globals, &client, message, "channel_open", &open(&client, args).await?, text::opened).await?;
@@ -51,14 +53,7 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
             told(globals, &client, "Writing it down…", "channel_invoice", &request, hub::invoice).await?;
         }
         ChannelCommand::Pay { channel: invoice, amount: None, fee_max, yes, .. } => {
-            anyhow::ensure!(
-                invoice.starts_with("byway:pay/"),
-                "that is no invoice; to pay in a channel say how much, as in `byway channel pay {invoice} 0.25`"
-            );
-            hub::ask(yes, &invoice, fee_max)?;
-            let request = ChannelInvoicePay { invoice, fee_max };
-            told(globals, &client, "Paying, over whatever hubs there are…", "channel_invoice_pay", &request, hub::paid)
-                .await?;
+            pay_invoice(globals, &client, invoice, fee_max, yes).await?;
         }
         ChannelCommand::Pay { channel, amount: Some(amount), asset, lane, key, .. } => {
             let asset = asset_named(&client, asset).await?;
@@ -72,6 +67,14 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
         }
         ChannelCommand::Absorb(name) => {
             told(globals, &client, UPDATING, "channel_absorb", &named(name), text::updated).await?;
+        }
+        ChannelCommand::Update { name: ChannelName { channel }, lane } => {
+            let request = ChannelUpdate { channel, lane };
+            told(globals, &client, UPDATING, "channel_update", &request, text::settled).await?;
+        }
+        ChannelCommand::Message { name: ChannelName { channel }, text, kind, data } => {
+            let request = ChannelMessageSay { channel, text, kind, data };
+            told(globals, &client, "Saying it…", "channel_message", &request, text::said).await?;
         }
         ChannelCommand::Cancel(name) => {
             told(globals, &client, UPDATING, "channel_cancel", &named(name), text::cancelled).await?;
@@ -95,6 +98,22 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
 
 /// What is said while a peer is to sign.
 const UPDATING: &str = "Waiting for the peer to sign…";
+
+async fn pay_invoice(
+    globals: &Globals,
+    client: &Client,
+    invoice: String,
+    fee_max: Option<Amount>,
+    yes: bool,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        invoice.starts_with("byway:pay/"),
+        "that is no invoice; to pay in a channel say how much, as in `byway channel pay {invoice} 0.25`"
+    );
+    hub::ask(yes, &invoice, fee_max)?;
+    let request = ChannelInvoicePay { invoice, fee_max };
+    told(globals, client, "Paying, over whatever hubs there are…", "channel_invoice_pay", &request, hub::paid).await
+}
 
 /// Calls, saying so where it takes long, and shows the answer.
 async fn told<T: Serialize + DeserializeOwned>(
@@ -178,6 +197,30 @@ async fn follow(globals: &Globals, client: &Client, named: &ChannelNamed) -> any
             return Ok(());
         }
         seen = Some(detail);
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}
+
+/// Prints what happened and what was said; where it is followed, then whatever comes until the channel is closed, as JSON one object a line.
+async fn log(globals: &Globals, client: &Client, named: &ChannelNamed, follow: bool) -> anyhow::Result<()> {
+    if !follow {
+        let log: ChannelLog = client.call("channel_log", named).await?;
+        return show(globals, &log, |log| text::messages(None, log));
+    }
+    let mut seen: Option<ChannelLog> = None;
+    loop {
+        let whole = seen.as_ref().map(|seen| ChannelNamed { channel: seen.channel.clone() });
+        let log: ChannelLog = client.call("channel_log", whole.as_ref().unwrap_or(named)).await?;
+        if seen.as_ref() != Some(&log) {
+            print(&match globals.json {
+                true => format!("{}\n", serde_json::to_string(&log)?),
+                false => text::messages(seen.as_ref(), &log),
+            })?;
+        }
+        if log.state == ChannelState::Closed {
+            return Ok(());
+        }
+        seen = Some(log);
         tokio::time::sleep(LOOK_PAUSE).await;
     }
 }

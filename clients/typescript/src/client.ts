@@ -16,7 +16,7 @@ const SLOW_WAIT_MS = 60_000;
 const SLOW: ReadonlySet<string> = new Set(["connect", "service_open", "promise_settle", "ledger_audit"]);
 /** Those about channels that ask nobody; the others wait for the peer, for the ledger, or for both. */
 const CHANNEL_WAIT_MS = 120_000;
-const CHANNEL_QUICK: ReadonlySet<string> = new Set(["channel_list", "channel_show", "channel_look", "channel_decline"]);
+const CHANNEL_QUICK: ReadonlySet<string> = new Set(["channel_list", "channel_show", "channel_log", "channel_message", "channel_look", "channel_decline"]);
 /** How long nothing may be heard before the node is asked whether it is there. */
 const SILENCE_MAX_MS = 10_000;
 const RETRY_FIRST_MS = 250;

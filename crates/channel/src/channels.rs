@@ -13,6 +13,7 @@ use byway_records::channel::{ChannelTerms, Environment, Side};
 use byway_records::promise::ChannelId;
 use byway_vm::Address;
 
+use crate::beside::{ErrorCode, SaidError};
 use crate::journal::{ChannelJournalError, Life, handles, put_handle, remove_handle};
 use crate::ledger_view::LedgerView;
 use crate::machine::ChannelMachine;
@@ -259,6 +260,8 @@ impl<S: Signer + Clone> Channels<S> {
             _ => return Ok(()),
         };
         if network != self.network || terms.parties[0] != peer {
+            let (code, round) = (ErrorCode::OutOfPlace, 0);
+            self.send(key, ChannelMessage::Error(SaidError { code, round }));
             return Err(PeerFault::OutOfPlace);
         }
         // Whoever takes the handle of another's channel could have the two mistaken for each other.

@@ -29,7 +29,7 @@
 //! **Where both stand.** On every connection each side says its newest position with both signatures, and the highest rounds
 //! that it has signed and seen. The one behind adopts what both signed, once it has checked its own signature; then what is
 //! half-signed is sent again, byte for byte, or for a later round to a peer that has started anew.
-//! There is no list of cases in the code: see the table in `machine::reestablish`.
+//! There is no list of cases in the code: see the tables in `docs/channel-machine.md`.
 //!
 //! **The ledger as it is.** A side compares what the ledger has now with what it knows. Older is answered, newer is
 //! believed, and a call that was forced is executed here as well: the channel's entry on the ledger has it. What both signed beats
@@ -77,23 +77,14 @@
 //! What stands under the newest root can be kept in a second place ([`ChannelCopy`]), so that a side that has lost its disk
 //! does not depend on its peer. Two who have both lost it part by a split that both users name ([`ChannelMachine::close_split`]).
 //!
-//! # States
+//! # States, messages, times
 //!
-//! | state | here |
-//! | --- | --- |
-//! | initialized, accepted, half-signed, signed, open, closing, closed | [`Life`] |
-//! | disconnected | whether [`is_connected`](ChannelMachine::is_connected); a channel is that beside its state |
-//! | error | [`Health::Frozen`] with the proof; also [`Health::Recovering`] while the contracts' state is fetched |
+//! `docs/channel-machine.md` has the tables: each state and what leads out of it ([`Life`], [`Health`]), each message beside its name in the
+//! documents of æternity, what is waited for and for how long, and what follows where both stand after a connection.
 //!
-//! | waits for | at most | then |
-//! | --- | --- | --- |
-//! | the answer to terms | [`OPENING_TIME_MAX`] | forgotten; nothing was signed |
-//! | the ledger to have the channel | [`FUNDING_TIME_MAX`] of ledger time | closed: the transaction is dead |
-//! | the answer to an update, or the peer's use of its turn | [`ANSWER_TIME_MAX`] | [`ChannelNews::Stalled`]: cancel, force or close |
-//! | a deposit or a withdrawal | [`FUND_TIME_MAX`] of ledger time | [`ChannelNews::NotFunded`]: it is dead, and the two go on |
-//! | parting together | [`CLOSING_TIME_MAX`] | closes alone, if the peer was heard since the start |
-//! | sight of the ledger | half the lock period, but [`BLIND_TIME_MIN`] | promises are kept, and count for nothing until it is seen |
-//! | an effect on the ledger | [`SUBMIT_AGAIN`] | handed in again |
+//! # Beside the state
+//!
+//! A peer that breaks the protocol is told by which rule ([`ErrorCode`]), and users say things to each other ([`Inband`]); no state depends on either.
 //!
 //! # Many
 //!
@@ -121,6 +112,7 @@
 //!   to. A token would have to be written, passed and recovered, for the case in which there is no tie.
 //! - *`funding_locked` is the first `Reestablish`*: it says the same, that the ledger has the channel at round 0.
 //! - *No `ping`*: the dialogue notices when a peer is gone.
+//! - *An error ends nothing*: it is told, and shown to people.
 //!
 //! # Over several channels
 //!
@@ -137,6 +129,7 @@
 //! will feel.
 
 mod backing;
+mod beside;
 mod change;
 mod channels;
 mod consent;
@@ -156,6 +149,10 @@ pub mod routing;
 mod signer;
 pub mod watching;
 
+pub use beside::{
+    DATA_BYTES_MAX, ErrorCode, INBAND_BURST_MAX, INBAND_HEARD_MAX, INBAND_PAUSE, Inband, InbandError, SaidError,
+    TEXT_BYTES_MAX,
+};
 pub use change::{CALL_GAS_MAX, CREATE_GAS_MAX, Change, ChangeError, ContractCall, ContractChange, INPUT_BYTES_MAX};
 pub use channels::{
     AddressedMessage, ChannelHandle, ChannelKey, Channels, ChannelsEffect, InitiateError, OPENINGS_MAX,

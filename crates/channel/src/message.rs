@@ -7,6 +7,7 @@ use byway_records::SignedPromise;
 use byway_records::channel::{ChannelTerms, FundingChange, MutualClose, Position, VirtualTerms, WatchSecret};
 use byway_records::promise::ChannelId;
 
+use crate::beside::{Inband, SaidError};
 use crate::change::Change;
 
 /// Bytes of a whole state, which a peer is given that has lost its own: one message of a dialogue carries no more than 64 KiB.
@@ -53,6 +54,10 @@ pub enum ChannelMessage {
     /// How the sender's user wants to part where both have lost the state; and the sender's signature, once it knows that the receiver's wants the same.
     /// It names the channel by its id: two who have both lost it have no handle in common.
     Split { close: MutualClose, signature: Option<IdentitySignature> },
+    /// The receiver has broken the protocol, as the sender sees it. Nothing follows from it.
+    Error(SaidError),
+    /// Something beside the state.
+    Inband(Inband),
 }
 
 /// Where a side stands.
@@ -128,6 +133,48 @@ pub enum Refusal {
 impl Proposal {
     pub fn round(&self) -> u64 {
         self.position.round
+    }
+}
+
+impl ChannelMessage {
+    /// What it is called, for people who look at what is said.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Open { .. } => "open",
+            Self::AcceptOpening { .. } => "accept_opening",
+            Self::FundingCreated { .. } => "funding_created",
+            Self::FundingSigned { .. } => "funding_signed",
+            Self::Reestablish(_) => "reestablish",
+            Self::Propose(_) => "propose",
+            Self::Accept { .. } => "accept",
+            Self::Fetch { .. } => "fetch",
+            Self::Whole { .. } => "whole",
+            Self::Shutdown => "shutdown",
+            Self::ClosingSigned { .. } => "closing_signed",
+            Self::ProposeFunding(_) => "propose_funding",
+            Self::AcceptFunding { .. } => "accept_funding",
+            Self::RefuseFunding { .. } => "refuse_funding",
+            Self::Promise(_) => "promise",
+            Self::Decline => "decline",
+            Self::OpenVirtual { .. } => "open_virtual",
+            Self::Error(_) => "error",
+            Self::Inband(_) => "inband",
+        }
+    }
+
+    /// The round that it is about, where it is about one.
+    pub fn round(&self) -> Option<u64> {
+        match self {
+            Self::Reestablish(stands) => Some(stands.position.round),
+            Self::Propose(proposal) => Some(proposal.round()),
+            Self::ProposeFunding(change) | Self::AcceptFunding { change, .. } => Some(change.state.position.round),
+            Self::Accept { round, .. }
+            | Self::Fetch { round }
+            | Self::Whole { round, .. }
+            | Self::RefuseFunding { round, .. }
+            | Self::Error(SaidError { round, .. }) => Some(*round),
+            _ => None,
+        }
     }
 }
 
@@ -291,6 +338,8 @@ impl Encode for ChannelMessage {
                 out.value(close);
                 out.option(signature.as_ref());
             }
+            ChannelMessage::Error(error) => put_one(18, error, out),
+            ChannelMessage::Inband(inband) => put_one(19, inband, out),
         }
     }
 }
@@ -316,6 +365,8 @@ impl Decode for ChannelMessage {
             15 => ChannelMessage::RefuseFunding { round: input.u64()?, refusal: input.value()? },
             16 => ChannelMessage::OpenVirtual { terms: input.value()? },
             17 => ChannelMessage::Split { close: input.value()?, signature: input.option()? },
+            18 => ChannelMessage::Error(input.value()?),
+            19 => ChannelMessage::Inband(input.value()?),
             other => return Err(DecodeError::UnknownVariant { kind: "channel message", value: other.into() }),
         })
     }

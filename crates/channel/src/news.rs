@@ -6,6 +6,7 @@ use byway_records::channel::{Cosigned, Movement, Side, VirtualClose};
 use byway_records::{Transaction, Value};
 use byway_vm::Address;
 
+use crate::beside::{Inband, SaidError};
 use crate::change::{Change, ChangeError};
 use crate::channels::ChannelHandle;
 use crate::consent::ContractWish;
@@ -91,6 +92,11 @@ pub enum ChannelNews {
     Recovered {
         round: u64,
     },
+    /// The peer broke the protocol, and is told; or it says that we did. Each is said once on a connection.
+    ErrorSaid(SaidError),
+    ErrorHeard(SaidError),
+    /// What the peer's user or program says.
+    Inband(Inband),
     /// The channel is frozen.
     Alarm(Box<Conflict>),
     /// The ledger executed a call that one side forced, and that made this round.

@@ -91,9 +91,10 @@ impl Hosting for Hosts {
 
     async fn bench(&self, globals: &Globals, command: BenchCommand) -> anyhow::Result<Outcome> {
         match command {
-            BenchCommand::Channel { channels, idle } => {
+            BenchCommand::Channel { channels, idle, millis } => {
                 let (channels, idle) = (usize::try_from(channels)?, usize::try_from(idle)?);
-                print_json(&bench::channel::run(channels, idle, bench_folder(globals)?.path()).await?)?;
+                let each = std::time::Duration::from_millis(millis);
+                print_json(&bench::channel::run(channels, idle, each, bench_folder(globals)?.path()).await?)?;
             }
             BenchCommand::Discovery { offers } => print_json(&bench::discovery::run(offers)?)?,
             BenchCommand::Kernel { nodes, seconds, leaders, idle: true, .. } => {

@@ -413,6 +413,7 @@ impl PeerNode {
             // Nobody here opens a channel.
             MarketNews::Channel { .. }
             | MarketNews::ChannelFault { .. }
+            | MarketNews::ChannelSaid { .. }
             | MarketNews::Watching(_)
             | MarketNews::Watched { .. }
             | MarketNews::WatchAnswered { .. } => {}

@@ -24,7 +24,7 @@ const MINUTE_MS = 60_000;
 /** Calls that take longer: they try several providers, or wait for a peer, a person there, or the ledger. */
 const TIMEOUTS_MS: Partial<Record<Method, number>> = {
   connect: MINUTE_MS, service_open: MINUTE_MS,
-  channel_pay: MINUTE_MS, channel_lane: MINUTE_MS, channel_absorb: MINUTE_MS, channel_cancel: MINUTE_MS, channel_deploy: MINUTE_MS, channel_call: MINUTE_MS,
+  channel_pay: MINUTE_MS, channel_lane: MINUTE_MS, channel_absorb: MINUTE_MS, channel_update: MINUTE_MS, channel_cancel: MINUTE_MS, channel_deploy: MINUTE_MS, channel_call: MINUTE_MS,
   channel_upgrade: MINUTE_MS, channel_remove: MINUTE_MS,
   channel_leave: 5 * MINUTE_MS, contract_call: 5 * MINUTE_MS,
   channel_fund: 5 * MINUTE_MS, channel_force: 5 * MINUTE_MS, channel_close: 6 * MINUTE_MS,

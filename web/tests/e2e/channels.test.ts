@@ -403,6 +403,15 @@ describe("one channel", () => {
     expect(await log.getByRole("listitem").first().textContent()).toContain("0.6 WAY");
     expect(callsOf("channel_show").filter(({ params }) => (params as { channel: string }).channel === channelOf(0).channel)).toHaveLength(1);
     expect(await log.getByRole("listitem").count()).toBe(8);
+    expect(callsOf("channel_log")).toHaveLength(0);
+    const each = stage.page.getByLabel("Each message of the two nodes too");
+    await each.check();
+    await log.getByText("You say propose: 156 bytes.").waitFor();
+    const before = callsOf("channel_log").length;
+    stage.node.publishChannel(channelOf(0));
+    await expect.poll(() => callsOf("channel_log").length).toBe(before + 1);
+    await each.uncheck();
+    await expect.poll(() => log.getByText("You say propose: 156 bytes.").count()).toBe(0);
     channelOf(0).connected = false;
     stage.node.publishChannel(channelOf(0));
     await stage.page.getByText("The peer isn't connected. What needs its signature waits until it is back.").waitFor();

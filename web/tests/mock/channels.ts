@@ -273,6 +273,15 @@ export const channelHandlers: Handlers = {
       : needed > available ? { code: "too_little", message: `with the fee ${amountToWire(needed)} WAY are needed, and the channel with the hub has ${amountToWire(available)} WAY to put in` } : null;
     return { hub, fee: amountToWire(fee), fee_max: "0.01", available: amountToWire(available), days_max: channels.guaranteeDaysMax, amount_max: "5", ...(unfit ? { unfit } : {}) };
   },
+  channel_log: ({ channels }, { channel: name }) => {
+    const { channel, state, log, round } = channels.named(name);
+    const time_ms = log.at(-1)?.time_ms ?? 0;
+    const messages = [
+      { time_ms, ours: true, message: "propose", round, bytes: 156, times: 1 },
+      { time_ms, ours: false, message: "accept", round, bytes: 68, times: 1 },
+    ];
+    return { channel, state, log, messages };
+  },
   channel_open: async (node, { peer, deposit, their_deposit, via, days = 7, assets = [], reserve = via ? "0" : "0.01", lock_seconds = 3_600, remainder }) => {
     if (!peer.startsWith("byway:peer/")) {
       throw new MethodError(1505, "peer_unreachable", `${peer} can't be reached: it sells nothing. Ask for its card (\`byway identity card\` there), or wait until it is back.`);

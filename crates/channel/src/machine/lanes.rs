@@ -244,7 +244,12 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// The change that takes what the peer has promised into the balance; `None` where all of it is there.
     pub fn absorption(&self) -> Option<crate::Change> {
-        let (payer, promise) = (self.record.side.other(), self.promised(self.record.side.other()));
+        self.absorption_of(self.record.side.other())
+    }
+
+    /// The same of what either side has promised: it goes into the other's balance.
+    pub fn absorption_of(&self, payer: Side) -> Option<crate::Change> {
+        let promise = self.promised(payer);
         let is_due = !self.record.base.lanes[payer.index()].due(promise).is_zero();
         is_due.then_some(crate::Change::Absorb { payer, promise })
     }

@@ -65,6 +65,7 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn listen(&mut self, now: Time) {
         self.begin(now);
         self.link = Link::Listening;
+        self.beside.begin();
         self.persist(Batch::new());
         // Where both have lost the state nobody speaks first, unless their users do.
         self.say_split(now);

@@ -8,6 +8,7 @@ use byway_records::channel::{
 use byway_records::promise::ChannelId;
 use byway_vm::{Address, Execution, State};
 
+use crate::beside::Beside;
 use crate::change::{ChangeError, ContractCall, Ground};
 use crate::consent::Consent;
 use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record, beneath};
@@ -16,6 +17,7 @@ use crate::message::{ChannelMessage, LanePromise, Proposal, Reestablish};
 use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
+mod beside;
 mod consent;
 mod copy;
 mod follow;
@@ -115,6 +117,8 @@ pub struct ChannelMachine<S> {
     is_asked_to_part: bool,
     /// Whether our user was told that it would be time to close, and the state may be an old one.
     has_told_unheard: bool,
+    /// What was said beside the state.
+    beside: Beside,
     ledger: LedgerView,
     /// What was handed to the ledger last, and when.
     submitted: Option<(Show, Time)>,
@@ -220,6 +224,7 @@ impl<S: Signer> ChannelMachine<S> {
             splitting: Splitting::default(),
             is_asked_to_part: false,
             has_told_unheard: false,
+            beside: Beside::default(),
             ledger: LedgerView::default(),
             submitted: None,
             effects: Vec::new(),
@@ -369,8 +374,15 @@ impl<S: Signer> ChannelMachine<S> {
 
     // What comes in.
 
+    /// # Errors
+    /// If the peer broke the protocol. Nothing has changed then, and the peer is told.
     pub fn handle_message(&mut self, now: Time, message: ChannelMessage) -> Result<(), PeerFault> {
         self.begin(now);
+        let taken = self.take_message(now, message);
+        taken.inspect_err(|fault| self.say_error((*fault).into()))
+    }
+
+    fn take_message(&mut self, now: Time, message: ChannelMessage) -> Result<(), PeerFault> {
         match message {
             ChannelMessage::Reestablish(theirs) => self.handle_reestablish(now, theirs),
             ChannelMessage::Propose(proposal) => self.handle_proposal(now, proposal),
@@ -393,6 +405,14 @@ impl<S: Signer> ChannelMachine<S> {
                 Ok(())
             }
             ChannelMessage::Split { close, signature } => self.handle_split(now, close, signature),
+            ChannelMessage::Error(error) => {
+                self.handle_error(error);
+                Ok(())
+            }
+            ChannelMessage::Inband(inband) => {
+                self.handle_inband(now, inband);
+                Ok(())
+            }
             opening => self.handle_opening(now, opening),
         }
     }
@@ -401,6 +421,7 @@ impl<S: Signer> ChannelMachine<S> {
     pub fn handle_connected(&mut self, now: Time) {
         self.begin(now);
         (self.link, self.stalled, self.held) = (Link::Greeting, None, None);
+        self.beside.begin();
         match self.record.life {
             Life::Open | Life::Closing => self.greet(),
             Life::Closed => {}

@@ -17,6 +17,7 @@ use byway_vm::State;
 
 use super::updates::Agreed;
 use super::{ChannelMachine, Link, position_digest};
+use crate::beside::ErrorCode;
 use crate::change::Change;
 use crate::consent::ContractWish;
 use crate::journal::{Agreement, Conflict, Health, Life};
@@ -204,6 +205,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.health = Health::Frozen(conflict.clone());
         self.persist(Batch::new());
         self.notify(ChannelNews::Alarm(conflict));
+        self.say_error(ErrorCode::Conflict);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 use byway_channel::guarantee::{GuaranteeMessage, GuaranteeRefusal, GuaranteeTerms};
 use byway_channel::watching::{Bill, Kept, PACKET_BYTES, Packet, Pays, RANDOM_BYTES, WatchMessage, WatchRefusal};
 use byway_channel::{
-    Change, ChannelMessage, ContractCall, ContractChange, LanePromise, Proposal, Reestablish, Refusal,
+    Change, ChannelMessage, ContractCall, ContractChange, ErrorCode, Inband, LanePromise, Proposal, Reestablish,
+    Refusal, SaidError,
 };
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time};
@@ -159,6 +160,9 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
         ("shutdown", ChannelMessage::Shutdown),
         ("closing signed", ChannelMessage::ClosingSigned { expires: TIME, signature: SIGNATURE }),
         ("decline", ChannelMessage::Decline),
+        ("error", ChannelMessage::Error(SaidError { code: ErrorCode::Conflict, round: 300 })),
+        ("text", ChannelMessage::Inband(Inband::Text("what about lunch?".to_owned()))),
+        ("data", ChannelMessage::Inband(Inband::Data { kind: 700, bytes: vec![1, 2, 3] })),
         (
             "promise",
             ChannelMessage::Promise(LanePromise { promise: promise(), services: units(200), ahead: units(30) }),

@@ -6,8 +6,8 @@
 //! signed since, less what the ledger charged it for its own acts; and nothing made it panic or sign twice.
 
 use byway_channel::{
-    CLOCKS_APART_MAX, Change, ChannelMessage, ChannelNews, ContractChange, Health, LanePromise, Life, Proposal,
-    Reestablish, UNHEARD_TIME_MAX, position_digest, round_at,
+    CLOCKS_APART_MAX, Change, ChannelMessage, ChannelNews, ContractChange, ErrorCode, Health, Inband, LanePromise,
+    Life, Proposal, Reestablish, SaidError, UNHEARD_TIME_MAX, position_digest, round_at,
 };
 use byway_primitives::{Amount, AssetId, Decode, Encode, Span};
 use byway_records::call::ChannelsCall;
@@ -275,7 +275,11 @@ impl Hostile {
             4 => ChannelMessage::ClosingSigned { expires, signature: state.signatures[self.peer] },
             5 => ChannelMessage::Whole { round, state: Vec::new() },
             6 => ChannelMessage::Fetch { round },
-            _ => ChannelMessage::Decline,
+            _ => match detail >> 6 {
+                0 | 1 => ChannelMessage::Decline,
+                2 => ChannelMessage::Error(SaidError { code: ErrorCode::Conflict, round }),
+                _ => ChannelMessage::Inband(Inband::Data { kind: u16::from(detail), bytes: vec![detail] }),
+            },
         })
     }
 

@@ -1,8 +1,8 @@
 //! Crashes between any two writes, lost messages, old journals, and a conflict that can't be.
 
 use byway_channel::{
-    CLOCKS_APART_MAX, Change, ChannelMessage, ChannelNews, CloseError, Health, PeerFault, Proposal, ProposeError,
-    round_at,
+    CLOCKS_APART_MAX, Change, ChannelMessage, ChannelNews, CloseError, ErrorCode, Health, PeerFault, Proposal,
+    ProposeError, SaidError, round_at,
 };
 use byway_primitives::Span;
 use byway_records::call::ChannelsCall;
@@ -326,7 +326,9 @@ fn two_states_of_one_round_freeze_the_channel() {
     assert_eq!((conflict.ours.position.round, conflict.theirs.position), (1, position));
     assert!(rig.parties[1].has(|news| *news == ChannelNews::Alarm(conflict.clone())));
     rig.propose(1, transfer(1, 1)).expect_err("nothing is signed any more");
-    rig.write(1);
+    rig.exchange();
+    let error = SaidError { code: ErrorCode::Conflict, round: 1 };
+    assert!(rig.parties[0].has(|news| *news == ChannelNews::ErrorHeard(error)), "the peer is told");
     rig.crash(1);
     assert!(matches!(rig.machine(1).health(), Health::Frozen(_)), "also after a restart");
 }

@@ -60,6 +60,27 @@ pub struct ChannelLane {
     pub capacity: Amount,
 }
 
+/// What is promised by either side becomes part of the balances; and so much is in our lane, where that is said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelUpdate {
+    pub channel: String,
+    /// So much in all is set aside for promises; as it is when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lane: Option<Amount>,
+}
+
+/// Something to say to the peer beside the state: a text, or bytes of some kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelMessageSay {
+    pub channel: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<ContractBytes>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChannelFund {
     pub channel: String,
@@ -193,6 +214,25 @@ impl Request for ChannelPay {
 impl Request for ChannelLane {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
         Ok(Self { channel: params.required("channel")?, capacity: params.required_amount("capacity")? })
+    }
+}
+
+impl Request for ChannelUpdate {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { channel: params.required("channel")?, lane: params.amount("lane")? })
+    }
+}
+
+impl Request for ChannelMessageSay {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        let (channel, text, data) = (params.required("channel")?, params.optional("text")?, params.optional("data")?);
+        let kind: Option<u16> = params.optional("kind")?;
+        let text: Option<String> = text;
+        let data: Option<ContractBytes> = data;
+        if text.is_some() == data.is_some() || data.is_some() != kind.is_some() {
+            return Err(ApiError::invalid_params("text", "say a text, or data with its kind"));
+        }
+        Ok(Self { channel, text, kind, data })
     }
 }
 

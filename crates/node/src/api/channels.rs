@@ -270,6 +270,59 @@ pub struct ChannelLogEntry {
     pub round: Option<u64>,
     /// A stable word, and a sentence.
     pub what: Reason,
+    /// What was said, where that is what happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<ChannelSaid>,
+}
+
+/// What one side's user or program says to the other's, beside the channel's state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelSaid {
+    /// Whether this node said it.
+    pub ours: bool,
+    /// For people, as it was said: also letters that are not printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// For programs: what they agree that it means, and the bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<ContractBytes>,
+}
+
+/// A message of the protocol, without what is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelMessageRecord {
+    pub time_ms: Time,
+    /// Whether this node said it.
+    pub ours: bool,
+    /// Its name, as in docs/formats/channel-messages.md.
+    pub message: String,
+    /// The round that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<u64>,
+    pub bytes: u64,
+    /// How many there were in a row; of promises only.
+    pub times: u64,
+}
+
+/// What happened in a channel and what both said, since the node started; the newest last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelLog {
+    pub channel: String,
+    pub state: ChannelState,
+    pub log: Vec<ChannelLogEntry>,
+    pub messages: Vec<ChannelMessageRecord>,
+}
+
+/// A rule that one side says the other has broken. Nothing follows from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChannelFaultRecord {
+    /// Whether the peer says that it was this side.
+    pub ours: bool,
+    /// Where whoever says so stood.
+    pub round: u64,
+    pub what: Reason,
 }
 
 /// A channel, with all that is known of it.
@@ -285,6 +338,9 @@ pub struct ChannelDetail {
     /// How two who have both lost the state are to part, as each side's user has named it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub splits: Vec<ChannelSplitWish>,
+    /// The last that each side has found in the other, since the node started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<ChannelFaultRecord>,
     /// What happened lately, oldest first; since the node started.
     pub log: Vec<ChannelLogEntry>,
 }

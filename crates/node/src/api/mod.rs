@@ -172,6 +172,8 @@ pub trait NodeApi: KernelApi {
 
     fn channel_list(&self) -> impl Future<Output = Answer<Vec<ChannelRecord>>> + Send;
     fn channel_show(&self, request: ChannelNamed) -> impl Future<Output = Answer<ChannelDetail>> + Send;
+    /// What happened, and what both sides said, lately.
+    fn channel_log(&self, request: ChannelNamed) -> impl Future<Output = Answer<ChannelLog>> + Send;
     /// Proposes one, and answers when the ledger has it.
     fn channel_open(&self, request: ChannelOpen) -> impl Future<Output = Answer<ChannelRecord>> + Send;
     /// Agrees to one that a peer proposes, and answers when the ledger has it.
@@ -182,6 +184,10 @@ pub trait NodeApi: KernelApi {
     fn channel_lane(&self, request: ChannelLane) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
     /// Takes what the peer has promised into the balance.
     fn channel_absorb(&self, request: ChannelNamed) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Absorbs what both have promised, and sets what is in our lane.
+    fn channel_update(&self, request: ChannelUpdate) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
+    /// Says something to the peer beside the state.
+    fn channel_message(&self, request: ChannelMessageSay) -> impl Future<Output = Answer<ChannelLogEntry>> + Send;
     /// Takes back an update that the peer has not signed.
     fn channel_cancel(&self, request: ChannelNamed) -> impl Future<Output = Answer<ChannelUpdated>> + Send;
     /// Puts money in or takes some out while it is open.

@@ -31,8 +31,6 @@ use serde::Serialize;
 use super::{percentile, processor_time, resident_bytes};
 use pairs::Pairs;
 
-/// How long each rate is measured at the least, in processor time.
-const EACH: Duration = Duration::from_secs(2);
 /// Promises of each channel that are received one after another, before more are made.
 const PROMISES: usize = 20;
 /// What is paid at a time.
@@ -79,18 +77,19 @@ impl Percentiles {
     }
 }
 
-/// Runs the benchmark with so many channels, and so many idle ones, with the disks under `directory`.
-pub async fn run(channels: usize, idle_channels: usize, directory: &Path) -> anyhow::Result<Report> {
+/// Runs the benchmark with so many channels, and so many idle ones, with the disks under `directory`. Each rate is measured for `each` of
+/// processor time at the least.
+pub async fn run(channels: usize, idle_channels: usize, each: Duration, directory: &Path) -> anyhow::Result<Report> {
     ensure!(channels > 0 && idle_channels > 0, "nothing to measure: there must be channels");
-    let before = limits::Limits::measure()?;
+    let before = limits::Limits::measure(each)?;
     let mut pairs = Pairs::open(channels, &directory.join("pairs")).await?;
-    let updates_per_s_per_core = updates(&mut pairs).await?;
-    let lane_payments_per_s_per_core = lane_payments(&mut pairs).await?;
+    let updates_per_s_per_core = updates(&mut pairs, each).await?;
+    let lane_payments_per_s_per_core = lane_payments(&mut pairs, each).await?;
     drop(pairs);
-    let limits = before.mean(&limits::Limits::measure()?);
+    let limits = before.mean(&limits::Limits::measure(each)?);
     let latency = latency::measure(&directory.join("latency")).await?;
-    let calls_per_s_per_core = limits::calls()?;
-    let hub = hub::measure(idle_channels, &directory.join("hub")).await?;
+    let calls_per_s_per_core = limits::calls(each)?;
+    let hub = hub::measure(idle_channels, each, &directory.join("hub")).await?;
     // A side signs and verifies once for an update; the limit of updates has both sides' work.
     let hub_limit = 2.0 * limits.updates / hub::UPDATES_PER_PAYMENT;
     let bytes_per_idle_channel = idle::measure(idle_channels, &directory.join("idle")).await?;
@@ -122,10 +121,10 @@ fn processor() -> anyhow::Result<Duration> {
 }
 
 /// Rounds in which every channel makes an update, in turns by either side.
-async fn updates(pairs: &mut Pairs) -> anyhow::Result<f64> {
+async fn updates(pairs: &mut Pairs, each: Duration) -> anyhow::Result<f64> {
     pairs.update(0, |_| Change::Transfer { from: Side::Initiator, amount: UNIT }).await?;
     let (begun, mut count, mut turns) = (processor()?, 0, [(1, Side::Responder), (0, Side::Initiator)].iter().cycle());
-    while processor()? - begun < EACH {
+    while processor()? - begun < each {
         let Some((by, from)) = turns.next().copied() else { break };
         pairs.update(by, |_| Change::Transfer { from, amount: UNIT }).await?;
         count += pairs.len();
@@ -135,11 +134,11 @@ async fn updates(pairs: &mut Pairs) -> anyhow::Result<f64> {
 }
 
 /// Promises of the initiators, received by the responders. What the payers do is not measured.
-async fn lane_payments(pairs: &mut Pairs) -> anyhow::Result<f64> {
+async fn lane_payments(pairs: &mut Pairs, each: Duration) -> anyhow::Result<f64> {
     let capacity = Amount::from_units(pairs::DEPOSIT / 2);
     pairs.update(0, |_| Change::Lane { side: Side::Initiator, capacity }).await?;
     let (mut spent, mut count) = (Duration::ZERO, 0);
-    while spent < EACH {
+    while spent < each {
         let promises = pairs.promise(PROMISES, UNIT).await?;
         let begun = processor()?;
         count += promises.len();

@@ -4,7 +4,7 @@ pub(super) mod abi;
 pub(super) mod contract;
 pub(super) mod text;
 
-use byway_primitives::AssetId;
+use byway_primitives::{Amount, AssetId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -35,6 +35,7 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
             let detail: ChannelDetail = client.call("channel_show", &named(name)).await?;
             show(globals, &detail, |detail| text::detail(detail, log))?;
         }
+        ChannelCommand::Log { name, follow } => log(globals, &client, &named(name), follow).await?,
         ChannelCommand::Open(args) => {
             let message = "Waiting for the peer to agree, and for the ledger to have it…";
             told(globals, &client, message, "channel_open", &open(&client, args).await?, text::opened).await?;
@@ -43,29 +44,17 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
             let message = "Waiting for the ledger to have it…";
             told(globals, &client, message, "channel_accept", &named(name), text::opened).await?;
         }
-        ChannelCommand::Decline(name) => {
-            let answer: serde_json::Value = client.call("channel_decline", &named(name)).await?;
-            show(globals, &answer, |_| "Declined, and forgotten; no money has moved.\n".to_owned())?;
-        }
+        ChannelCommand::Decline(name) => decline(globals, &client, &named(name)).await?,
         ChannelCommand::Invoice { amount, note, expires } => {
             let request = ChannelInvoiceMake { amount, note, expires_seconds: expires };
             told(globals, &client, "Writing it down…", "channel_invoice", &request, hub::invoice).await?;
         }
         ChannelCommand::Pay { channel: invoice, amount: None, fee_max, yes, .. } => {
-            anyhow::ensure!(
-                invoice.starts_with("byway:pay/"),
-                "that is no invoice; to pay in a channel say how much, as in `byway channel pay {invoice} 0.25`"
-            );
-            hub::ask(yes, &invoice, fee_max)?;
-            let request = ChannelInvoicePay { invoice, fee_max };
-            told(globals, &client, "Paying, over whatever hubs there are…", "channel_invoice_pay", &request, hub::paid)
-                .await?;
+            pay_invoice(globals, &client, invoice, fee_max, yes).await?;
         }
         ChannelCommand::Pay { channel, amount: Some(amount), asset, lane, key, .. } => {
             let asset = asset_named(&client, asset).await?;
-            let request = ChannelPay { channel, amount, asset, lane, idempotency_key: fresh(key)? };
-            let text = if lane { text::promised } else { text::updated };
-            told(globals, &client, UPDATING, "channel_pay", &request, text).await?;
+            pay(globals, &client, ChannelPay { channel, amount, asset, lane, idempotency_key: fresh(key)? }).await?;
         }
         ChannelCommand::Lane { name: ChannelName { channel }, amount } => {
             let request = ChannelLane { channel, capacity: amount };
@@ -73,6 +62,14 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
         }
         ChannelCommand::Absorb(name) => {
             told(globals, &client, UPDATING, "channel_absorb", &named(name), text::updated).await?;
+        }
+        ChannelCommand::Update { name: ChannelName { channel }, lane } => {
+            let request = ChannelUpdate { channel, lane };
+            told(globals, &client, UPDATING, "channel_update", &request, text::settled).await?;
+        }
+        ChannelCommand::Message { name: ChannelName { channel }, text, kind, data } => {
+            let request = ChannelMessageSay { channel, text, kind, data };
+            told(globals, &client, "Saying it…", "channel_message", &request, text::said).await?;
         }
         ChannelCommand::Cancel(name) => {
             told(globals, &client, UPDATING, "channel_cancel", &named(name), text::cancelled).await?;
@@ -83,16 +80,8 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
             let restored: ChannelRecord = client.call("channel_restore", &ChannelRestore { channel, peer }).await?;
             show(globals, &restored, text::restored)?;
         }
-        ChannelCommand::Close { name: ChannelName { channel }, split, .. } if !split.is_empty() => {
-            let split = Some(split_of(&client, split).await?);
-            let request = ChannelClose { channel, alone: false, split };
-            let message = "Waiting for the peer to name the same…";
-            told(globals, &client, message, "channel_close", &request, text::split).await?;
-        }
-        ChannelCommand::Close { name: ChannelName { channel }, alone, .. } => {
-            let message = if alone { "Waiting for the ledger…" } else { "Waiting for the peer and the ledger…" };
-            let request = ChannelClose { channel, alone, split: None };
-            told(globals, &client, message, "channel_close", &request, text::closed).await?;
+        ChannelCommand::Close { name: ChannelName { channel }, alone, split } => {
+            close(globals, &client, channel, alone, split).await?;
         }
         ChannelCommand::Force(args) => return contract::force(globals, &client, args).await,
         ChannelCommand::Contract(command) => return contract::contract(globals, &client, command).await,
@@ -100,8 +89,52 @@ pub async fn channel(globals: &Globals, command: ChannelCommand) -> anyhow::Resu
     Ok(Outcome::Done)
 }
 
+async fn decline(globals: &Globals, client: &Client, name: &impl Serialize) -> anyhow::Result<()> {
+    let answer: serde_json::Value = client.call("channel_decline", name).await?;
+    show(globals, &answer, |_| "Declined, and forgotten; no money has moved.\n".to_owned())
+}
+
+async fn pay(globals: &Globals, client: &Client, request: ChannelPay) -> anyhow::Result<()> {
+    let text = if request.lane { text::promised } else { text::updated };
+    told(globals, client, UPDATING, "channel_pay", &request, text).await
+}
+
+/// Together, alone, or by what both name.
+async fn close(
+    globals: &Globals,
+    client: &Client,
+    channel: String,
+    alone: bool,
+    split: Vec<AssetDepositArg>,
+) -> anyhow::Result<()> {
+    if !split.is_empty() {
+        let request = ChannelClose { channel, alone: false, split: Some(split_of(client, split).await?) };
+        let message = "Waiting for the peer to name the same…";
+        return told(globals, client, message, "channel_close", &request, text::split).await;
+    }
+    let message = if alone { "Waiting for the ledger…" } else { "Waiting for the peer and the ledger…" };
+    let request = ChannelClose { channel, alone, split: None };
+    told(globals, client, message, "channel_close", &request, text::closed).await
+}
+
 /// What is said while a peer is to sign.
 const UPDATING: &str = "Waiting for the peer to sign…";
+
+async fn pay_invoice(
+    globals: &Globals,
+    client: &Client,
+    invoice: String,
+    fee_max: Option<Amount>,
+    yes: bool,
+) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        invoice.starts_with("byway:pay/"),
+        "that is no invoice; to pay in a channel say how much, as in `byway channel pay {invoice} 0.25`"
+    );
+    hub::ask(yes, &invoice, fee_max)?;
+    let request = ChannelInvoicePay { invoice, fee_max };
+    told(globals, client, "Paying, over whatever hubs there are…", "channel_invoice_pay", &request, hub::paid).await
+}
 
 /// Calls, saying so where it takes long, and shows the answer.
 async fn told<T: Serialize + DeserializeOwned>(
@@ -203,6 +236,30 @@ async fn follow(globals: &Globals, client: &Client, named: &ChannelNamed) -> any
             return Ok(());
         }
         seen = Some(detail);
+        tokio::time::sleep(LOOK_PAUSE).await;
+    }
+}
+
+/// Prints what happened and what was said; where it is followed, then whatever comes until the channel is closed, as JSON one object a line.
+async fn log(globals: &Globals, client: &Client, named: &ChannelNamed, follow: bool) -> anyhow::Result<()> {
+    if !follow {
+        let log: ChannelLog = client.call("channel_log", named).await?;
+        return show(globals, &log, |log| text::messages(None, log));
+    }
+    let mut seen: Option<ChannelLog> = None;
+    loop {
+        let whole = seen.as_ref().map(|seen| ChannelNamed { channel: seen.channel.clone() });
+        let log: ChannelLog = client.call("channel_log", whole.as_ref().unwrap_or(named)).await?;
+        if seen.as_ref() != Some(&log) {
+            print(&match globals.json {
+                true => format!("{}\n", serde_json::to_string(&log)?),
+                false => text::messages(seen.as_ref(), &log),
+            })?;
+        }
+        if log.state == ChannelState::Closed {
+            return Ok(());
+        }
+        seen = Some(log);
         tokio::time::sleep(LOOK_PAUSE).await;
     }
 }

@@ -242,6 +242,10 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.channel_shown(&request.channel)).await
     }
 
+    async fn channel_log(&self, request: ChannelNamed) -> Answer<ChannelLog> {
+        self.ask(move |actor| actor.channel_log(&request.channel)).await
+    }
+
     async fn channel_open(&self, request: ChannelOpen) -> Answer<ChannelRecord> {
         self.open_channel(request).await
     }
@@ -268,6 +272,14 @@ impl NodeApi for PeerNode {
 
     async fn channel_absorb(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
         self.absorb_promises(request).await
+    }
+
+    async fn channel_update(&self, request: ChannelUpdate) -> Answer<ChannelUpdated> {
+        self.update_channel(request).await
+    }
+
+    async fn channel_message(&self, request: ChannelMessageSay) -> Answer<ChannelLogEntry> {
+        self.ask(move |actor| actor.say_in_channel(request)).await
     }
 
     async fn channel_cancel(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {

@@ -192,6 +192,9 @@ impl Actor {
             MarketNews::WatchAnswered { channel, tower } => self.watchtower_answered(channel, tower),
             MarketNews::Routing(news) => self.routing_news(news),
             MarketNews::Guarantee(news) => self.guarantee_news(*news),
+            MarketNews::ChannelSaid { key, is_ours, message, round, bytes } => {
+                self.note_message(key, is_ours, message, round, bytes);
+            }
             MarketNews::ChannelFault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer breaks the rules of a channel")
             }

@@ -16,7 +16,7 @@
 //! - [`faults`]: bad input and faults at a node's front.
 //! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
 //! - [`chain`]: an exit behind chosen hops, in namespaces (as root).
-//! - [`channels`]: a game in a channel that the ledger finishes.
+//! - [`channels`]: a game in a channel, in which a player is killed at any moment and that the ledger finishes.
 //! - [`ports`]: proxy ports that lead to one country each, beside the main one.
 //! - [`forwarding`]: ports at an exit that lead to a program of the client's.
 //! - [`recovery`]: lost disks of a provider and a client.

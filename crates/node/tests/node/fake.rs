@@ -440,6 +440,10 @@ impl NodeApi for Fake {
         self.channels.show(&request.channel)
     }
 
+    async fn channel_log(&self, request: ChannelNamed) -> Answer<ChannelLog> {
+        self.channels.log(&request.channel)
+    }
+
     async fn channel_open(&self, request: ChannelOpen) -> Answer<ChannelRecord> {
         self.channels.open(request)
     }
@@ -462,6 +466,14 @@ impl NodeApi for Fake {
 
     async fn channel_absorb(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
         self.channels.absorb(&request.channel)
+    }
+
+    async fn channel_update(&self, request: ChannelUpdate) -> Answer<ChannelUpdated> {
+        self.channels.settle(&request)
+    }
+
+    async fn channel_message(&self, request: ChannelMessageSay) -> Answer<ChannelLogEntry> {
+        self.channels.say(request)
     }
 
     async fn channel_cancel(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {

@@ -84,7 +84,7 @@ fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
     let split = ChannelSplit { ours: coins("2"), theirs: coins("3.5"), assets: Vec::new() };
     let wish = ChannelSplitWish { by_us: false, split, until_ms: Time(4_000_000_000_000) };
     let splits = if channel == AWAY { vec![wish] } else { Vec::new() };
-    ChannelDetail { record, remainder, deployed, consents, splits, log }
+    ChannelDetail { record, remainder, deployed, consents, splits, faults: Vec::new(), log }
 }
 
 impl FakeChannels {
@@ -102,6 +102,14 @@ impl FakeChannels {
         let detail = self.with(name, |detail| Ok(detail.clone()))?;
         self.shown.send_modify(|shown| shown.push(name.to_owned()));
         Ok(detail)
+    }
+
+    pub fn log(&self, name: &str) -> Answer<ChannelLog> {
+        let ChannelDetail { record, log, .. } = self.with(name, |detail| Ok(detail.clone()))?;
+        let (time_ms, message) = (Time(1), "propose".to_owned());
+        let said =
+            ChannelMessageRecord { time_ms, ours: true, message, round: Some(record.round), bytes: 156, times: 1 };
+        Ok(ChannelLog { channel: record.channel, state: record.state, log, messages: vec![said] })
     }
 
     /// Waits until somebody was shown what goes by this name.
@@ -130,7 +138,7 @@ impl FakeChannels {
             let done = change(detail)?;
             let ChannelRecord { channel, round, .. } = &detail.record;
             let (what, round) = (Reason::new(what, format!("it is {what}")), Some(*round));
-            detail.log.push(ChannelLogEntry { time_ms: Time(1), channel: channel.clone(), round, what });
+            detail.log.push(ChannelLogEntry { time_ms: Time(1), channel: channel.clone(), round, what, said: None });
             // Nobody need listen.
             let _ = self.events.send(Arc::new(Event::Channel(Box::new(detail.clone()))));
             Ok((done, detail.record.clone()))
@@ -264,6 +272,26 @@ impl FakeChannels {
             detail.record.ours = plus(detail.record.ours, due);
             Ok(None)
         })
+    }
+
+    pub fn settle(&self, request: &ChannelUpdate) -> Answer<ChannelUpdated> {
+        let ChannelUpdate { channel, lane } = request.clone();
+        let absorbed = self.absorb(&channel);
+        match lane {
+            Some(capacity) => self.lane(&ChannelLane { channel, capacity }),
+            None => absorbed,
+        }
+    }
+
+    pub fn say(&self, request: ChannelMessageSay) -> Answer<ChannelLogEntry> {
+        let ChannelMessageSay { channel, text, kind, data } = request;
+        let say = |detail: &mut ChannelDetail| match detail.record.connected {
+            true => Ok(detail.record.round),
+            false => Err(ApiError::peer_unreachable(detail.record.peer, "it is not connected")),
+        };
+        let (round, record) = self.changed(&channel, "said", say)?;
+        let (what, said) = (Reason::new("said", "it is said"), Some(ChannelSaid { ours: true, text, kind, data }));
+        Ok(ChannelLogEntry { time_ms: Time(1), channel: record.channel, round: Some(round), what, said })
     }
 
     pub fn cancel(&self, name: &str) -> Answer<ChannelUpdated> {

@@ -3,6 +3,7 @@
 
 mod chain;
 mod chain_selling;
+mod channel_beside;
 mod channel_cli;
 mod channel_rig;
 mod channels;

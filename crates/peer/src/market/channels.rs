@@ -6,7 +6,8 @@ use byway_channel::guarantee::Guarantees;
 use byway_channel::routing::Router;
 use byway_channel::watching::{WatchedChannels, Watchtower};
 use byway_channel::{
-    AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, ChannelNews, Channels, InitiateError, LeftContract,
+    AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, ChannelMessage, ChannelNews, Channels, InitiateError,
+    LeftContract,
 };
 use byway_crypto::IdentitySecret;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
@@ -38,6 +39,11 @@ pub(super) struct Carried {
     pub guarantee_timer: Timer,
     pub watched: WatchedChannels,
     pub tower: Watchtower,
+}
+
+/// What is told of a message: neither what is in it nor any secret.
+fn said(key: ChannelKey, is_ours: bool, message: &ChannelMessage, bytes: usize) -> MarketNews {
+    MarketNews::ChannelSaid { key, is_ours, message: message.name(), round: message.round(), bytes }
 }
 
 impl Carried {
@@ -161,6 +167,8 @@ impl Market {
         }
         match decode_exact::<AddressedMessage>(&delivery.bytes) {
             Ok(message) => {
+                let key = ChannelKey { peer, handle: message.handle };
+                self.tell(said(key, false, &message.message, delivery.bytes.len()));
                 if let Err(fault) = self.channels.own.handle_message(now, peer, message) {
                     self.tell(MarketNews::ChannelFault { peer, fault });
                 }
@@ -211,7 +219,9 @@ impl Market {
                     Effect::Persist { batch, .. } => step.persist(batch),
                     Effect::Send { message, .. } => {
                         // Where a channel stands is said anew in every dialogue, so nothing of it is kept for the next.
-                        step.send(ProtocolId::CHANNEL, message.to_bytes(), Durability::Volatile);
+                        let bytes = message.to_bytes();
+                        step.notify(said(key, true, &message.message, bytes.len()));
+                        step.send(ProtocolId::CHANNEL, bytes, Durability::Volatile);
                     }
                     Effect::WakeAt(time) => step.wake_at(time),
                     Effect::Notify((key, news)) => {

@@ -134,6 +134,14 @@ pub enum MarketNews {
     Routing(RoutingNews),
     /// A guarantee of a virtual channel: of ours, or of others'.
     Guarantee(Box<GuaranteeNews>),
+    /// Something was said in a channel, by us or by the peer, of so many bytes.
+    ChannelSaid {
+        key: ChannelKey,
+        is_ours: bool,
+        message: &'static str,
+        round: Option<u64>,
+        bytes: usize,
+    },
     /// A peer breaks the rules of a channel.
     ChannelFault {
         peer: IdentityId,

@@ -21,7 +21,7 @@ use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 
 use super::pairs::{DEPOSIT, NETWORK, NOW, RESERVE, opened, secret};
-use super::{EACH, processor};
+use super::processor;
 
 /// Updates of the hub's for a payment.
 pub const UPDATES_PER_PAYMENT: f64 = 6.0;
@@ -74,12 +74,12 @@ struct Rig {
 }
 
 /// Payments over a hub with so many channels, and over one with few, each with its disk in `directory`.
-pub async fn measure(channels: usize, directory: &Path) -> anyhow::Result<Rates> {
+pub async fn measure(channels: usize, each: Duration, directory: &Path) -> anyhow::Result<Rates> {
     let mut many = Rig::open(channels.max(FEW), &directory.join("many")).await?;
-    let payments = many.rate().await?;
+    let payments = many.rate(each).await?;
     drop(many);
     let mut few = Rig::open(FEW, &directory.join("few")).await?;
-    Ok(Rates { payments, payments_with_few: few.rate().await? })
+    Ok(Rates { payments, payments_with_few: few.rate(each).await? })
 }
 
 fn terms() -> HubTerms {
@@ -270,11 +270,11 @@ impl Rig {
         Ok(self.journal.wait(Token(self.newest)).await?)
     }
 
-    async fn rate(&mut self) -> anyhow::Result<f64> {
+    async fn rate(&mut self, each: Duration) -> anyhow::Result<f64> {
         // The contract that keeps locks is put into each channel by its first payment.
         self.pay().await?;
         let (before, begun) = (self.hub.forwarded, self.spent);
-        while self.spent - begun < EACH {
+        while self.spent - begun < each {
             self.pay().await?;
         }
         Ok((self.hub.forwarded - before) as f64 / (self.spent - begun).as_secs_f64())

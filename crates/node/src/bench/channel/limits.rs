@@ -20,8 +20,8 @@ use revm::{Context, ExecuteCommitEvm, MainBuilder, MainContext};
 use super::pairs::{NETWORK, NOW, initiator};
 use super::processor;
 
-/// How long each is measured.
-const EACH: Duration = Duration::from_millis(700);
+/// How long each is measured at the most.
+const EACH_MAX: Duration = Duration::from_millis(700);
 /// Adds one to the slot that the input names.
 const CODE: [u8; 10] = [0x5f, 0x35, 0x80, 0x54, 0x60, 1, 0x01, 0x90, 0x55, 0x00];
 const CALLER: Address = Address([0xa1; 20]);
@@ -38,8 +38,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    pub fn measure() -> anyhow::Result<Self> {
-        Ok(Self { updates: updates()?, lane_payments: lane_payments()?, calls: bare_calls()? })
+    pub fn measure(each: Duration) -> anyhow::Result<Self> {
+        Ok(Self { updates: updates(each)?, lane_payments: lane_payments(each)?, calls: bare_calls(each)? })
     }
 
     pub fn mean(&self, other: &Self) -> Self {
@@ -52,9 +52,9 @@ impl Limits {
 }
 
 /// How often a core does something in a second.
-fn rate(mut once: impl FnMut(u64) -> anyhow::Result<()>) -> anyhow::Result<f64> {
+fn rate(each: Duration, mut once: impl FnMut(u64) -> anyhow::Result<()>) -> anyhow::Result<f64> {
     let (begun, started, mut count) = (processor()?, Instant::now(), 0);
-    while started.elapsed() < EACH || count == 0 {
+    while started.elapsed() < each.min(EACH_MAX) || count == 0 {
         for _ in 0..100 {
             once(count)?;
             count += 1;
@@ -63,7 +63,7 @@ fn rate(mut once: impl FnMut(u64) -> anyhow::Result<()>) -> anyhow::Result<f64> 
     Ok(count as f64 / (processor()? - begun).as_secs_f64())
 }
 
-fn updates() -> anyhow::Result<f64> {
+fn updates(each: Duration) -> anyhow::Result<f64> {
     let secret = initiator();
     let position = Position {
         round: 9,
@@ -76,7 +76,7 @@ fn updates() -> anyhow::Result<f64> {
     let state = ChannelState { network: NETWORK, channel: ChannelId(Hash([4; 32])), total, fundings: 0, position };
     let mut bytes = state.to_bytes();
     let last = bytes.len() - 1;
-    rate(|count| {
+    rate(each, |count| {
         bytes[last] = count as u8;
         for _ in 0..2 {
             let signature = secret.sign(Purpose::ChannelState, NETWORK, &bytes);
@@ -86,14 +86,14 @@ fn updates() -> anyhow::Result<f64> {
     })
 }
 
-fn lane_payments() -> anyhow::Result<f64> {
+fn lane_payments(each: Duration) -> anyhow::Result<f64> {
     let secret = initiator();
     let backing = Backing::Channel(ChannelId(Hash([4; 32])));
     let series = Series { payer: secret.id(), payee: secret.id(), asset: AssetId::WAY, backing };
     let amounts = (1..100).map(Amount::from_units);
     let promises: Vec<_> =
         amounts.map(|amount| Promise { network: NETWORK, series, serial: 1, amount }.sign(&secret)).collect();
-    rate(|count| Ok(promises[count as usize % promises.len()].verify()?))
+    rate(each, |count| Ok(promises[count as usize % promises.len()].verify()?))
 }
 
 fn slot(number: u64) -> Vec<u8> {
@@ -103,11 +103,11 @@ fn slot(number: u64) -> Vec<u8> {
 }
 
 /// Calls on the provable state.
-pub fn calls() -> anyhow::Result<f64> {
+pub fn calls(each: Duration) -> anyhow::Result<f64> {
     let mut state = State::new([(CALLER, Amount::from_units(1_000))]);
     state.put_contract(CONTRACT, CODE.to_vec(), []);
     let environment = Environment { time: NOW, height: 7 };
-    rate(|count| {
+    rate(each, |count| {
         let (target, input) = (Target::Contract(CONTRACT), slot(count));
         let call = Call { caller: CALLER, target, value: Amount::ZERO, input, gas: GAS, evidence: Vec::new() };
         state.execute(NETWORK, environment, &call)?;
@@ -117,14 +117,14 @@ pub fn calls() -> anyhow::Result<f64> {
 }
 
 /// The same without proofs, by a machine that is set up once.
-fn bare_calls() -> anyhow::Result<f64> {
+fn bare_calls(each: Duration) -> anyhow::Result<f64> {
     let mut database = InMemoryDB::default();
     let (caller, contract) = (EvmAddress::from(CALLER.0), EvmAddress::from(CONTRACT.0));
     database.insert_account_info(contract, AccountInfo::from_bytecode(Bytecode::new_legacy(CODE.to_vec().into())));
     let context = Context::mainnet().with_db(database);
     let context = context.modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(SpecId::CANCUN));
     let mut evm = context.build_mainnet();
-    rate(|count| {
+    rate(each, |count| {
         let transaction = TxEnv {
             caller,
             gas_limit: GAS,

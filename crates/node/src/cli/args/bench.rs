@@ -15,6 +15,9 @@ pub enum BenchCommand {
         /// Channels that are not, whose memory is measured
         #[arg(long, default_value_t = 10_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         idle: u32,
+        /// How long each rate is measured, in milliseconds of processor time
+        #[arg(long, default_value_t = 2_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+        millis: u64,
     },
     /// Taking up and searching a market of many offers
     Discovery {

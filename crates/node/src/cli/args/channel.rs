@@ -6,6 +6,7 @@ use byway_primitives::Amount;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::AssetName;
+use crate::api::ContractBytes;
 use crate::api::params::IdempotencyKey;
 
 #[derive(Debug, Subcommand)]
@@ -21,6 +22,15 @@ pub enum ChannelCommand {
     /// Show one channel: whose the money is, contracts, a dispute
     #[command(after_help = "Example:\n  byway channel show 3f2a --follow")]
     Show(ChannelShowArgs),
+    /// Show what happened in a channel and which messages both sides said, lately
+    #[command(after_help = "Example:\n  byway channel log 3f2a --follow")]
+    Log {
+        #[command(flatten)]
+        name: ChannelName,
+        /// Go on showing what comes, until it is closed
+        #[arg(long)]
+        follow: bool,
+    },
     /// Agree to a channel that a peer proposes, and wait until the ledger has it
     #[command(after_help = "Example:\n  byway channel accept 3f2a")]
     Accept(ChannelName),
@@ -72,6 +82,32 @@ pub enum ChannelCommand {
     /// Take what the peer has promised into our balance
     #[command(after_help = "Example:\n  byway channel absorb 3f2a")]
     Absorb(ChannelName),
+    /// Bring the state up to date: absorb what both have promised, and set how much is in our lane
+    #[command(after_help = "Examples:\n  byway channel update 3f2a\n  byway channel update 3f2a --lane 2")]
+    Update {
+        #[command(flatten)]
+        name: ChannelName,
+        /// So much in all for promises to the peer, in WAY [default: as it is]
+        #[arg(long, value_name = "AMOUNT")]
+        lane: Option<Amount>,
+    },
+    /// Say something to the peer, beside the state; a peer that is not connected is not told
+    #[command(
+        after_help = "Examples:\n  byway channel message 3f2a \"the next hundred as well?\"\n  byway channel message 3f2a --kind 7 --data 0x0102"
+    )]
+    Message {
+        #[command(flatten)]
+        name: ChannelName,
+        /// At most 512 bytes
+        #[arg(required_unless_present = "data", conflicts_with = "data")]
+        text: Option<String>,
+        /// For programs: what the bytes are, a number on which both agree
+        #[arg(long, value_name = "N", requires = "data")]
+        kind: Option<u16>,
+        /// For programs: at most 1,024 bytes as hex digits
+        #[arg(long, value_name = "HEX", requires = "kind", value_parser = bytes)]
+        data: Option<ContractBytes>,
+    },
     /// Take back an update that the peer does not sign
     #[command(after_help = "Example:\n  byway channel cancel 3f2a")]
     Cancel(ChannelName),
@@ -217,6 +253,10 @@ takes it back before. From then on `byway contract` shows it and calls it.";
 const LOOK_EXAMPLE: &str = "\
 Example:
   byway channel contract look 3f2a 0x91 'winner()(address)'";
+
+fn bytes(text: &str) -> Result<ContractBytes, String> {
+    text.to_owned().try_into()
+}
 
 /// Which channel.
 #[derive(Debug, Args)]

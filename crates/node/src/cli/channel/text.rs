@@ -70,6 +70,7 @@ pub fn detail(detail: &ChannelDetail, with_log: bool) -> String {
     }
     rows.extend(detail.consents.iter().map(|wish| (if wish.ours { "we want" } else { "peer wants" }, consent(wish))));
     rows.extend(detail.splits.iter().map(|wish| (if wish.by_us { "we name" } else { "peer names" }, named(wish))));
+    rows.extend(detail.faults.iter().map(|fault| (if fault.ours { "peer says" } else { "peer broke" }, broken(fault))));
     let mut text = fields(&rows);
     if !record.purses.is_empty() {
         text += &format!("\n{}", purses(&record.purses));
@@ -130,6 +131,13 @@ pub fn split(record: &ChannelRecord) -> String {
             record.channel
         ),
     }
+}
+
+/// A rule that one side says the other has broken.
+fn broken(fault: &ChannelFaultRecord) -> String {
+    let (round, what) = (fault.round, &fault.what.message);
+    let whose = if fault.ours { "we have broken a rule, from which nothing follows" } else { "a rule, and was told" };
+    format!("{whose}, at round {round}: {what}")
 }
 
 /// What waits for the other side to ask for the same.
@@ -217,6 +225,16 @@ pub fn restored(record: &ChannelRecord) -> String {
 
 pub fn updated(update: &ChannelUpdated) -> String {
     format!("Both have signed round {}: {}.\n", update.round, parts(&update.record))
+}
+
+/// After what was promised is absorbed, and the lane is as it is to be.
+pub fn settled(update: &ChannelUpdated) -> String {
+    let record = &update.record;
+    updated(update) + &format!("Our lane: {}. Their lane: {}.\n", lane(&record.our_lane), lane(&record.their_lane))
+}
+
+pub fn said(entry: &ChannelLogEntry) -> String {
+    format!("Said: {}. The peer is connected; nobody has signed anything.\n", entry.what.message)
 }
 
 pub fn left(record: &ChannelRecord, contract: &str) -> String {
@@ -310,6 +328,27 @@ fn log(entries: &[ChannelLogEntry]) -> String {
     }
 }
 
+/// What happened and what was said that was not seen before, in the order of time.
+pub fn messages(before: Option<&ChannelLog>, log: &ChannelLog) -> String {
+    let is_new = |entry: &&ChannelLogEntry| before.is_none_or(|before| !before.log.contains(entry));
+    let happened = log.log.iter().filter(is_new).map(|entry| (entry.time_ms, log_line(entry)));
+    let is_new = |message: &&ChannelMessageRecord| before.is_none_or(|before| !before.messages.contains(message));
+    let said = log.messages.iter().filter(is_new).map(|message| (message.time_ms, message_line(message)));
+    let mut lines: Vec<_> = said.chain(happened).collect();
+    lines.sort_by_key(|(time, _)| *time);
+    match (lines.is_empty(), before) {
+        (true, None) => "Nothing has happened since the node started.\n".to_owned(),
+        _ => lines.into_iter().map(|(_, line)| line).collect(),
+    }
+}
+
+fn message_line(message: &ChannelMessageRecord) -> String {
+    let who = if message.ours { "→" } else { "←" };
+    let round = message.round.map(|round| format!(", round {round}")).unwrap_or_default();
+    let times = if message.times > 1 { format!(", {} in a row", message.times) } else { String::new() };
+    format!("{}  {who} {}{round}, {} bytes{times}\n", ago(message.time_ms, now()), message.message, message.bytes)
+}
+
 fn log_line(entry: &ChannelLogEntry) -> String {
     let round = entry.round.map(|round| format!(", round {round}")).unwrap_or_default();
     format!("{}{round}: {}\n", ago(entry.time_ms, now()), entry.what.message)
@@ -338,7 +377,7 @@ fn health(record: &ChannelRecord, state: &str) -> String {
         ChannelHealth::Sound => state.to_owned(),
         ChannelHealth::Recovering => format!("{state}, recovering"),
         ChannelHealth::Unreadable => format!("{state}, journal unreadable"),
-        ChannelHealth::Frozen => format!("{state}, frozen"),
+        ChannelHealth::Frozen => format!("{state}, error: two signed states of one round"),
     }
 }
 

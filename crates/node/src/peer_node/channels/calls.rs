@@ -96,6 +96,24 @@ impl PeerNode {
         self.update(request.channel, None, move |_| change).await
     }
 
+    /// Absorbs what either side has promised, then sets what is in our lane: one round for each that there is to do.
+    pub(in super::super) async fn update_channel(&self, request: ChannelUpdate) -> Answer<ChannelUpdated> {
+        let ChannelUpdate { channel, lane } = request;
+        let mut done = None;
+        for step in [Settling::Theirs, Settling::Ours, Settling::Lane] {
+            let name = channel.clone();
+            let due = self.ask(move |actor| actor.due_in_channel(&name, step, lane)).await?;
+            if let Some(change) = due {
+                done = Some(self.update(channel.clone(), None, move |_| change).await?);
+            }
+        }
+        done.ok_or_else(|| {
+            ApiError::channel_not_ready(
+                "nothing is promised that is not absorbed, and our lane is as it is to be; `--lane` sets what is in it",
+            )
+        })
+    }
+
     pub(in super::super) async fn cancel_update(&self, request: ChannelNamed) -> Answer<ChannelUpdated> {
         self.ask(move |actor| {
             let key = actor.channel_named(&request.channel)?;
@@ -317,6 +335,16 @@ impl PeerNode {
     }
 }
 
+/// What a state is brought up to date by, in this order.
+#[derive(Debug, Clone, Copy)]
+enum Settling {
+    /// What the peer has promised comes into our balance, …
+    Theirs,
+    /// … what we have promised into the peer's.
+    Ours,
+    Lane,
+}
+
 pub(super) fn address(contract: &str) -> Answer<Address> {
     match target(contract)? {
         Target::Contract(address) => Ok(address),
@@ -328,6 +356,21 @@ impl Actor {
     fn side_in(&self, key: ChannelKey) -> Answer<Side> {
         let channel = self.market.channels().get(key);
         channel.map(|channel| channel.side()).ok_or_else(|| ApiError::channel_not_ready("it is closed"))
+    }
+
+    /// What is to be done for one step of bringing a channel up to date, if anything.
+    fn due_in_channel(&self, name: &str, step: Settling, lane: Option<Amount>) -> Answer<Option<Change>> {
+        let channel = self.market.channels().get(self.channel_named(name)?);
+        let channel = channel.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        let side = channel.side();
+        Ok(match step {
+            Settling::Theirs => channel.absorption_of(side.other()),
+            Settling::Ours => channel.absorption_of(side),
+            Settling::Lane => {
+                let has = channel.position().lanes[side.index()].capacity;
+                lane.filter(|wanted| *wanted != has).map(|capacity| Change::Lane { side, capacity })
+            }
+        })
     }
 
     /// A contract in a channel, as it is. One that has nothing can't leave.

@@ -82,6 +82,7 @@ impl Actor {
         let found = ChannelKey { handle: before, ..key };
         self.channels.shown.remove(&found);
         self.channels.changed.remove(&found);
+        self.channels.messages.remove(&found);
         let told = self.channels.logs.remove(&found).unwrap_or_default();
         let log = self.channels.logs.entry(key).or_default();
         let later = std::mem::replace(log, told);

@@ -9,11 +9,13 @@
 //! [`copying`] what is in them to a second place, [`splitting`] them without their state,
 //! [`calls`] for those who wait, [`paying`] over several channels, and the [`guaranteed`]
 //! ones that are virtual, for which hubs are asked what they take ([`quoting`]).
+//! What is said [`beside`] the states moves nothing.
 //!
 //! Updates that are asked for wait in a queue, one for each channel: a channel has one open at a time, and after a tie the
 //! other side has the turn. One that was proposed and lost a tie is proposed again; one that was refused is not.
 
 mod arbiter;
+mod beside;
 mod calls;
 mod copying;
 mod finding;
@@ -42,7 +44,7 @@ use tokio::sync::oneshot;
 
 use super::Actor;
 use super::reaching::Whereabouts;
-use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, Event};
+use crate::api::{Answer, ApiError, ChannelDetail, ChannelLogEntry, ChannelMessageRecord, Event};
 use arbiter::{Forcing, Movable};
 pub(super) use copying::{CopyDone, Copying};
 use keys::KeyLog;
@@ -55,6 +57,8 @@ use watching::Answering;
 
 /// Entries of a channel's log.
 const LOG_MAX: usize = 64;
+/// Messages of a channel that are kept for whoever looks.
+const MESSAGES_MAX: usize = 200;
 /// Channels that are over and still shown.
 const CLOSED_MAX: usize = 32;
 
@@ -108,6 +112,8 @@ pub(super) struct ChannelDesk {
     /// When delegates were last appointed, where the ledger does not have them yet.
     appointed: BTreeMap<ChannelId, Time>,
     logs: BTreeMap<ChannelKey, VecDeque<ChannelLogEntry>>,
+    /// The messages that both said lately.
+    messages: BTreeMap<ChannelKey, VecDeque<ChannelMessageRecord>>,
     closed: VecDeque<(ChannelKey, ChannelDetail)>,
     paying: Paying,
     quoting: Quoting,
@@ -169,7 +175,10 @@ impl Actor {
             }
             ChannelNews::Funded { round, .. } => self.was_funded(key, round, Ok(())),
             ChannelNews::NotFunded { round, refusal } => self.was_not_funded(key, round, refusal),
+            ChannelNews::Inband(inband) => self.heard_in_channel(key, &inband),
             ChannelNews::Promised { .. }
+            | ChannelNews::ErrorSaid(_)
+            | ChannelNews::ErrorHeard(_)
             | ChannelNews::Reminded
             | ChannelNews::Asked { .. }
             | ChannelNews::Left { .. }

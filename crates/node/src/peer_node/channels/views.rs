@@ -1,6 +1,6 @@
 //! Channels as they are shown.
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractWish, Health, Life};
+use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractWish, Health, Life, SaidError};
 use byway_crypto::IdentitySecret;
 use byway_primitives::{Amount, Time};
 use byway_records::Channel;
@@ -163,8 +163,8 @@ impl Actor {
         });
         let consents = consents.collect();
         let record = self.channel_record(key, channel);
-        let splits = self.splits_of(channel);
-        Some(ChannelDetail { record, remainder, deployed: deployed.collect(), consents, splits, log })
+        let (splits, faults) = (self.splits_of(channel), self.faults_in(key));
+        Some(ChannelDetail { record, remainder, deployed: deployed.collect(), consents, splits, faults, log })
     }
 
     /// Which side of a channel is ours, also of one that has just been let go of.
@@ -180,12 +180,14 @@ impl Actor {
         let Some(shown) = self.channels.shown.remove(&key) else {
             // One that was over before it was anything.
             self.channels.logs.remove(&key);
+            self.channels.messages.remove(&key);
             return;
         };
         if self.channels.closed.len() >= CLOSED_MAX
             && let Some((oldest, _)) = self.channels.closed.pop_front()
         {
             self.channels.logs.remove(&oldest);
+            self.channels.messages.remove(&oldest);
         }
         let state = ChannelState::Closed;
         let guaranteed = shown.record.guaranteed;
@@ -214,7 +216,7 @@ impl Actor {
         if log.len() >= LOG_MAX {
             log.pop_front();
         }
-        log.push_back(ChannelLogEntry { time_ms, channel, round, what: Reason::new(code, message) });
+        log.push_back(ChannelLogEntry { time_ms, channel, round, what: Reason::new(code, message), said: None });
         self.channels.changed.insert(key);
     }
 }
@@ -306,6 +308,16 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ChannelNews::Alarm(_) => {
             plain("frozen", "there are two signed states of one round; nothing is signed any more")
         }
+        ChannelNews::ErrorSaid(SaidError { code, round }) => {
+            Some((Some(*round), "error", format!("the peer has broken a rule, and is told: {code}")))
+        }
+        ChannelNews::ErrorHeard(SaidError { code, round }) => Some((
+            Some(*round),
+            "error",
+            format!("the peer says that we have broken a rule: {code}; nothing follows from it"),
+        )),
+        // It is told with what was said.
+        ChannelNews::Inband(_) => None,
         ChannelNews::Forced { round } => Some((Some(*round), "forced", "the ledger has executed a call".to_owned())),
         ChannelNews::AskedToPart => plain(
             "asked",

@@ -77,6 +77,8 @@ test("another asset is put in on the page, and paid", async () => {
   await own!.says("asset", "issue", "ABC", "100", "--wait");
   const { card } = await peer!.json<{ card: string }>("identity", "card");
   await page.getByRole("button", { name: "Dismiss" }).click();
+  await page.evaluate(() => (location.hash = "wallet"));
+  await page.getByRole("list", { name: "Other assets" }).getByText("abc coin").waitFor({ timeout: 120_000 });
   await page.evaluate(() => (location.hash = "channels"));
   await list().waitFor();
   await page.getByRole("button", { name: "Open a channel", exact: true }).click();

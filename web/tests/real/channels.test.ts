@@ -77,12 +77,15 @@ test("another asset is put in on the page, and paid", async () => {
   await own!.says("asset", "issue", "ABC", "100", "--wait");
   const { card } = await peer!.json<{ card: string }>("identity", "card");
   await page.getByRole("button", { name: "Dismiss" }).click();
+  await page.evaluate(() => (location.hash = "wallet"));
+  await page.getByRole("list", { name: "Other assets" }).getByText("abc coin").waitFor({ timeout: 120_000 });
   await page.evaluate(() => (location.hash = "channels"));
   await list().waitFor();
   await page.getByRole("button", { name: "Open a channel", exact: true }).click();
   await form("Open a channel").getByLabel("With", { exact: true }).fill(card);
   await form("Open a channel").getByLabel("You put in, WAY").fill("1");
   await page.getByRole("button", { name: "Put in another asset, too" }).click();
+  await form("Open a channel").getByLabel("Which").selectOption({ label: "ABC · 0.00 in the account" });
   await form("Open a channel").getByLabel("You put in, ABC").fill("40");
   await page.getByRole("button", { name: "Move them there" }).click();
   await page.getByText("are missing in your account").waitFor({ state: "detached", timeout: 120_000 });

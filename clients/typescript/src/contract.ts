@@ -408,6 +408,8 @@ export interface ChannelDetail {
   copy_problem?: string | null;
   deployed: ContractRecord[];
   dispute?: ChannelDispute | null;
+  /** the last that each side has found in the other */
+  faults?: ChannelFault[] | null;
   guaranteed?: ChannelGuarantee | null;
   health: "sound" | "recovering" | "unreadable" | "frozen";
   /** the ledger's id of it */
@@ -450,6 +452,15 @@ export interface ChannelDispute {
   until_ms: Time;
 }
 
+/** a rule that one side says the other has broken; nothing follows from it */
+export interface ChannelFault {
+  /** whether the peer says that it was this side */
+  ours: boolean;
+  /** where whoever says so stood */
+  round: number;
+  what: Reason;
+}
+
 /** by which hub a virtual channel is guaranteed */
 export interface ChannelGuarantee {
   hub: Id;
@@ -473,12 +484,36 @@ export interface ChannelLane {
   promised: Amount;
 }
 
+/** what happened in a channel and what both said, since the node started; the newest last */
+export interface ChannelLog {
+  /** its name on both sides */
+  channel: string;
+  log: ChannelLogEntry[];
+  messages: ChannelMessage[];
+  state: "proposed" | "asked" | "accepted" | "opening" | "open" | "closing" | "locked" | "closed";
+}
+
 /** something that happened to a channel */
 export interface ChannelLogEntry {
   channel: string;
   round?: number | null;
+  said?: ChannelSaid | null;
   time_ms: Time;
   what: Reason;
+}
+
+/** a message of the protocol, without what is in it */
+export interface ChannelMessage {
+  bytes: number;
+  /** its name */
+  message: string;
+  /** whether this node said it */
+  ours: boolean;
+  /** that it is about */
+  round?: number | null;
+  time_ms: Time;
+  /** how many there were in a row; of promises only */
+  times: number;
 }
 
 /** what is in a channel of an asset beside WAY; `contract` is called as an ERC-20 token is */
@@ -526,6 +561,17 @@ export interface ChannelRecord {
   /** who watches it and has the newest state */
   watched_by?: Id[] | null;
   watched_until_ms?: Time | null;
+}
+
+/** what one side says to the other beside the state */
+export interface ChannelSaid {
+  data?: ContractBytes | null;
+  /** for programs: what the bytes are */
+  kind?: number | null;
+  /** whether this node said it */
+  ours: boolean;
+  /** for people, as it was said: also letters that are not printed */
+  text?: string | null;
 }
 
 /** what each side gets of all that is in a channel */
@@ -1185,7 +1231,7 @@ export interface ProxyPort {
   listen: Socket;
   max_price?: Amount | null;
   min_bandwidth_bps?: number | null;
-  /** out of what its exits are paid, where that is not the account */
+  /** out of what its exits are paid, where the user has said so */
   pay?: "account" | "channel" | null;
   reason?: Reason | null;
   sort?: "price" | "quality" | "both" | null;
@@ -1442,7 +1488,7 @@ export interface Methods {
   /** Takes an offer off the market. */
   "offer_withdraw": { params: { offer_id: Id; idempotency_key?: Key }; result: Entry };
   /** Connects to one offer, or to the cheapest that passes. */
-  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean; via?: string[]; pay?: "account" | "channel" }; result: Session };
+  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean; via?: string[]; pay?: "auto" | "account" | "channel" }; result: Session };
   /** Ends the session; the proxy refuses until the next `connect`. */
   "disconnect": { params: Record<string, never>; result: Empty };
   /** Sessions that this node uses or serves, or did, newest first. */
@@ -1454,7 +1500,7 @@ export interface Methods {
   /** Proxies beside the main one, each of which leads where it is meant to. */
   "proxy_port_list": { params: Record<string, never>; result: ProxyPort[] };
   /** Opens one, which stays across restarts until it is closed. */
-  "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; pay?: "account" | "channel" }; result: ProxyPort };
+  "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; pay?: "auto" | "account" | "channel" }; result: ProxyPort };
   /** Closes one that a call opened, and ends its session. */
   "proxy_port_close": { params: { listen: Socket }; result: Empty };
   /** Ports at the exit that lead to programs here. */
@@ -1466,7 +1512,7 @@ export interface Methods {
   /** The services that plug in here: those sold, and those opened. */
   "service_list": { params: Record<string, never>; result: ServiceList };
   /** Connects to a service that plugs in, and opens it for programs on this machine. */
-  "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount; pay?: "account" | "channel" }; result: ServiceOpened };
+  "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount; pay?: "auto" | "account" | "channel" }; result: ServiceOpened };
   /** Closes what was opened, and ends its session. */
   "service_close": { params: { listen: Socket }; result: Empty };
   /** What this node sells now. */
@@ -1493,6 +1539,8 @@ export interface Methods {
   "channel_list": { params: Record<string, never>; result: ChannelRecord[] };
   /** One channel, with its contracts and what happened lately. */
   "channel_show": { params: { channel: string }; result: ChannelDetail };
+  /** What happened in a channel and which messages both sides said, lately; of a message its name, round and length, and nothing that is in it. */
+  "channel_log": { params: { channel: string }; result: ChannelLog };
   /** Proposes a channel to a peer; answers when the ledger has it, or how far it is after half a minute. */
   "channel_open": { params: { peer: string; deposit: Amount; their_deposit?: Amount; reserve?: Amount; lock_seconds?: number; remainder?: "ours" | "theirs" | "halves"; assets?: ChannelAssetDeposit[]; via?: string; days?: number; idempotency_key?: Key }; result: ChannelRecord };
   /** Agrees to a channel that a peer proposes; answers as `channel_open` does. */
@@ -1505,6 +1553,10 @@ export interface Methods {
   "channel_lane": { params: { channel: string; capacity: Amount }; result: ChannelUpdated };
   /** Takes what the peer has promised into the balance. */
   "channel_absorb": { params: { channel: string }; result: ChannelUpdated };
+  /** Brings the state up to date: what both have promised is absorbed, and so much is in our lane; one round for each that there is to do. */
+  "channel_update": { params: { channel: string; lane?: Amount }; result: ChannelUpdated };
+  /** Says something to the peer beside the state: a text of at most 512 bytes, or at most 1,024 bytes of a kind. It is not signed, and a peer that is not connected is not told. */
+  "channel_message": { params: { channel: string; text?: string; kind?: number; data?: ContractBytes }; result: ChannelLogEntry };
   /** Takes back an update that the peer has not signed; does not wait for its answer. */
   "channel_cancel": { params: { channel: string }; result: ChannelUpdated };
   /** Puts money into an open channel or takes some out. */

@@ -157,6 +157,7 @@ impl ChannelMessage {
             Self::Promise(_) => "promise",
             Self::Decline => "decline",
             Self::OpenVirtual { .. } => "open_virtual",
+            Self::Split { .. } => "split",
             Self::Error(_) => "error",
             Self::Inband(_) => "inband",
         }

@@ -54,7 +54,7 @@ proptest! {
     }
 }
 
-const FROZEN_MESSAGES: [&str; 31] = [
+const FROZEN_MESSAGES: [&str; 34] = [
     "open: 148 97896ca29100067b",
     "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",

@@ -256,6 +256,9 @@ fn state_of(channel: &OwnChannel, is_locked: bool) -> ChannelState {
 /// What is said of news in a channel's log: the round, a stable word, and a sentence.
 /// `side` is ours.
 pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'static str, String)> {
+    if let Some((round, word, message)) = told_of_round(news, side) {
+        return Some((Some(round), word, message));
+    }
     let plain = |word, message: &str| Some((None, word, message.to_owned()));
     match news {
         ChannelNews::Proposed => plain("proposed", "the peer proposes the channel"),
@@ -268,25 +271,9 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
             plain("found", "the ledger has it and the disk hasn't; the peer is to say what both have signed since")
         }
         ChannelNews::Named { .. } => plain("heard", "the peer says where both stand"),
-        ChannelNews::Updated { round, change } => Some((Some(*round), "updated", describe(change, side))),
-        ChannelNews::Funded { movement: Movement::Leave { .. }, .. } => None,
-        ChannelNews::Funded { round, .. } => {
-            Some((Some(*round), "funded", "the ledger has executed a deposit or a withdrawal".to_owned()))
-        }
-        ChannelNews::NotFunded { round, .. } => Some((
-            Some(*round),
-            "not_funded",
-            "a deposit, a withdrawal or the leaving of a contract will never be executed".to_owned(),
-        )),
         // A session says what it is paid; so many entries would push out all others.
         ChannelNews::Promised { more, for_services } if more == for_services => None,
         ChannelNews::Promised { more, .. } => Some((None, "promised", format!("the peer promises {more} WAY more"))),
-        ChannelNews::Refused { round, refusal } => {
-            Some((Some(*round), "refused", format!("the peer refuses: {refusal}")))
-        }
-        ChannelNews::Abandoned { round, .. } => {
-            Some((Some(*round), "abandoned", "an update of ours has become worthless".to_owned()))
-        }
         ChannelNews::Asked { wish } => Some((
             None,
             "asked",
@@ -295,30 +282,10 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ChannelNews::Left { contract } => {
             Some((None, "left", format!("0x{} is on the ledger now, with what it has", hex::encode(contract.0))))
         }
-        ChannelNews::Stalled { round } => Some((Some(*round), "stalled", "the peer does not answer".to_owned())),
         ChannelNews::Reminded => plain("reminded", "the peer shows a promise of ours that the journal had lost"),
-        ChannelNews::Behind { round } => Some((
-            Some(*round),
-            "behind",
-            "the journal was an old one, or is lost; there is a newer state that both have signed".to_owned(),
-        )),
-        ChannelNews::Recovered { round } => {
-            Some((Some(*round), "recovered", "what was lost is there again".to_owned()))
-        }
         ChannelNews::Alarm(_) => {
             plain("frozen", "there are two signed states of one round; nothing is signed any more")
         }
-        ChannelNews::ErrorSaid(SaidError { code, round }) => {
-            Some((Some(*round), "error", format!("the peer has broken a rule, and is told: {code}")))
-        }
-        ChannelNews::ErrorHeard(SaidError { code, round }) => Some((
-            Some(*round),
-            "error",
-            format!("the peer says that we have broken a rule: {code}; nothing follows from it"),
-        )),
-        // It is told with what was said.
-        ChannelNews::Inband(_) => None,
-        ChannelNews::Forced { round } => Some((Some(*round), "forced", "the ledger has executed a call".to_owned())),
         ChannelNews::AskedToPart => plain(
             "asked",
             "the peer wants to close it while contracts hold something, which that would divide: it is done once this side closes it too",
@@ -334,6 +301,41 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
         ChannelNews::Closing => plain("closing", "it is being closed"),
         ChannelNews::Parted(_) => plain("parted", "both have signed how they part; the hub is to sign too"),
         ChannelNews::Closed => plain("closed", "it is over; what was in it is in the accounts"),
+        // Where there is something to say of it that is said with the round, or with what was said.
+        _ => None,
+    }
+}
+
+/// What is said of news of a round.
+fn told_of_round(news: &ChannelNews, side: Side) -> Option<(u64, &'static str, String)> {
+    let plain = |round: &u64, word, message: &str| Some((*round, word, message.to_owned()));
+    match news {
+        ChannelNews::Updated { round, change } => Some((*round, "updated", describe(change, side))),
+        ChannelNews::Funded { movement: Movement::Leave { .. }, .. } => None,
+        ChannelNews::Funded { round, .. } => {
+            plain(round, "funded", "the ledger has executed a deposit or a withdrawal")
+        }
+        ChannelNews::NotFunded { round, .. } => {
+            plain(round, "not_funded", "a deposit, a withdrawal or the leaving of a contract will never be executed")
+        }
+        ChannelNews::Refused { round, refusal } => Some((*round, "refused", format!("the peer refuses: {refusal}"))),
+        ChannelNews::Abandoned { round, .. } => plain(round, "abandoned", "an update of ours has become worthless"),
+        ChannelNews::Stalled { round } => plain(round, "stalled", "the peer does not answer"),
+        ChannelNews::Behind { round } => plain(
+            round,
+            "behind",
+            "the journal was an old one, or is lost; there is a newer state that both have signed",
+        ),
+        ChannelNews::Recovered { round } => plain(round, "recovered", "what was lost is there again"),
+        ChannelNews::ErrorSaid(SaidError { code, round }) => {
+            Some((*round, "error", format!("the peer has broken a rule, and is told: {code}")))
+        }
+        ChannelNews::ErrorHeard(SaidError { code, round }) => {
+            let message = format!("the peer says that we have broken a rule: {code}; nothing follows from it");
+            Some((*round, "error", message))
+        }
+        ChannelNews::Forced { round } => plain(round, "forced", "the ledger has executed a call"),
+        _ => None,
     }
 }
 

@@ -20,9 +20,9 @@ mod deep;
 const PURSE: &str = include_str!("../../../../../examples/contracts/compiled/Purse.json");
 const SWAP: &str = include_str!("../../../../../examples/contracts/compiled/Swap.json");
 /// What each has of each asset in its account before, in hundredths of a coin.
-const OWNED: u128 = 1_000;
+pub const OWNED: u128 = 1_000;
 
-fn cents(count: u128) -> Amount {
+pub fn cents(count: u128) -> Amount {
     Amount::from_units(count * 10u128.pow(16))
 }
 
@@ -44,8 +44,13 @@ fn input(file: &str, function: &str, arguments: &[Vec<u8>]) -> Vec<u8> {
     [compiled(file, function), arguments.concat()].concat()
 }
 
+/// What a purse is asked for by whoever pays out of it.
+pub fn transferring(to: Address, amount: Amount) -> Vec<u8> {
+    input(PURSE, "transfer(address,uint256)", &[argument(to), number(amount)])
+}
+
 /// Alice issues one asset, Bob another, and both have of both in their accounts.
-fn with_assets() -> (World, [AssetId; 2]) {
+pub fn with_assets() -> (World, [AssetId; 2]) {
     let mut world = World::new();
     let assets = [ALICE, BOB].map(|issuer| {
         let asset = world.terms(issuer).id();
@@ -106,8 +111,7 @@ impl Purses {
     }
 
     fn transfer(&self, person: usize, asset: usize, amount: u128) -> VmCall {
-        let to = argument(self.scene.address(ALICE + BOB - person));
-        let input = input(PURSE, "transfer(address,uint256)", &[to, number(cents(amount))]);
+        let input = transferring(self.scene.address(ALICE + BOB - person), cents(amount));
         self.call(person, purse_of(self.assets[asset]), 0, &input)
     }
 

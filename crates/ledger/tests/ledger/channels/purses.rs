@@ -45,6 +45,11 @@ fn input(file: &str, function: &str, arguments: &[Vec<u8>]) -> Vec<u8> {
     [compiled(file, function), arguments.concat()].concat()
 }
 
+/// What a purse is asked for by whoever pays out of it.
+pub fn transferring(to: Address, amount: Amount) -> Vec<u8> {
+    input(PURSE, "transfer(address,uint256)", &[argument(to), number(amount)])
+}
+
 /// Alice issues one asset, Bob another, and both have of both in their accounts.
 pub fn with_assets() -> (World, [AssetId; 2]) {
     let mut world = World::new();
@@ -113,8 +118,7 @@ impl Purses {
     }
 
     fn transfer(&self, person: usize, asset: usize, amount: u128) -> VmCall {
-        let to = argument(self.scene.address(ALICE + BOB - person));
-        let input = input(PURSE, "transfer(address,uint256)", &[to, number(cents(amount))]);
+        let input = transferring(self.scene.address(ALICE + BOB - person), cents(amount));
         self.call(person, purse_of(self.assets[asset]), 0, &input)
     }
 

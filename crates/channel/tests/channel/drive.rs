@@ -69,7 +69,7 @@ pub struct Drive {
     /// Old disks, by side.
     pub copies: [MemoryStore; 2],
     /// The side that has been started from an old disk: the other never is, for nobody could help them then.
-    restored: Option<usize>,
+    pub restored: Option<usize>,
     signed: [Vec<Noted>; 2],
     /// The newest round that each side durably knows to be co-signed.
     known: [u64; 2],

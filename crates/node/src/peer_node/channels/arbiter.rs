@@ -97,11 +97,7 @@ impl Actor {
     /// What a call about a channel costs at the most where its transaction pays.
     fn price_of(&self, call: &ChannelsCall) -> Amount {
         let prices = &self.config.genesis.parameters.call_prices;
-        let gas = match call {
-            ChannelsCall::ForceProgress(force) => force.gas_taken(),
-            _ => 0,
-        };
-        prices.of_gas(gas).unwrap_or(Amount::MAX)
+        prices.of_gas(call.gas_taken()).unwrap_or(Amount::MAX)
     }
 
     /// Hands in a call about a virtual channel that this node guarantees, whose ledger has nothing that could pay for it.

@@ -336,6 +336,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.record.agreed = agreed;
         self.record.signed = self.record.signed.max(round);
         // Nobody signed what was forced.
+        let is_of_others = held.is_some_and(|held| held.fundings != self.record.held.fundings);
         self.record.seen = self.record.seen.max(agreed);
         match state {
             Some(state) => {
@@ -355,7 +356,9 @@ impl<S: Signer> ChannelMachine<S> {
             }
             None => self.rebuild(&mut batch),
         }
-        let (dead, alive) = self.record.released.drain(..).partition(|released| released.round() <= agreed);
+        // A state is of so many fundings, and counts with no other number.
+        let is_dead = |released: &Proposal| is_of_others || released.round() <= agreed;
+        let (dead, alive) = self.record.released.drain(..).partition(is_dead);
         self.record.released = alive;
         self.keep_beneath(&mut batch, beneath);
         self.prepared = None;
@@ -366,7 +369,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.persist(batch);
         self.notify(ChannelNews::Updated { round, change: change.clone() });
         self.end_fund(fund);
-        self.abandon(agreed, dead);
+        self.abandon(if is_of_others { u64::MAX } else { agreed }, dead);
         // Who has not heard the peer says nothing to it.
         if !is_known && self.record.health == Health::Recovering && self.link.has_greeted() {
             self.send(ChannelMessage::Fetch { round });

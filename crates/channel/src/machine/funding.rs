@@ -55,7 +55,10 @@ impl<S: Signer> ChannelMachine<S> {
         let expires = self.ledger.environment.time + FUND_TIME_MAX;
         let moved = Moved { side, movement, value };
         let held = self.held_after(&moved)?;
-        let (_, position) = self.record.ground.funded(&self.state, &base, round, &moved)?;
+        let (after, position) = self.record.ground.funded(&self.state, &base, round, &moved)?;
+        if self.outgrows(&after) {
+            return Err(ChangeError::TooLarge.into());
+        }
         let state = self.record.state_in(&held, position);
         let change = FundingChange { state, side, movement, value, expires };
         self.consent_to(wish)?;
@@ -96,6 +99,7 @@ impl<S: Signer> ChannelMachine<S> {
         if round > self.round_believed(now) {
             return Err(PeerFault::Round);
         }
+        let has_gas = self.takes_peer_gas(now, 0);
         let judged = match &self.record.fund {
             Some(fund) if fund.change == change => {
                 self.say_funding_again();
@@ -106,6 +110,7 @@ impl<S: Signer> ChannelMachine<S> {
             Some(fund) if fund.is_bound => Err(Refusal::Busy),
             // Its clock is ahead: it asks again.
             _ if round > Self::round_max(now) => Err(Refusal::Busy),
+            _ if !has_gas => Err(Refusal::Busy),
             _ => self.judge_funding(&change),
         };
         match judged {
@@ -140,7 +145,10 @@ impl<S: Signer> ChannelMachine<S> {
         let moved = Moved::of(change);
         let held = self.held_after(&moved).map_err(|_| Refusal::Impossible)?;
         let after = self.record.ground.funded(&self.state, &base, round, &moved);
-        let (_, position) = after.map_err(|_| Refusal::Impossible)?;
+        let (after, position) = after.map_err(|_| Refusal::Impossible)?;
+        if self.outgrows(&after) {
+            return Err(Refusal::TooLarge);
+        }
         if self.record.state_in(&held, position) != state {
             return Err(Refusal::Differs);
         }

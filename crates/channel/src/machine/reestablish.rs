@@ -252,7 +252,10 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
-    pub(super) fn handle_fetch(&mut self, round: u64) {
+    pub(super) fn handle_fetch(&mut self, now: Time, round: u64) {
+        if !self.takes_peer_gas(now, 0) {
+            return;
+        }
         if round != self.record.base.round || self.state.root() != self.record.base.root {
             return;
         }

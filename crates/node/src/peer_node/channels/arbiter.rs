@@ -1,7 +1,7 @@
 //! The ledger's side: what it has of our channels, and what it is handed for them.
 
 use byway_channel::{ChannelKey, CloseError, ContractCall, ProposeError, Refusal};
-use byway_primitives::{Amount, Encode};
+use byway_primitives::{Amount, AssetId, Encode, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::{channel_key, code_key};
 use byway_records::channel::guaranteed::outcome_key;
@@ -32,10 +32,19 @@ pub(super) struct Movable {
     pub asker: oneshot::Sender<Answer<()>>,
     /// How often it has given way to something of the peer's.
     pub gave_way: u8,
+    pub again_at: Time,
 }
 
-/// How often what gave way is asked for again.
-const ASKED_AGAIN_MAX: u8 = 16;
+/// How often what gave way, or came when the peer was busy, is asked for again …
+pub(super) const ASKED_AGAIN_MAX: u8 = 16;
+/// … and after what pause: a peer that executes no more now does after a second.
+pub(super) const ASKED_AGAIN_AFTER: Span = Span::millis(250);
+
+impl Movable {
+    pub fn new(what: Moved, once: Option<Once>, asker: oneshot::Sender<Answer<()>>) -> Self {
+        Self { what, once, asker, gave_way: 0, again_at: Time::ZERO }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moved {
@@ -264,6 +273,9 @@ impl Actor {
         let error = match self.move_money(key, what) {
             Some(Ok(round)) => return drop(self.channels.funding.insert((key, round), movable)),
             Some(Err(ProposeError::Busy | ProposeError::Turn | ProposeError::Clock)) => {
+        if now < movable.again_at && !movable.asker.is_closed() {
+            return drop(self.channels.to_fund.insert(key, movable));
+        }
                 self.free(once.as_ref());
                 self.channels.to_fund.insert(key, movable);
                 return;
@@ -300,7 +312,8 @@ impl Actor {
             && let Some(movable) = self.channels.funding.remove(&(key, round))
         {
             self.free(movable.once.as_ref());
-            let again = Movable { gave_way: movable.gave_way + 1, ..movable };
+            let again_at = self.clock.now() + ASKED_AGAIN_AFTER;
+            let again = Movable { gave_way: movable.gave_way + 1, again_at, ..movable };
             return drop(self.channels.to_fund.insert(key, again));
         }
         let why = refusal.map_or_else(|| "the ledger did not take it in time".to_owned(), |why| why.to_string());

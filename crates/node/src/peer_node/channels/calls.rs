@@ -193,7 +193,7 @@ impl PeerNode {
                 let key = actor.channel_named(&channel)?;
                 let value = actor.value_of(asset.unwrap_or(AssetId::WAY), amount)?;
                 let once = Some(Once::fund(&idempotency_key, key, movement, value));
-                actor.fund_channel(key, Movable { what: Moved::Own { movement, value }, once, asker, gave_way: 0 })?;
+                actor.fund_channel(key, Movable::new(Moved::Own { movement, value }, once, asker))?;
                 Ok(key)
             })
             .await?;
@@ -217,7 +217,7 @@ impl PeerNode {
         let (asker, left) = oneshot::channel();
         self.ask(move |actor| {
             let seen = Some(actor.has_contract(key, contract)?);
-            actor.fund_channel(key, Movable { what: Moved::Leaving { contract, seen }, once: None, asker, gave_way: 0 })
+            actor.fund_channel(key, Movable::new(Moved::Leaving { contract, seen }, None, asker))
         })
         .await?;
         self.moved(key, left).await

@@ -674,6 +674,8 @@ export interface ContractPurse {
   has: Amount;
   symbol?: string | null;
   takes_ours: Amount;
+  /** the address of its purse */
+  purse: string;
   takes_theirs: Amount;
 }
 

@@ -231,7 +231,9 @@ pub struct ChannelConsent {
 /// What a contract has of an asset, and may take of what the two have of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractPurseRecord {
-    pub asset: AssetId,
+    /// None where there is nothing of it in the channel now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symbol: Option<Symbol>,
     pub has: Amount,
@@ -240,6 +242,8 @@ pub struct ContractPurseRecord {
     pub takes_theirs: Amount,
 }
 
+    /// The address of its purse.
+    pub purse: String,
 /// What each side gets of all that is in a channel, where both have lost its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChannelSplit {

@@ -158,9 +158,16 @@ fn consent(consent: &ChannelConsent) -> String {
 
 /// What a contract has of an asset, and may take.
 fn stake(purse: &ContractPurseRecord) -> String {
-    let ContractPurseRecord { asset, symbol, has, takes_ours, takes_theirs } = purse;
-    let name = symbol.as_ref().map_or_else(|| short(asset), ToString::to_string);
-    format!("; it has {has} {name}, and may take {takes_ours} of ours and {takes_theirs} of the peer's")
+    let ContractPurseRecord { asset, symbol, purse, has, takes_ours, takes_theirs } = purse;
+    let unnamed = || asset.as_ref().map_or_else(|| format!("of what {purse} holds"), short);
+    let name = symbol.as_ref().map_or_else(unnamed, ToString::to_string);
+    let [ours, theirs] = [takes_ours, takes_theirs].map(|takes| match *takes {
+        Amount::MAX => "all".to_owned(),
+        takes => takes.to_string(),
+    });
+    format!(
+        "; it has {has} {name}, and may take {ours} of ours and {theirs} of the peer's, also of what comes in later"
+    )
 }
 
 /// What has changed since `before`.

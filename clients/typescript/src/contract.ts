@@ -381,8 +381,10 @@ export interface ChannelAssetDeposit {
 
 /** what one side wants to be done to a contract, and the other has not asked for */
 export interface ChannelConsent {
+  asset?: AssetId | null;
   /** keccak256 of the code that it is to have */
   code?: string | null;
+  /** of an asset that is to come in, its purse */
   contract: string;
   /** whether it is this side's */
   ours: boolean;
@@ -391,7 +393,7 @@ export interface ChannelConsent {
   to_peer?: Amount | null;
   to_us?: Amount | null;
   until_ms: Time;
-  wish: "upgrade" | "remove" | "leave";
+  wish: "upgrade" | "remove" | "leave" | "admit";
 }
 
 /** a channel, with all that is known of it */
@@ -670,12 +672,12 @@ export interface ContractOutput {
 
 /** what a contract has of an asset, and may take of what the two have of it */
 export interface ContractPurse {
-  asset: AssetId;
+  asset?: AssetId | null;
   has: Amount;
-  symbol?: string | null;
-  takes_ours: Amount;
   /** the address of its purse */
   purse: string;
+  symbol?: string | null;
+  takes_ours: Amount;
   takes_theirs: Amount;
 }
 
@@ -1187,7 +1189,7 @@ export interface ProxyPort {
   listen: Socket;
   max_price?: Amount | null;
   min_bandwidth_bps?: number | null;
-  /** out of what its exits are paid, where that is not the account */
+  /** out of what its exits are paid, where the user has said so */
   pay?: "account" | "channel" | null;
   reason?: Reason | null;
   sort?: "price" | "quality" | "both" | null;
@@ -1444,7 +1446,7 @@ export interface Methods {
   /** Takes an offer off the market. */
   "offer_withdraw": { params: { offer_id: Id; idempotency_key?: Key }; result: Entry };
   /** Connects to one offer, or to the cheapest that passes. */
-  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean; via?: string[]; pay?: "account" | "channel" }; result: Session };
+  "connect": { params: { offer_id?: Id; service?: string; country?: Country; asn?: number; unit?: "mb" | "second" | "cell" | "byte_hour" | "call" | "fixed"; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; forwards?: boolean; via?: string[]; pay?: "auto" | "account" | "channel" }; result: Session };
   /** Ends the session; the proxy refuses until the next `connect`. */
   "disconnect": { params: Record<string, never>; result: Empty };
   /** Sessions that this node uses or serves, or did, newest first. */
@@ -1456,7 +1458,7 @@ export interface Methods {
   /** Proxies beside the main one, each of which leads where it is meant to. */
   "proxy_port_list": { params: Record<string, never>; result: ProxyPort[] };
   /** Opens one, which stays across restarts until it is closed. */
-  "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; pay?: "account" | "channel" }; result: ProxyPort };
+  "proxy_port_open": { params: { listen?: Socket; country?: Country; asn?: number; max_price?: Amount; min_bandwidth_bps?: number; sort?: "price" | "quality" | "both"; pay?: "auto" | "account" | "channel" }; result: ProxyPort };
   /** Closes one that a call opened, and ends its session. */
   "proxy_port_close": { params: { listen: Socket }; result: Empty };
   /** Ports at the exit that lead to programs here. */
@@ -1468,7 +1470,7 @@ export interface Methods {
   /** The services that plug in here: those sold, and those opened. */
   "service_list": { params: Record<string, never>; result: ServiceList };
   /** Connects to a service that plugs in, and opens it for programs on this machine. */
-  "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount; pay?: "account" | "channel" }; result: ServiceOpened };
+  "service_open": { params: { service: string; listen?: Socket; data?: Data; country?: Country; max_price?: Amount; pay?: "auto" | "account" | "channel" }; result: ServiceOpened };
   /** Closes what was opened, and ends its session. */
   "service_close": { params: { listen: Socket }; result: Empty };
   /** What this node sells now. */
@@ -1509,7 +1511,7 @@ export interface Methods {
   "channel_absorb": { params: { channel: string }; result: ChannelUpdated };
   /** Takes back an update that the peer has not signed; does not wait for its answer. */
   "channel_cancel": { params: { channel: string }; result: ChannelUpdated };
-  /** Puts money into an open channel or takes some out. */
+  /** Puts money into an open channel or takes some out; a deposit of 0 of another asset lets the peer bring it in. */
   "channel_fund": { params: { channel: string; movement: "deposit" | "withdraw"; amount: Amount; asset?: AssetId; idempotency_key?: Key }; result: ChannelRecord };
   /** Looks for the peer of a channel whose journal is lost, or gives up a journal that can't be read. */
   "channel_restore": { params: { channel: string; peer?: string }; result: ChannelRecord };

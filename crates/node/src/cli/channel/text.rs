@@ -146,11 +146,17 @@ fn consent(consent: &ChannelConsent) -> String {
             _ => format!("to remove {contract}, divided as agreed at the beginning"),
         },
         ContractWishKind::Leave => format!("to let {contract} leave for the ledger"),
+        ContractWishKind::Admit => {
+            format!("to put in the asset {}", consent.asset.map_or_else(|| contract.clone(), |asset| asset.to_string()))
+        }
     };
-    let whose = if consent.ours {
-        "the peer asks for the same; `byway channel cancel` takes it back"
-    } else {
-        "we ask for the same"
+    let whose = match (consent.ours, consent.wish) {
+        (true, ContractWishKind::Admit) => "the peer puts some in; `byway channel cancel` takes it back",
+        (true, _) => "the peer asks for the same; `byway channel cancel` takes it back",
+        (false, ContractWishKind::Admit) => {
+            "we let it in, with a deposit of 0 of it, and the peer asks again; what is in such a channel is paid out only to who has its state"
+        }
+        (false, _) => "we ask for the same",
     };
     let stakes: String = consent.purses.iter().map(stake).collect();
     format!("{what}{stakes}; done if {whose} ({} left)", duration(consent.until_ms.since(now()).0 / 1000))

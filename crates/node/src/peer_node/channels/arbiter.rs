@@ -30,7 +30,7 @@ pub(super) struct Movable {
     /// The key under which it was asked for, if it was.
     pub once: Option<Once>,
     pub asker: oneshot::Sender<Answer<()>>,
-    /// How often it has given way to something of the peer's.
+    /// How often it has given way to something of the peer's, and when it is asked for again.
     pub gave_way: u8,
     pub again_at: Time,
 }
@@ -249,6 +249,15 @@ impl Actor {
         Ok(())
     }
 
+    /// Lets an asset in of which there is nothing in a channel: the peer may put some in.
+    pub(super) fn admit_asset(&mut self, key: ChannelKey, asset: AssetId) -> Answer<()> {
+        let now = self.clock.now();
+        let admitted = self.market.with_channel(now, key, &self.market_journal, |channel| channel.admit(now, asset));
+        let admitted = admitted.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        self.channels.changed.insert(key);
+        admitted.map_err(|error| not_proposed(key, error))
+    }
+
     /// Whether our account holds so much.
     fn check_deposit(&self, value: Value) -> Answer<()> {
         let Value { asset, amount } = value;
@@ -262,7 +271,11 @@ impl Actor {
 
     /// Asks for what waits to be put in or taken out, as soon as nothing else is open in the channel.
     pub(super) fn advance_funding(&mut self, key: ChannelKey) {
+        let now = self.clock.now();
         let Some(movable) = self.channels.to_fund.remove(&key) else { return };
+        if now < movable.again_at && !movable.asker.is_closed() {
+            return drop(self.channels.to_fund.insert(key, movable));
+        }
         let Movable { what, ref once, ref asker, .. } = movable;
         if asker.is_closed() {
             return;
@@ -273,9 +286,6 @@ impl Actor {
         let error = match self.move_money(key, what) {
             Some(Ok(round)) => return drop(self.channels.funding.insert((key, round), movable)),
             Some(Err(ProposeError::Busy | ProposeError::Turn | ProposeError::Clock)) => {
-        if now < movable.again_at && !movable.asker.is_closed() {
-            return drop(self.channels.to_fund.insert(key, movable));
-        }
                 self.free(once.as_ref());
                 self.channels.to_fund.insert(key, movable);
                 return;
@@ -316,7 +326,16 @@ impl Actor {
             let again = Movable { gave_way: movable.gave_way + 1, again_at, ..movable };
             return drop(self.channels.to_fund.insert(key, again));
         }
-        let why = refusal.map_or_else(|| "the ledger did not take it in time".to_owned(), |why| why.to_string());
+        let is_new = |movable: &Movable| matches!(movable.what, Moved::Own { .. }) && refusal == Some(Refusal::Asked);
+        let why = match refusal {
+            _ if self.channels.funding.get(&(key, round)).is_some_and(is_new) => {
+                "the channel has none of this asset: the peer's user is asked whether it may come in; ask again once they have let it in \
+                 (`byway channel deposit CHANNEL 0 --asset ASSET` there)"
+                    .to_owned()
+            }
+            Some(why) => why.to_string(),
+            None => "the ledger did not take it in time".to_owned(),
+        };
         self.was_funded(key, round, Err(ApiError::update_refused(why)));
     }
 

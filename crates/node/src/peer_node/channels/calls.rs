@@ -180,9 +180,19 @@ impl PeerNode {
         self.ask(move |actor| actor.record_of(key)).await
     }
 
-    /// Puts money in or takes some out, and waits until the ledger has done it.
+    /// Puts money in or takes some out, and waits until the ledger has done it. To put nothing in of an asset is to let it in.
     pub(in super::super) async fn fund_channel(&self, request: ChannelFund) -> Answer<ChannelRecord> {
         let ChannelFund { channel, movement, amount, asset, idempotency_key } = request;
+        if let (true, Some(asset)) = (amount.is_zero(), asset) {
+            return self
+                .ask(move |actor| {
+                    let key = actor.channel_named(&channel)?;
+                    actor.value_of(asset, amount)?;
+                    actor.admit_asset(key, asset)?;
+                    actor.record_of(key)
+                })
+                .await;
+        }
         let movement = match movement {
             ChannelMovement::Deposit => Movement::Deposit,
             ChannelMovement::Withdraw => Movement::Withdraw,

@@ -35,7 +35,7 @@ mod watch;
 
 pub use funding::FUND_TIME_MAX;
 use peer_gas::PeerGas;
-pub use peer_gas::{PEER_GAS_MAX, PEER_GAS_PER_SECOND};
+pub use peer_gas::{ENTRY_GAS, PEER_GAS_MAX, PEER_GAS_PER_SECOND, PROPOSAL_GAS, STATE_SIZE_MAX};
 pub use rounds::{CLOCKS_APART_MAX, ROUNDS_PER_MILLI, round_at};
 pub use split::Split;
 use split::Splitting;
@@ -109,7 +109,7 @@ pub struct ChannelMachine<S> {
     accepting: Vec<(Address, ChannelId)>,
     /// What became of virtual channels that the peer's proposal says something of.
     outcomes: Vec<ChannelOutcome>,
-    /// What is still executed of the peer's calls.
+    /// What is still executed of the peer's doing.
     peer_gas: PeerGas,
     /// What the two users name who part without the state.
     splitting: Splitting,
@@ -388,7 +388,7 @@ impl<S: Signer> ChannelMachine<S> {
             ChannelMessage::Propose(proposal) => self.handle_proposal(now, proposal),
             ChannelMessage::Accept { round, signature } => self.handle_accept(now, round, signature),
             ChannelMessage::Fetch { round } => {
-                self.handle_fetch(round);
+                self.handle_fetch(now, round);
                 Ok(())
             }
             ChannelMessage::ProposeFunding(change) => self.handle_funding_proposal(now, change),

@@ -115,12 +115,16 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
-    /// The peer shows a newer state. It counts if both signed it, whatever our journal says.
+    /// The peer shows a newer state. It counts if both signed it, whatever our journal says, and nothing has gone in or out since.
     fn catch_up(&mut self, theirs: &Reestablish) -> Result<(), PeerFault> {
         let position = theirs.position;
         let Some(signatures) = theirs.signatures else { return Err(PeerFault::Unproven) };
         if !self.is_cosigned(theirs, signatures) {
             return Err(PeerFault::Signature);
+        }
+        // Something has gone in or out since that was signed, so it counts no more, whatever its round.
+        if self.ledger.entry.as_ref().is_some_and(|entry| theirs.fundings < entry.fundings) {
+            return Err(PeerFault::Unproven);
         }
         let was_forced = self.record.base.round > self.record.agreed;
         let released = self.record.released.iter().find(|released| released.position == position);
@@ -250,7 +254,10 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
-    pub(super) fn handle_fetch(&mut self, round: u64) {
+    pub(super) fn handle_fetch(&mut self, now: Time, round: u64) {
+        if !self.takes_peer_gas(now, 0) {
+            return;
+        }
         if round != self.record.base.round || self.state.root() != self.record.base.root {
             return;
         }

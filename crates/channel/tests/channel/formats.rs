@@ -54,7 +54,7 @@ proptest! {
     }
 }
 
-const FROZEN_MESSAGES: [&str; 34] = [
+const FROZEN_MESSAGES: [&str; 35] = [
     "open: 148 97896ca29100067b",
     "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",
@@ -75,6 +75,7 @@ const FROZEN_MESSAGES: [&str; 34] = [
     "propose funding of an asset: 163 8560fe5c6855583b",
     "accept funding: 196 7774c02527044fc8",
     "refuse funding: 4 65b76140d3e12aaa",
+    "refuse funding, too large: 4 34bc533411c315a1",
     "refuse: 156 392e79448cc141d6",
     "open virtual: 186 e87482b97fff0e12",
     "split: 77 7dcc55f6b6f18e81",

@@ -201,7 +201,7 @@ impl PeerNode {
     /// Puts money in or takes some out, and waits until the ledger has done it. To put nothing in of an asset is to let it in.
     pub(in super::super) async fn fund_channel(&self, request: ChannelFund) -> Answer<ChannelRecord> {
         let ChannelFund { channel, movement, amount, asset, idempotency_key } = request;
-        if let (true, Some(asset)) = (amount.is_zero(), asset) {
+        if let (ChannelMovement::Deposit, true, Some(asset)) = (movement, amount.is_zero(), asset) {
             return self
                 .ask(move |actor| {
                     let key = actor.channel_named(&channel)?;

@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn a_channel_with_another_asset_is_agreed_to_by_the_user_alone() {
         let way = ChannelTerms {
-            parties: [IdentityId(Hash::default()), IdentityId(Hash([1; 32]))],
+            parties: [IdentityId([0; 20]), IdentityId([1; 20])],
             deposits: [Amount::from_coins(1); 2],
             reserve: reserve_default(),
             lock: Wait { millis: LOCK_DEFAULT, commits: LOCK_COMMITS },

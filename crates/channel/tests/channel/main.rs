@@ -3,6 +3,7 @@
 
 mod beside;
 mod busy;
+mod clocks;
 mod contracts;
 mod copies;
 mod crowd;

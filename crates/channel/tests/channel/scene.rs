@@ -438,6 +438,9 @@ impl Rig {
 
     /// Time passes on the ledger and everywhere, and both see the ledger and their timers.
     pub fn tick(&mut self, span: Span) {
+        for time in times_until(self.now, self.world.time.max(self.now) + span) {
+            [0, 1].into_iter().for_each(|side| self.machine(side).handle_time(time));
+        }
         self.world.time = self.world.time.max(self.now) + span;
         self.world.commit(&[]);
         self.now = self.world.time;
@@ -565,6 +568,11 @@ impl Rig {
             assert!(has <= due && has + charged_max >= due, "side {side} has {has} of {due}");
         }
     }
+}
+
+/// The times that whoever is there all the time is told meanwhile.
+pub fn times_until(now: Time, end: Time) -> impl Iterator<Item = Time> {
+    (now.0..end.0).step_by(30_000).map(Time)
 }
 
 pub fn terms() -> ChannelTerms {

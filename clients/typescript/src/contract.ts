@@ -381,8 +381,10 @@ export interface ChannelAssetDeposit {
 
 /** what one side wants to be done to a contract, and the other has not asked for */
 export interface ChannelConsent {
+  asset?: AssetId | null;
   /** keccak256 of the code that it is to have */
   code?: string | null;
+  /** of an asset that is to come in, its purse */
   contract: string;
   /** whether it is this side's */
   ours: boolean;
@@ -391,7 +393,7 @@ export interface ChannelConsent {
   to_peer?: Amount | null;
   to_us?: Amount | null;
   until_ms: Time;
-  wish: "upgrade" | "remove" | "leave";
+  wish: "upgrade" | "remove" | "leave" | "admit";
 }
 
 /** a channel, with all that is known of it */
@@ -716,8 +718,10 @@ export interface ContractOutput {
 
 /** what a contract has of an asset, and may take of what the two have of it */
 export interface ContractPurse {
-  asset: AssetId;
+  asset?: AssetId | null;
   has: Amount;
+  /** the address of its purse */
+  purse: string;
   symbol?: string | null;
   takes_ours: Amount;
   takes_theirs: Amount;
@@ -1559,7 +1563,7 @@ export interface Methods {
   "channel_message": { params: { channel: string; text?: string; kind?: number; data?: ContractBytes }; result: ChannelLogEntry };
   /** Takes back an update that the peer has not signed; does not wait for its answer. */
   "channel_cancel": { params: { channel: string }; result: ChannelUpdated };
-  /** Puts money into an open channel or takes some out. */
+  /** Puts money into an open channel or takes some out; a deposit of 0 of another asset lets the peer bring it in. */
   "channel_fund": { params: { channel: string; movement: "deposit" | "withdraw"; amount: Amount; asset?: AssetId; idempotency_key?: Key }; result: ChannelRecord };
   /** Looks for the peer of a channel whose journal is lost, or gives up a journal that can't be read. */
   "channel_restore": { params: { channel: string; peer?: string }; result: ChannelRecord };

@@ -104,6 +104,8 @@ pub enum ChangeError {
     NotInPurse,
     #[error("there is not so much in the channel, or would be too much, or more than four assets beside WAY")]
     Held,
+    #[error("contracts would have stored more than a channel's may; have them store less")]
+    TooLarge,
     #[error("rounds are used up")]
     Rounds,
 }

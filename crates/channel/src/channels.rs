@@ -16,8 +16,9 @@ use byway_vm::Address;
 use crate::beside::{ErrorCode, SaidError};
 use crate::journal::{ChannelJournalError, Life, handles, put_handle, remove_handle};
 use crate::ledger_view::LedgerView;
+use crate::lost::Kept;
 use crate::machine::ChannelMachine;
-use crate::message::{ChannelMessage, Reestablish};
+use crate::message::ChannelMessage;
 use crate::news::{ChannelEffect, ChannelNews, PeerFault};
 use crate::signer::Signer;
 
@@ -72,7 +73,7 @@ pub struct Channels<S> {
     /// Those whose journals can't be read.
     pub(crate) unreadable: BTreeMap<ChannelId, ChannelJournalError>,
     /// Where peers say that they stand in channels that are not known here.
-    pub(crate) greetings: BTreeMap<(IdentityId, ChannelId), (ChannelKey, Reestablish)>,
+    pub(crate) greetings: BTreeMap<(IdentityId, ChannelId), Kept>,
     /// Those that the ledger does not have yet, and which side of them is ours.
     openings: BTreeMap<ChannelKey, Side>,
     /// When each is next woken, and the same in order of time.

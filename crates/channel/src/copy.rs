@@ -5,8 +5,8 @@
 //! a copy has the contents of every state that the channel can come to end in: that one, and those that the peer can still complete.
 //!
 //! **A copy is never believed.** Contents count only under the root that the ledger has, or that both have signed; which of these is newest is decided
-//! without the copy's age. An old one shows an old state at the worst, as an old journal would ([`ROUNDS_FORGOTTEN`](crate::ROUNDS_FORGOTTEN)): nothing is
-//! signed by it, and the peer is waited for.
+//! without the copy's age. An old one shows an old state at the worst, as an old journal would: no round is
+//! signed by it that may have been signed before ([`round_at`](crate::round_at)), and the peer is waited for.
 //!
 //! *Not in it*: promises out of lanes; nothing of a channel that never had contracts or other assets, whose state follows from the balances.
 
@@ -23,6 +23,8 @@ use crate::journal::RELEASED_MAX;
 /// withdrawal, and as many that an older copy had.
 pub const COPY_STATES_MAX: usize = 2 * (RELEASED_MAX + 3);
 const VERSION: u8 = 1;
+/// How many states there are, which are fewer than 128.
+const COUNT_BYTES: usize = 1;
 const MARK: Context = Context("byway 1 channel copy mark");
 
 /// What a party keeps of a channel in a second place.
@@ -56,6 +58,9 @@ impl CopyMark {
 }
 
 impl ChannelCopy {
+    /// The kind of a [`DecodeError::UnknownVariant`] where another version wrote it.
+    pub const VERSION_KIND: &str = "channel copy version";
+
     /// Adds contents, unless they are there.
     pub(crate) fn add(&mut self, state: &State) {
         let root = state.root();
@@ -63,15 +68,42 @@ impl ChannelCopy {
             self.states.push(state.clone());
         }
     }
+
+    /// Its bytes where these may be `bytes_max` at the most, and how many states were left out for that, the newest never. None where that does not fit: an
+    /// older copy, which has the contents of what it names, is worth more.
+    pub fn to_bytes_within(&self, bytes_max: usize) -> Option<(Vec<u8>, usize)> {
+        let mut head = Writer::new();
+        self.encode_head(&mut head);
+        // Each by itself: a contract can make many of them large.
+        let (mut length, mut kept) = (head.into_bytes().len() + COUNT_BYTES, Vec::new());
+        for (index, state) in self.states.iter().enumerate() {
+            let bytes = state.to_bytes();
+            if length + bytes.len() <= bytes_max {
+                length += bytes.len();
+                kept.push(bytes);
+            } else if index == 0 {
+                return None;
+            }
+        }
+        let (mut out, left_out) = (Writer::new(), self.states.len() - kept.len());
+        self.encode_head(&mut out);
+        out.varint(kept.len() as u64);
+        kept.iter().for_each(|bytes| out.raw(bytes));
+        Some((out.into_bytes(), left_out))
+    }
+
+    fn encode_head(&self, out: &mut Writer) {
+        out.byte(VERSION);
+        out.value(&self.network);
+        out.value(&self.channel.0);
+        out.option(self.agreed.as_ref());
+    }
 }
 
 /// Whoever writes it bounds its bytes.
 impl Encode for ChannelCopy {
     fn encode(&self, out: &mut Writer) {
-        out.byte(VERSION);
-        out.value(&self.network);
-        out.value(&self.channel.0);
-        out.option(self.agreed.as_ref());
+        self.encode_head(out);
         out.list(&self.states);
     }
 }
@@ -80,7 +112,7 @@ impl Decode for ChannelCopy {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         match input.byte()? {
             VERSION => {}
-            other => return Err(DecodeError::UnknownVariant { kind: "channel copy version", value: other.into() }),
+            other => return Err(DecodeError::UnknownVariant { kind: Self::VERSION_KIND, value: other.into() }),
         }
         Ok(Self {
             network: input.value()?,

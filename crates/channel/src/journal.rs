@@ -28,7 +28,7 @@ pub const RELEASED_MAX: usize = 8;
 /// Bytes of changes that are kept at the least before the state is written anew.
 const LOG_BYTES_MIN: usize = 4 * 1024;
 
-const VERSION: u8 = 8;
+const VERSION: u8 = 9;
 
 /// How far a channel has come. What is before [`Life::HalfSigned`] is not on disk: nothing is at stake yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

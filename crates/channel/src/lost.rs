@@ -3,9 +3,11 @@
 //! The handle by which a peer names a channel is lost with the journal. Until the peer has said it, the channel has one that follows from its id
 //! and our identity's secret.
 
+use std::collections::BTreeMap;
+
 use byway_primitives::{Effect, IdentityId, Time};
 use byway_records::Channel;
-use byway_records::channel::{Cosigned, VirtualTerms};
+use byway_records::channel::{ChannelState, Cosigned, VirtualTerms};
 use byway_records::promise::ChannelId;
 
 use crate::channels::{ChannelHandle, ChannelKey, Channels};
@@ -18,6 +20,15 @@ use crate::signer::Signer;
 const GREETINGS_MAX: usize = 1024;
 /// The same of one peer.
 const GREETINGS_PER_PEER_MAX: usize = 16;
+
+/// Where a peer stands in a channel that this side does not know, or not yet.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    key: ChannelKey,
+    greeting: Reestablish,
+    /// Whether it has a state that this node has signed.
+    is_shown: bool,
+}
 
 impl<S: Signer + Clone> Channels<S> {
     /// What a channel goes by here until its peer has said its handle. Nobody else can give another channel the same.
@@ -53,15 +64,17 @@ impl<S: Signer + Clone> Channels<S> {
         self.machines.insert(key, machine);
         self.collect(key);
         self.notify(key, ChannelNews::Found);
-        if let Some((known, greeting)) = self.greetings.remove(&(key.peer, id)) {
+        if let Some(Kept { key: known, greeting, .. }) = self.greetings.remove(&(key.peer, id)) {
             // A peer that breaks the protocol does so again on the next connection.
             let _ = self.hear_of_found(now, known, greeting);
         }
     }
 
-    /// Peers that have said where they stand in channels that are not known here.
-    pub(crate) fn greeters(&self) -> impl Iterator<Item = IdentityId> {
-        self.greetings.keys().map(|(peer, _)| *peer)
+    /// Peers that have said where they stand in channels that are not known here, and are no strangers: they have shown what this node has
+    /// signed with them, or there is another channel with them.
+    pub(crate) fn knowing_peers(&self) -> impl Iterator<Item = IdentityId> {
+        let known = self.greetings.iter().filter(|((peer, _), kept)| kept.is_shown || self.has_with(*peer));
+        known.map(|((peer, _), _)| *peer)
     }
 
     /// Whether a channel was found on the ledger, and its peer has not been heard since.
@@ -99,11 +112,40 @@ impl<S: Signer + Clone> Channels<S> {
     /// The ledger may show the channel later than its peer comes.
     fn keep_greeting(&mut self, key: ChannelKey, greeting: Reestablish) {
         let place = (key.peer, greeting.channel);
-        let of_peer = self.greetings.keys().filter(|(peer, _)| *peer == key.peer).count();
-        let has_room = of_peer < GREETINGS_PER_PEER_MAX && self.greetings.len() < GREETINGS_MAX;
-        if !self.named.contains_key(&greeting.channel) && (has_room || self.greetings.contains_key(&place)) {
-            self.greetings.insert(place, (key, greeting));
+        if self.named.contains_key(&greeting.channel) {
+            return;
         }
+        let is_shown = self.is_shown(key.peer, &greeting);
+        if self.greetings.contains_key(&place) || self.makes_room_for(key.peer, is_shown) {
+            self.greetings.insert(place, Kept { key, greeting, is_shown });
+        }
+    }
+
+    /// Whether a greeting has a state that this node and the peer have signed: nobody else can have made that.
+    fn is_shown(&self, peer: IdentityId, greeting: &Reestablish) -> bool {
+        let Reestablish { channel, position, total, fundings, signatures, .. } = *greeting;
+        let body = ChannelState { network: self.network, channel, total, fundings, position };
+        let ours = self.signer.id();
+        let is_by =
+            |parties| signatures.is_some_and(|signatures| Cosigned { body, parties, signatures }.verify().is_ok());
+        is_by([ours, peer]) || is_by([peer, ours])
+    }
+
+    /// Strangers can't fill up what is kept for those who know something, nor can one of them for the others: where it is full, one that shows
+    /// nothing gives way to one that shows something, and else one of the peer that has most.
+    fn makes_room_for(&mut self, peer: IdentityId, is_shown: bool) -> bool {
+        let of_peer = self.greetings.keys().filter(|(of, _)| *of == peer).count();
+        if of_peer >= GREETINGS_PER_PEER_MAX || self.greetings.len() < GREETINGS_MAX {
+            return of_peer < GREETINGS_PER_PEER_MAX;
+        }
+        let mut of_peers: BTreeMap<IdentityId, usize> = BTreeMap::new();
+        let kept = self.greetings.iter().filter(|(_, kept)| !kept.is_shown);
+        kept.for_each(|((of, _), _)| *of_peers.entry(*of).or_default() += 1);
+        let most = of_peers.into_iter().max_by_key(|(_, count)| *count);
+        let Some((most, _)) = most.filter(|(_, count)| is_shown || *count > of_peer + 1) else { return false };
+        let last =
+            self.greetings.iter().rfind(|((of, _), kept)| *of == most && !kept.is_shown).map(|(place, _)| *place);
+        last.is_some_and(|place| self.greetings.remove(&place).is_some())
     }
 
     pub(crate) fn drop_greetings(&mut self, peer: IdentityId) {

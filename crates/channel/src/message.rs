@@ -123,11 +123,13 @@ pub enum Refusal {
     #[error("it was withdrawn by who proposed it")]
     Withdrawn,
     #[error(
-        "an update, a deposit or a withdrawal is still open on the other side, or it executes no more calls now; try again in a moment"
+        "an update, a deposit or a withdrawal is still open on the other side, or it executes no more now; try again in a moment"
     )]
     Busy,
     #[error("both have to want it: the other side's user is asked, and it is done once they ask for the same")]
     Asked,
+    #[error("contracts would have stored more than a channel's may; have them store less")]
+    TooLarge,
 }
 
 impl Proposal {
@@ -196,7 +198,7 @@ macro_rules! refusals {
         }
     };
 }
-refusals! { 0 Unwanted, 1 Differs, 2 Impossible, 3 Round, 4 Base, 5 Withdrawn, 6 Busy, 7 Asked }
+refusals! { 0 Unwanted, 1 Differs, 2 Impossible, 3 Round, 4 Base, 5 Withdrawn, 6 Busy, 7 Asked, 8 TooLarge }
 
 fn put_signatures(signatures: Option<&[IdentitySignature; 2]>, out: &mut Writer) {
     out.flag(signatures.is_some());

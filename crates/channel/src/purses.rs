@@ -38,9 +38,12 @@ pub struct Purse {
 /// What a contract has of an asset in a channel, and what it may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContractPurse {
-    pub asset: AssetId,
+    /// `None` where there is nothing of it in the channel now. The purse is there still, and so is what was approved.
+    pub asset: Option<AssetId>,
+    /// The purse's address.
+    pub purse: Address,
     pub has: Amount,
-    /// How much of what each party has in the purse that party lets it take: the most there can be for more than that.
+    /// How much each party lets it take of what that party has in the purse, or will have: the most there can be for more than that.
     pub may_take: [Amount; 2],
 }
 
@@ -105,14 +108,15 @@ impl Ground {
 }
 
 impl<S: Signer> ChannelMachine<S> {
-    /// What a contract has in purses, and may take there: its code decides over that, too. Of assets of which it has nothing and may take none there is
-    /// no row.
+    /// What a contract has in purses, and may take there: its code decides over that, too. Also of assets that the channel has none of now, since some may come in later. Of purses in
+    /// which it has nothing and may take none there is no row.
     pub fn contract_purses(&self, contract: Address) -> Vec<ContractPurse> {
-        let (state, parties) = (self.state(), self.ground().addresses());
-        let rows = self.held().assets.iter().map(|row| ContractPurse {
-            asset: row.asset,
-            has: state.in_purse(row.asset, contract).unwrap_or_default(),
-            may_take: parties.map(|party| state.approved_in_purse(row.asset, party, contract)),
+        let (state, parties, assets) = (self.state(), self.ground().addresses(), &self.held().assets);
+        let rows = state.purses().map(|purse| ContractPurse {
+            asset: assets.iter().map(|row| row.asset).find(|asset| purse_of(*asset) == purse),
+            purse,
+            has: state.in_purse_at(purse, contract).unwrap_or_default(),
+            may_take: parties.map(|party| state.approved_at(purse, party, contract)),
         });
         rows.filter(|row| !row.has.is_zero() || row.may_take.iter().any(|amount| !amount.is_zero())).collect()
     }

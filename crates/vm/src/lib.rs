@@ -50,7 +50,7 @@ pub use alone::{Alone, AloneAfter, AloneCall, WholeAlone};
 pub use call::{Call, Environment, Outcome, Target, chain_id};
 pub use execute::{ExecuteError, Execution, Missing};
 pub use purse::{purse_code, purse_of};
-pub use state::State;
+pub use state::{CODE_BYTES_PER_ENTRY, State};
 pub use witness::{Forced, PURSES_BYTES_MAX, WITNESS_BYTES_MAX, Witness, WitnessError};
 
 #[cfg(test)]

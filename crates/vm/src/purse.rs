@@ -115,14 +115,17 @@ impl State {
 
     /// What an owner has in an asset's purse; `None` where there is no purse.
     pub fn in_purse(&self, asset: AssetId, owner: Address) -> Option<Amount> {
-        let purse = purse_of(asset);
+        self.in_purse_at(purse_of(asset), owner)
+    }
+
+    /// The same of the purse at an address.
+    pub fn in_purse_at(&self, purse: Address, owner: Address) -> Option<Amount> {
         let code = self.account(purse)?.contract?.code;
         amount(&self.stored(purse, &slot_of(owner))).filter(|_| code == code_hash())
     }
 
-    /// How much an asset's purse lets `spender` take of an owner's: nothing where there is no purse, and the most there can be for more than that.
-    pub fn approved_in_purse(&self, asset: AssetId, owner: Address, spender: Address) -> Amount {
-        let purse = purse_of(asset);
+    /// How much the purse at an address lets `spender` take of an owner's: nothing where there is no purse, and the most there can be for more than that.
+    pub fn approved_at(&self, purse: Address, owner: Address, spender: Address) -> Amount {
         let approved = || self.stored(purse, &slot_of_allowance(owner, spender));
         if self.is_purse(purse) { amount(&approved()).unwrap_or(Amount::MAX) } else { Amount::ZERO }
     }
@@ -132,13 +135,16 @@ impl State {
         self.account(contract).is_some_and(is_purse)
     }
 
+    /// All contracts that run what purses run, also those in which there is nothing now.
+    pub fn purses(&self) -> impl Iterator<Item = Address> {
+        self.contracts().filter(|(_, contract)| contract.code == code_hash()).map(|(purse, _)| purse)
+    }
+
     /// Whether a contract has anything in a purse, or may take there what one of these has.
     pub fn is_in_purses(&self, contract: Address, owners: [Address; 2]) -> bool {
         let approved = owners.map(|owner| slot_of_allowance(owner, contract));
-        let mut purses = self.contracts().filter(|(_, contract)| contract.code == code_hash());
-        purses.any(|(purse, _)| {
-            approved.iter().chain([&slot_of(contract)]).any(|slot| self.stored(purse, slot) != [0; 32])
-        })
+        self.purses()
+            .any(|purse| approved.iter().chain([&slot_of(contract)]).any(|slot| self.stored(purse, slot) != [0; 32]))
     }
 
     /// Puts so much into what an owner has in an asset's purse, for what comes into the channel: no call does that. A channel that has had nothing of

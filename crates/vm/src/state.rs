@@ -12,6 +12,9 @@ use crate::call::{Call, Environment, Outcome};
 use crate::execute::{ExecuteError, Execution, Missing, Shown, Source, Word, execute, least_gas};
 use crate::witness::Witness;
 
+/// Bytes of code that count as one entry: about what a slot and its value have.
+pub const CODE_BYTES_PER_ENTRY: usize = 64;
+
 /// Accounts, storages, and the code that they name. A copy shares storages and code with what it is of; a call copies the storages
 /// that it writes, if they are shared.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +38,13 @@ impl State {
 
     pub fn root(&self) -> Hash {
         self.tree.root()
+    }
+
+    /// How much there is to copy and to keep: entries, those of the storages too, and one for each [`CODE_BYTES_PER_ENTRY`] of code.
+    pub fn size(&self) -> u64 {
+        let slots: usize = self.storages.values().map(|storage| storage.len()).sum();
+        let code: usize = self.codes.values().map(|code| code.len().div_ceil(CODE_BYTES_PER_ENTRY)).sum();
+        (self.tree.len() + slots + code) as u64
     }
 
     pub fn account(&self, address: Address) -> Option<Account> {

@@ -128,6 +128,13 @@ export function consentWords(consent: ChannelConsent, channel: string, nowMs: nu
     case "leave":
       return { what: `${who} to let ${name} leave the channel for the ledger, with what it has.`, command: type, left,
         agree: agree("Let it leave, too", { method: "channel_leave", params: named }) };
+    case "admit": {
+      const asset = consent.asset ?? contract;
+      const what = consent.ours
+        ? `You let in the asset ${shortId(asset)}, of which the channel has none: the peer may put some in.`
+        : `The peer wants to put in the asset ${shortId(asset)}, of which the channel has none. With it, what is in the channel is paid out only to who has its state.`;
+      return { what, command: `byway channel deposit ${channel.slice(0, 8)} 0 --asset ${asset}`, left, agree: null };
+    }
     case "remove": {
       if (to_us === undefined || to_us === null || to_peer === undefined || to_peer === null) {
         return { what: `${who} to remove ${name}; what it has is divided as agreed at the beginning.`, command: type, left,

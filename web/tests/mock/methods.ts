@@ -137,12 +137,13 @@ export const handlers: Handlers = {
     return account;
   },
   proxy_port_list: ({ world }) => world.ports,
-  proxy_port_open: ({ world }, { listen = "127.0.0.1:41080", ...wish }) => {
+  proxy_port_open: ({ world }, { listen = "127.0.0.1:41080", pay, ...wish }) => {
     if (world.ports.some((known) => known.listen === listen)) {
       throw new MethodError(1125, "cannot_listen", `Something else listens at ${listen}. Choose another port.`);
     }
     const connection = { state: "idle" as const, since_ms: Date.now(), rate_down_bps: 0, rate_up_bps: 0 };
-    const port = { listen, configured: false, connection, ...wish };
+    const said = pay && pay !== "auto" ? { pay } : {};
+    const port = { listen, configured: false, connection, ...wish, ...said };
     world.ports = [...world.ports, port];
     return port;
   },

@@ -150,6 +150,8 @@ pub struct Guarantees {
     pub(super) told: BTreeMap<IdentityId, GuaranteeTerms>,
     /// When something was last said, asked for or handed in.
     pub(super) said: BTreeMap<(ChannelId, Said), Time>,
+    /// When peers were last told what channels of theirs there are.
+    pub(super) recalled: BTreeMap<IdentityId, Time>,
     pub(super) wishes: BTreeMap<ChannelId, Vec<Wish>>,
     pub(super) last_acts: BTreeMap<ChannelId, LastAct>,
     pub(super) out: Outbox<GuaranteeMessage, GuaranteeNews>,
@@ -170,8 +172,6 @@ pub(super) enum Said {
     Settle,
     Certificate,
     Recall,
-    /// To that one of the two.
-    Named(usize),
     /// Not said, but known since.
     Resolve,
 }
@@ -196,6 +196,7 @@ impl Guarantees {
             commits: 0,
             told: BTreeMap::new(),
             said: BTreeMap::new(),
+            recalled: BTreeMap::new(),
             wishes: BTreeMap::new(),
             last_acts: BTreeMap::new(),
             out: Outbox::new(),
@@ -297,7 +298,7 @@ impl Guarantees {
             GuaranteeMessage::Close { close } => self.handle_close_of_others(now, channels, peer, &close),
             GuaranteeMessage::Certified { certificate } => self.handle_certified(now, channels, peer, certificate),
             GuaranteeMessage::Over { channel } => self.handle_over(peer, channel),
-            GuaranteeMessage::Recall => self.handle_recall(now, peer),
+            GuaranteeMessage::Recall => self.handle_recall(now, channels, peer),
             GuaranteeMessage::Named { terms } => self.handle_named(now, channels, peer, &terms),
         }
         self.finish(now, channels);

@@ -2,12 +2,15 @@
 //!
 //! Such a side finds its channels with hubs [on the ledger](crate::lost), and is given by each hub what is in them. There it sees that the contract of
 //! guarantees has more than it knows of; of which channels it can't see, since their ids are nowhere in the state. So it asks the hub, which has the
-//! terms with both signatures on disk, and whoever says where it stands in a channel that is not known here, who has them as well. What they say counts
+//! terms with both signatures on disk, and whoever says where it stands in a channel that is not known here, who has them as well, if that shows a state that both of us signed
+//! or has another channel with this node: a stranger would else learn that something was lost here. What they say counts
 //! where all of this is so: both have signed it, one of them is this node, and the guarantee is there.
 //!
 //! What is guaranteed and not here is then taken up as both agreed to open it. From there it is as with any lost channel: this side is silent until the
 //! peer has said where it stands, takes that over with our own signature under it, and signs no round that it may have signed before. If the peer is
 //! silent too, the hub ends the channel at its time, and what comes out is what the ledger decides: what both put in, unless somebody shows more.
+//!
+//! *Nothing was signed in it yet.* Then its other party has nothing to show, and is asked only if there is another channel with it; the hub is always.
 //!
 //! *Somebody leaves one out.* It pays out nothing by that: it takes our signature, or the ledger's word. As long as the other one tells, it is found all
 //! the same. Where both are silent, or one is and the other hides it, the guarantee stays where it is; this node goes on asking, and says to its user
@@ -21,7 +24,7 @@ use byway_records::promise::ChannelId;
 use byway_vm::Address;
 
 use super::contract::{self, Stage};
-use super::guarantees::{GuaranteeNews, Guarantees, RECALL_AGAIN, Said};
+use super::guarantees::{GuaranteeNews, Guarantees, RECALL_AGAIN, SAY_AGAIN, Said};
 use super::message::GuaranteeMessage;
 use super::record::{HeldStage, Own};
 use super::sight::{Found, Sought, find_in};
@@ -43,7 +46,7 @@ impl Guarantees {
             return;
         }
         let hub = Some(machine.peer()).filter(|_| machine.is_connected());
-        let asked: BTreeSet<_> = channels.greeters().chain(hub).collect();
+        let asked: BTreeSet<_> = channels.knowing_peers().chain(hub).collect();
         asked.into_iter().for_each(|peer| self.out.send(peer, GuaranteeMessage::Recall));
         // What a hub is offered it does not write down before it guarantees it.
         if self.terms.is_none() {
@@ -68,22 +71,22 @@ impl Guarantees {
         })
     }
 
-    /// A party of channels that this node guarantees, or has with it, is told which these are, each as often as anything is said again.
-    pub(super) fn handle_recall(&mut self, now: Time, peer: IdentityId) {
+    /// A party of channels that this node guarantees, or has with it, is told which these are, as often as anything is said again. Whoever has no channel
+    /// here is in none of these.
+    pub(super) fn handle_recall<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, peer: IdentityId) {
+        let is_early = self.recalled.get(&peer).is_some_and(|at| now.since(*at) < SAY_AGAIN);
+        if is_early || !channels.has_with(peer) {
+            return;
+        }
+        self.recalled.retain(|_, at| now.since(*at) < SAY_AGAIN);
+        self.recalled.insert(peer, now);
         let held = self.held.values().filter(|held| held.stage != HeldStage::Over);
-        let held = held.map(|held| (held.terms, held.certificate));
-        let own = self.own.values().map(|own| (own.terms, None));
-        let its = held.chain(own).filter_map(|(terms, certificate)| {
-            Some((terms.parties.iter().position(|party| *party == peer)?, terms, certificate))
-        });
-        let its: Vec<_> = its.collect();
-        for (index, terms, certificate) in its {
-            if !self.is_time_to(now, terms.body.id(), Said::Named(index)) {
-                continue;
-            }
-            self.out.send(peer, GuaranteeMessage::Named { terms });
+        let held = held.map(|held| (&held.terms, &held.certificate));
+        let all = held.chain(self.own.values().map(|own| (&own.terms, &None)));
+        for (terms, certificate) in all.filter(|(terms, _)| terms.parties.contains(&peer)) {
+            self.out.send(peer, GuaranteeMessage::Named { terms: *terms });
             if let Some(certificate) = certificate {
-                self.out.send(peer, GuaranteeMessage::Certified { certificate });
+                self.out.send(peer, GuaranteeMessage::Certified { certificate: *certificate });
             }
         }
     }

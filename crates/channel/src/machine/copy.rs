@@ -1,5 +1,7 @@
 //! What is kept of this channel in a second place, and what is taken from there ([`ChannelCopy`]).
 
+use std::cmp::Ordering;
+
 use byway_primitives::codec::Writer;
 use byway_primitives::{Batch, Time};
 use byway_records::channel::{ChannelState, Cosigned, Held, Position};
@@ -85,9 +87,13 @@ impl<S: Signer> ChannelMachine<S> {
         }
         self.copied = states;
         let was_known = self.knows_state();
-        // One of before a deposit or a withdrawal is of no use: the ledger has a newer one.
+        // One of before a deposit or a withdrawal is of no use: the ledger has a newer one. One of after it may be here before the ledger has shown that.
         let Held { total, fundings, .. } = self.record.held;
-        let agreed = agreed.filter(|agreed| (agreed.body.total, agreed.body.fundings) == (total, fundings));
+        let agreed = agreed.filter(|agreed| match agreed.body.fundings.cmp(&fundings) {
+            Ordering::Less => false,
+            Ordering::Equal => agreed.body.total == total,
+            Ordering::Greater => true,
+        });
         let is_newer = agreed.is_some_and(|agreed| self.handle_shown(now, &agreed));
         if !self.knows_state() && !is_newer {
             self.take_contents(now, agreed.as_ref());

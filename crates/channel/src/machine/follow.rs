@@ -22,17 +22,20 @@ use super::updates::Agreed;
 use super::{ChannelMachine, position_digest};
 use crate::change::{Change, ContractCall};
 use crate::journal::{Health, forget_beneath, keep_beneath};
+use crate::message::Proposal;
 use crate::news::ChannelNews;
 use crate::signer::Signer;
 
 impl<S: Signer> ChannelMachine<S> {
     /// Goes to the ledger's position, unless this side knows a newer one.
     pub(super) fn follow(&mut self, now: Time, entry: &Channel) {
-        if entry.signed < self.record.agreed || matches!(self.record.health, Health::Frozen(_)) {
+        // What was signed before something went in or out counts no more, whatever its round: an old journal may have been shown that.
+        let is_worthless = entry.fundings > self.record.held.fundings;
+        if (entry.signed < self.record.agreed && !is_worthless) || matches!(self.record.health, Health::Frozen(_)) {
             return;
         }
         let before = self.record.base;
-        if entry.signed > self.record.agreed {
+        if entry.signed > self.record.agreed || is_worthless {
             self.believe(entry);
         }
         for made in &entry.rounds {
@@ -61,7 +64,9 @@ impl<S: Signer> ChannelMachine<S> {
             return self.adopt(next, state, &Change::Nothing);
         }
         let is_shown = entry.position.round == entry.signed;
-        let released = self.record.released.iter().find(|released| released.round() == entry.signed).cloned();
+        let is_of_these = entry.fundings == self.record.held.fundings;
+        let is_it = |released: &&Proposal| is_of_these && released.round() == entry.signed;
+        let released = self.record.released.iter().find(is_it).cloned();
         match released.filter(|released| !is_shown || released.position == entry.position) {
             Some(proposal) => {
                 let state = self.execute_again(&proposal);

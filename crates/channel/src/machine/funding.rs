@@ -50,12 +50,15 @@ impl<S: Signer> ChannelMachine<S> {
             return Err(ProposeError::Turn);
         }
         let (base, side) = (self.record.base, self.record.side);
-        let wish = wish_of(movement);
+        let wish = self.wish_of(movement, value);
         let round = self.next_round(now)?;
         let expires = self.ledger.environment.time + FUND_TIME_MAX;
         let moved = Moved { side, movement, value };
         let held = self.held_after(&moved)?;
-        let (_, position) = self.record.ground.funded(&self.state, &base, round, &moved)?;
+        let (after, position) = self.record.ground.funded(&self.state, &base, round, &moved)?;
+        if self.outgrows(&after) {
+            return Err(ChangeError::TooLarge.into());
+        }
         let state = self.record.state_in(&held, position);
         let change = FundingChange { state, side, movement, value, expires };
         self.consent_to(wish)?;
@@ -87,7 +90,7 @@ impl<S: Signer> ChannelMachine<S> {
         })
     }
 
-    /// The peer asks. It is signed where it moves the peer's money alone.
+    /// The peer asks. It is signed where it moves the peer's money alone, and brings in no asset that our user has not let in.
     pub(super) fn handle_funding_proposal(&mut self, now: Time, change: FundingChange) -> Result<(), PeerFault> {
         if self.record.life != Life::Open || self.record.health != Health::Sound || self.link != Link::Connected {
             return Ok(());
@@ -96,6 +99,7 @@ impl<S: Signer> ChannelMachine<S> {
         if round > self.round_believed(now) {
             return Err(PeerFault::Round);
         }
+        let has_gas = self.takes_peer_gas(now, 0);
         let judged = match &self.record.fund {
             Some(fund) if fund.change == change => {
                 self.say_funding_again();
@@ -106,12 +110,13 @@ impl<S: Signer> ChannelMachine<S> {
             Some(fund) if fund.is_bound => Err(Refusal::Busy),
             // Its clock is ahead, or this side does not know yet what time it is: it asks again.
             _ if !self.present.is_fresh() || round > self.round_max(now) => Err(Refusal::Busy),
+            _ if !has_gas => Err(Refusal::Busy),
             _ => self.judge_funding(&change),
         };
         match judged {
             Ok(()) => self.accept_funding(change),
             Err(refusal) => {
-                self.note_asked(refusal, wish_of(change.movement));
+                self.note_asked(refusal, self.wish_of(change.movement, change.value));
                 self.send(ChannelMessage::RefuseFunding { round, refusal });
             }
         }
@@ -140,19 +145,22 @@ impl<S: Signer> ChannelMachine<S> {
         let moved = Moved::of(change);
         let held = self.held_after(&moved).map_err(|_| Refusal::Impossible)?;
         let after = self.record.ground.funded(&self.state, &base, round, &moved);
-        let (_, position) = after.map_err(|_| Refusal::Impossible)?;
+        let (after, position) = after.map_err(|_| Refusal::Impossible)?;
+        if self.outgrows(&after) {
+            return Err(Refusal::TooLarge);
+        }
         if self.record.state_in(&held, position) != state {
             return Err(Refusal::Differs);
         }
         if self.worth(&position) < self.worth(&base) {
             return Err(Refusal::Unwanted);
         }
-        if self.consents_to(wish_of(movement).as_ref()) { Ok(()) } else { Err(Refusal::Asked) }
+        if self.consents_to(self.wish_of(movement, moved.value).as_ref()) { Ok(()) } else { Err(Refusal::Asked) }
     }
 
     fn accept_funding(&mut self, change: FundingChange) {
         self.drop_wish(Some(Refusal::Busy));
-        self.end_consent(wish_of(change.movement).as_ref());
+        self.end_consent(self.wish_of(change.movement, change.value).as_ref());
         self.is_peers_turn = false;
         let signature = self.sign_funding_change(&change);
         let mut signatures = [None; 2];
@@ -186,7 +194,7 @@ impl<S: Signer> ChannelMachine<S> {
         let (network, bytes) = (self.network(), change.to_bytes());
         let checked = signature.verify(self.peer(), Purpose::ChannelFunding, network, &bytes);
         checked.map_err(|_| PeerFault::Signature)?;
-        let consent = wish_of(change.movement);
+        let consent = self.wish_of(change.movement, change.value);
         if !self.consents_to(consent.as_ref()) {
             self.drop_wish(None);
             return Ok(());
@@ -336,13 +344,5 @@ impl<S: Signer> ChannelMachine<S> {
         } else {
             ChannelNews::NotFunded { round, refusal: None }
         });
-    }
-}
-
-/// What a deposit, a withdrawal or the leaving of a contract needs consent to, if it does.
-fn wish_of(movement: Movement) -> Option<ContractWish> {
-    match movement {
-        Movement::Leave { contract, .. } => Some(ContractWish::Leave { contract: Address(contract) }),
-        Movement::Deposit | Movement::Withdraw => None,
     }
 }

@@ -35,7 +35,7 @@ mod watch;
 
 pub use funding::FUND_TIME_MAX;
 use peer_gas::PeerGas;
-pub use peer_gas::{PEER_GAS_MAX, PEER_GAS_PER_SECOND};
+pub use peer_gas::{ENTRY_GAS, PEER_GAS_MAX, PEER_GAS_PER_SECOND, PROPOSAL_GAS, STATE_SIZE_MAX};
 use rounds::Present;
 pub use rounds::{AWAY_TIME_MIN, CLOCKS_APART_MAX, FRESH_TIME_MAX, ROUNDS_PER_MILLI, round_at};
 pub use split::Split;
@@ -110,7 +110,7 @@ pub struct ChannelMachine<S> {
     accepting: Vec<(Address, ChannelId)>,
     /// What became of virtual channels that the peer's proposal says something of.
     outcomes: Vec<ChannelOutcome>,
-    /// What is still executed of the peer's calls.
+    /// What is still executed of the peer's doing.
     peer_gas: PeerGas,
     /// What the two users name who part without the state.
     splitting: Splitting,
@@ -385,7 +385,7 @@ impl<S: Signer> ChannelMachine<S> {
             ChannelMessage::Propose(proposal) => self.handle_proposal(now, proposal),
             ChannelMessage::Accept { round, signature } => self.handle_accept(now, round, signature),
             ChannelMessage::Fetch { round } => {
-                self.handle_fetch(round);
+                self.handle_fetch(now, round);
                 Ok(())
             }
             ChannelMessage::ProposeFunding(change) => self.handle_funding_proposal(now, change),
@@ -411,28 +411,6 @@ impl<S: Signer> ChannelMachine<S> {
                 Ok(())
             }
             opening => self.handle_opening(now, opening),
-        }
-    }
-
-    /// A dialogue with the peer stands; what was sent in an earlier one may be lost.
-    pub fn handle_connected(&mut self, now: Time) {
-        self.begin(now);
-        (self.link, self.stalled, self.held) = (Link::Greeting, None, None);
-        self.beside.begin();
-        match self.record.life {
-            Life::Open | Life::Closing => self.greet(),
-            Life::Closed => {}
-            _ => self.resume_opening(),
-        }
-        self.say_split(now);
-    }
-
-    pub fn handle_disconnected(&mut self) {
-        self.link = Link::Disconnected;
-        self.is_peers_turn = false;
-        (self.early, self.early_promise, self.held) = (None, None, None);
-        if matches!(self.record.life, Life::Initialized | Life::Accepted) {
-            self.end_opening();
         }
     }
 

@@ -1,15 +1,30 @@
-//! How much of the peer's calls is executed: whoever proposes more is to come again.
+//! How much of the peer's doing is executed: whoever proposes more is to come again.
 //!
-//! A node executes the calls of all its channels one after the other, and a peer pays for none of them. So each channel has a bucket of gas
+//! A node executes the changes of all its channels one after the other, and a peer pays for none of them. So each channel has a bucket of gas
 //! that fills with time. A call is executed where there is as much in it as the call names, and takes out what it used; one that came to nothing
 //! takes all that it named.
+//!
+//! Whatever is proposed, a deposit too, takes something beside that ([`PROPOSAL_GAS`]), and so much for each entry of the state ([`ENTRY_GAS`]): a change
+//! may copy all of it. So that the last is little, and the disk is not filled, a state has a bound ([`STATE_SIZE_MAX`]).
 
 use byway_primitives::Time;
+use byway_vm::State;
+
+use super::ChannelMachine;
+use crate::signer::Signer;
 
 /// Gas that comes into the bucket in a second: sixteen of a processor's milliseconds of what compilers make, and a quarter of its time at the worst.
 pub const PEER_GAS_PER_SECOND: u64 = 16_000_000;
 /// Gas that it has at the most: three contracts of the largest can be created at once.
 pub const PEER_GAS_MAX: u64 = 2 * PEER_GAS_PER_SECOND;
+
+/// Gas that any proposal takes, for what is verified, signed and written: a tenth of a millisecond at the worst, as the bucket counts.
+pub const PROPOSAL_GAS: u64 = 6_000;
+/// Gas that it takes for each entry of the state: copying one is a twentieth of a microsecond.
+pub const ENTRY_GAS: u64 = 4;
+/// How large a state may become by what one of the two does, in entries ([`State::size`]): some 13 MB in memory. It can be larger by calls that were forced, for which
+/// the ledger was paid; then nothing is signed that makes it larger still.
+pub const STATE_SIZE_MAX: u64 = 1 << 16;
 
 /// What may still be executed of the peer's calls.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +52,20 @@ impl PeerGas {
     /// Puts back what was not used.
     pub fn put_back(&mut self, gas: u64) {
         self.left = self.left.saturating_add(gas).min(PEER_GAS_MAX);
+    }
+}
+
+impl<S: Signer> ChannelMachine<S> {
+    /// Takes what a proposal of the peer's takes that names so much gas. Whether it was there.
+    pub(super) fn takes_peer_gas(&mut self, now: Time, named: u64) -> bool {
+        let copied = ENTRY_GAS.saturating_mul(self.state.size());
+        self.peer_gas.take(now, named.saturating_add(PROPOSAL_GAS).saturating_add(copied))
+    }
+
+    /// Whether a state is more than there may be, and more than there is.
+    pub(super) fn outgrows(&self, after: &State) -> bool {
+        let size = after.size();
+        size > STATE_SIZE_MAX && size > self.state.size()
     }
 }
 

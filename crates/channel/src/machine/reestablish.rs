@@ -26,6 +26,28 @@ use crate::news::{ChannelNews, PeerFault};
 use crate::signer::Signer;
 
 impl<S: Signer> ChannelMachine<S> {
+    /// A dialogue with the peer stands; what was sent in an earlier one may be lost.
+    pub fn handle_connected(&mut self, now: Time) {
+        self.begin(now);
+        (self.link, self.stalled, self.held) = (Link::Greeting, None, None);
+        self.beside.begin();
+        match self.record.life {
+            Life::Open | Life::Closing => self.greet(),
+            Life::Closed => {}
+            _ => self.resume_opening(),
+        }
+        self.say_split(now);
+    }
+
+    pub fn handle_disconnected(&mut self) {
+        self.link = Link::Disconnected;
+        self.is_peers_turn = false;
+        (self.early, self.early_promise, self.held) = (None, None, None);
+        if matches!(self.record.life, Life::Initialized | Life::Accepted) {
+            self.end_opening();
+        }
+    }
+
     pub(super) fn greet(&mut self) {
         let record = &self.record;
         let (position, signatures) = (record.base, record.signatures);
@@ -119,12 +141,16 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
-    /// The peer shows a newer state. It counts if both signed it, whatever our journal says.
+    /// The peer shows a newer state. It counts if both signed it, whatever our journal says, and nothing has gone in or out since.
     fn catch_up(&mut self, theirs: &Reestablish) -> Result<(), PeerFault> {
         let position = theirs.position;
         let Some(signatures) = theirs.signatures else { return Err(PeerFault::Unproven) };
         if !self.is_cosigned(theirs, signatures) {
             return Err(PeerFault::Signature);
+        }
+        // Something has gone in or out since that was signed, so it counts no more, whatever its round.
+        if self.ledger.entry.as_ref().is_some_and(|entry| theirs.fundings < entry.fundings) {
+            return Err(PeerFault::Unproven);
         }
         let was_forced = self.record.base.round > self.record.agreed;
         let released = self.record.released.iter().find(|released| released.position == position);
@@ -254,7 +280,10 @@ impl<S: Signer> ChannelMachine<S> {
         }
     }
 
-    pub(super) fn handle_fetch(&mut self, round: u64) {
+    pub(super) fn handle_fetch(&mut self, now: Time, round: u64) {
+        if !self.takes_peer_gas(now, 0) {
+            return;
+        }
         if round != self.record.base.round || self.state.root() != self.record.base.root {
             return;
         }

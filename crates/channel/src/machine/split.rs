@@ -11,7 +11,7 @@
 //! what it knows. What a user has named counts for ten minutes and not after a restart.
 
 use byway_crypto::IdentitySignature;
-use byway_primitives::{Amount, Encode, Time};
+use byway_primitives::{Amount, Encode, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{Agreed as _, ChannelAssets, Cosigned, MutualClose};
 
@@ -21,6 +21,9 @@ use crate::journal::{Health, Life};
 use crate::message::ChannelMessage;
 use crate::news::{ChannelNews, CloseError, PeerFault};
 use crate::signer::Signer;
+
+/// How often our user is told that the peer's asks for another split.
+const ASKED_EVERY: Span = Span::minutes(1);
 
 /// What each gets of all that is in a channel, in the order of the parties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub(super) struct Splitting {
     named: Option<(Split, Time)>,
     /// What the peer last asked for.
     asked: Option<MutualClose>,
+    /// Of what our user was last told that it was asked for, and when.
+    told: Option<(Split, Time)>,
 }
 
 impl Split {
@@ -106,10 +111,8 @@ impl<S: Signer> ChannelMachine<S> {
         let is_ours = self.named_split(now).is_some_and(|(named, _)| named == split);
         match signature {
             _ if !is_ours => {
-                let before = self.splitting.asked.replace(close);
-                if before.is_none_or(|before| Split::of(&before) != split) {
-                    self.notify(ChannelNews::AskedToSplit(split));
-                }
+                self.splitting.asked = Some(close);
+                self.tell_asked(now, split);
             }
             None => self.sign_split(now, close),
             Some(theirs) => {
@@ -122,6 +125,14 @@ impl<S: Signer> ChannelMachine<S> {
             }
         }
         Ok(())
+    }
+
+    /// A peer can ask for another split with each message; the last one is always shown.
+    fn tell_asked(&mut self, now: Time, split: Split) {
+        if self.splitting.told.is_none_or(|(told, at)| told != split && now.since(at) >= ASKED_EVERY) {
+            self.splitting.told = Some((split, now));
+            self.notify(ChannelNews::AskedToSplit(split));
+        }
     }
 
     fn sign_split(&mut self, now: Time, close: MutualClose) {

@@ -10,7 +10,7 @@ use byway_records::channel::{Agreed as _, ChannelState, Cosigned, Environment, H
 use byway_vm::State;
 
 use super::{ChannelMachine, ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX, Link, in_order, is_same, position_digest};
-use crate::change::{CREATE_GAS_MAX, Change};
+use crate::change::{CREATE_GAS_MAX, Change, ChangeError};
 use crate::consent::ContractWish;
 use crate::journal::{Health, Life, RELEASED_MAX};
 use crate::message::{ChannelMessage, Proposal, Reestablish, Refusal};
@@ -90,6 +90,9 @@ impl<S: Signer> ChannelMachine<S> {
         let round = self.next_round(now)?;
         let environment = self.ledger.environment.max(base.environment);
         let (state, position) = self.record.ground.after(&self.state, &base, round, &change, environment)?;
+        if self.outgrows(&state) {
+            return Err(ChangeError::TooLarge.into());
+        }
         let signature = self.sign(position);
         let (base_round, base) = (base.round, position_digest(&base));
         let proposal = Proposal { base_round, base, change, position, signature, refuses };
@@ -243,7 +246,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.consents_to(ContractWish::of(&proposal.change).as_ref()) { Ok(state) } else { Err(Refusal::Asked) }
     }
 
-    /// What comes of the peer's change. Of its calls no more are executed than it has gas for.
+    /// What comes of the peer's change. No more is executed than it has gas for.
     fn execute_for_peer(&mut self, now: Time, proposal: &Proposal) -> Result<(State, Position), Refusal> {
         let (base, environment) = (self.record.base, proposal.position.environment);
         let named = match &proposal.change {
@@ -251,7 +254,8 @@ impl<S: Signer> ChannelMachine<S> {
             Change::Call(call) => call.gas.min(CREATE_GAS_MAX),
             _ => 0,
         };
-        if named > 0 && !self.peer_gas.take(now, named) {
+        // What takes back or refuses is not refused itself.
+        if !self.takes_peer_gas(now, named) && proposal.change != Change::Nothing {
             return Err(Refusal::Busy);
         }
         let after = self.record.ground.after(&self.state, &base, proposal.round(), &proposal.change, environment);
@@ -259,6 +263,9 @@ impl<S: Signer> ChannelMachine<S> {
         if named > 0 {
             let used = state.receipt().map_or(named, |receipt| receipt.gas_used);
             self.peer_gas.put_back(named.saturating_sub(used));
+        }
+        if self.outgrows(&state) {
+            return Err(Refusal::TooLarge);
         }
         Ok((state, position))
     }
@@ -326,6 +333,7 @@ impl<S: Signer> ChannelMachine<S> {
             self.fork = Some((self.record.base, self.state.clone()));
         }
         let is_funded = held.is_some();
+        let is_of_others = held.is_some_and(|held| held.fundings != self.record.held.fundings);
         let fund = self.record.fund.take_if(|fund| !fund.is_bound || fund.round() <= agreed);
         self.record.base = position;
         self.record.held = held.unwrap_or(self.record.held);
@@ -352,7 +360,9 @@ impl<S: Signer> ChannelMachine<S> {
             }
             None => self.rebuild(&mut batch),
         }
-        let (dead, alive) = self.record.released.drain(..).partition(|released| released.round() <= agreed);
+        // A state is of so many fundings, and counts with no other number.
+        let is_dead = |released: &Proposal| is_of_others || released.round() <= agreed;
+        let (dead, alive) = self.record.released.drain(..).partition(is_dead);
         self.record.released = alive;
         self.keep_beneath(&mut batch, beneath);
         self.prepared = None;
@@ -363,7 +373,7 @@ impl<S: Signer> ChannelMachine<S> {
         self.persist(batch);
         self.notify(ChannelNews::Updated { round, change: change.clone() });
         self.end_fund(fund);
-        self.abandon(agreed, dead);
+        self.abandon(if is_of_others { u64::MAX } else { agreed }, dead);
         // Who has not heard the peer says nothing to it.
         if !is_known && self.record.health == Health::Recovering && self.link.has_greeted() {
             self.send(ChannelMessage::Fetch { round });

@@ -1,7 +1,7 @@
 //! The ledger: what it shows of the channel, and what it is to be shown.
 //!
 //! Whatever the ledger has that is older than what both signed is answered with the newest co-signed state. Whatever it has
-//! that is newer is believed.
+//! that is newer is believed; a state of more fundings is newer, whatever its round.
 //!
 //! **An old journal never closes by itself.** What it knows may be long replaced, and a peer that gains by that lets an old state stand. Nobody
 //! can tell an old disk from one that was there a moment ago. So after each start a side is *unheard* until its peer has shown where it
@@ -92,7 +92,7 @@ impl<S: Signer> ChannelMachine<S> {
             self.record.held.assets = entry.assets;
         }
         self.look_after_fund(now, entry);
-        let is_older = self.record.signatures.is_some() && entry.accepts(self.record.base.round);
+        let is_older = self.record.signatures.is_some() && self.counts_beyond(entry);
         let Phase::Closing { until, .. } = entry.phase else {
             // Forced on what both had replaced: it is undone before more is built on it.
             if is_older && entry.first_forced().is_some() {
@@ -229,7 +229,12 @@ impl<S: Signer> ChannelMachine<S> {
     /// The newest co-signed state, unless the ledger has it.
     fn unknown_to_ledger(&self) -> Option<Cosigned<ChannelState>> {
         let entry = self.ledger.entry.as_ref();
-        self.cosigned().filter(|state| entry.is_none_or(|entry| entry.accepts(state.body.position.round)))
+        self.cosigned().filter(|_| entry.is_none_or(|entry| self.counts_beyond(entry)))
+    }
+
+    /// Whether the ledger would take the newest state: nothing has gone in or out since that was signed, and its round is a new one.
+    fn counts_beyond(&self, entry: &Channel) -> bool {
+        self.record.held.fundings >= entry.fundings && entry.accepts(self.record.base.round)
     }
 
     /// Parting together takes too long. Only who has heard the peer since the start closes by itself.

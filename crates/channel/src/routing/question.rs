@@ -28,11 +28,13 @@ const QUESTIONS_AT_ONCE: u64 = 64;
 /// How long it takes until one more of its is answered.
 const QUESTION_EVERY: Span = Span::millis(50);
 
-/// What part of the questions that this hub may ask at another those of one peer may be that it passes on there: they count as its own.
+/// What this hub passes on to another counts there as its own. What part of the questions that it may ask there those of one peer may be at the most …
 const PASSED_ON_PART: u64 = 4;
+/// … and what it takes off for one that it passes on, in milliseconds: those of all peers are three quarters, so that some are left for its own.
+const PASSED_ON_MILLIS: u64 = (QUESTION_EVERY.0 * 4).div_ceil(3);
 
-/// Whose questions, and for those that are passed on, to whom.
-pub(super) type Asking = (IdentityId, Option<IdentityId>);
+/// To whom questions are passed on, or none where they are answered here; and whose, or none for those of all.
+pub(super) type Asking = (Option<IdentityId>, Option<IdentityId>);
 
 /// How many questions a peer may ask now.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +51,10 @@ impl Allowance {
     fn grown(self, now: Time) -> Self {
         let left = self.left.0.saturating_add(now.since(self.at).0).min(Self::WHOLE.0);
         Self { left: Span(left), at: now }
+    }
+
+    fn without(self, cost: Span) -> Option<Self> {
+        self.left.0.checked_sub(cost.0).map(|left| Self { left: Span(left), ..self })
     }
 }
 
@@ -93,7 +99,7 @@ impl Router {
         let Query { id, to, amount, .. } = query;
         let hubs = query.hubs.min(HUBS_MAX as u8);
         let is_usable = sight::widest_with(channels, peer).is_some();
-        if is_usable && !self.may_ask(now, (peer, None)) {
+        if is_usable && !self.may_ask(now, peer) {
             return self.out.send(peer, RoutingMessage::Tell { id, legs: Vec::new() });
         }
         let of_peer = self.questions.values().filter(|question| question.from == Asker::Peer(peer)).count();
@@ -117,15 +123,27 @@ impl Router {
         self.ask(now, channels, Asker::Peer(peer), Query { hubs: hubs - 1, ..query });
     }
 
-    /// Takes one question off what a peer may ask, here or by this hub at another; false if it has asked too much.
-    fn may_ask(&mut self, now: Time, asking: Asking) -> bool {
+    /// Takes one question off what a peer may ask here; false if it has asked too much.
+    fn may_ask(&mut self, now: Time, peer: IdentityId) -> bool {
+        self.take_off(now, &[((None, Some(peer)), QUESTION_EVERY)])
+    }
+
+    /// The same of what this hub passes on to another. The share of each peer that asks is the smaller the more of them ask.
+    fn may_pass_on(&mut self, now: Time, asker: IdentityId, next: IdentityId) -> bool {
+        let (all, own) = ((Some(next), None), (Some(next), Some(asker)));
+        let of_next = self.allowances.range(all..).take_while(|((to, _), _)| *to == Some(next));
+        let others = of_next.filter(|(asking, _)| **asking != all && **asking != own).count() as u64;
+        let share = (PASSED_ON_PART * QUESTION_EVERY.0).max(PASSED_ON_MILLIS * (others + 1));
+        self.take_off(now, &[(all, Span(PASSED_ON_MILLIS)), (own, Span(share))])
+    }
+
+    /// Takes so much off each of these, or nothing at all if one has not so much left.
+    fn take_off(&mut self, now: Time, costs: &[(Asking, Span)]) -> bool {
         let whole = Allowance { left: Allowance::WHOLE, at: now };
-        let allowance = self.allowances.entry(asking).or_insert(whole);
-        *allowance = allowance.grown(now);
-        let cost = if asking.1.is_none() { QUESTION_EVERY.0 } else { PASSED_ON_PART * QUESTION_EVERY.0 };
-        let left = allowance.left.0.checked_sub(cost);
-        allowance.left = Span(left.unwrap_or(allowance.left.0));
-        left.is_some()
+        let left_of = |asking| self.allowances.get(&asking).map_or(whole, |allowance| allowance.grown(now));
+        let left = costs.iter().map(|(asking, cost)| Some((*asking, left_of(*asking).without(*cost)?)));
+        let left: Option<Vec<_>> = left.collect();
+        left.map(|left| self.allowances.extend(left)).is_some()
     }
 
     /// Whoever has asked nothing for long enough is as good as one who never has.
@@ -152,7 +170,7 @@ impl Router {
             peers.filter(|peer| is_asked(*peer)).collect::<BTreeSet<_>>().into_iter().take(PEERS_ASKED_MAX).collect()
         };
         let waiting: BTreeSet<_> = match from {
-            Asker::Peer(asker) => waiting.into_iter().filter(|next| self.may_ask(now, (asker, Some(*next)))).collect(),
+            Asker::Peer(asker) => waiting.into_iter().filter(|next| self.may_pass_on(now, asker, *next)).collect(),
             Asker::Payment(_) | Asker::Whole(_) => waiting,
         };
         for peer in &waiting {

@@ -2,15 +2,17 @@
 
 use byway_channel::{
     COPY_STATES_MAX, Change, ChannelCopy, ChannelMessage, ChannelNews, CloseError, ContractCall, CopyError, Health,
-    Life, STATE_BYTES_MAX, UNHEARD_TIME_MAX, purse_payment,
+    Life, STATE_BYTES_MAX, UNHEARD_TIME_MAX, purse_payment, round_at,
 };
 use byway_primitives::{Amount, Decode, Encode, Span};
+use byway_records::Value;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelState, Cosigned, Side};
+use byway_records::channel::{ChannelState, Cosigned, Movement, Side};
 use byway_vm::{State, Target};
 
 use crate::purses::{FIRST, Purses, cents};
 use crate::scene::{LOCK, Rig, SECRET, person};
+use crate::world::units;
 
 /// The copy as it would be written now, through its bytes.
 fn copy_of(rig: &mut Rig, side: usize) -> ChannelCopy {
@@ -81,6 +83,44 @@ fn a_peer_that_closes_with_an_old_state_is_answered_out_of_the_copy() {
     purses.assert_paid([[350, 250], [100, 300]]);
 }
 
+/// An old disk is put back, and its copy is read before the ledger is caught up with.
+#[test]
+fn what_a_copy_has_of_after_a_deposit_counts_before_the_ledger_has_shown_that() {
+    for is_way in [true, false] {
+        let mut purses = Purses::new();
+        purses.pay(0, 0, 100);
+        let old = purses.rig.parties[1].disk.clone();
+        let asset = purses.assets[1];
+        let value = if is_way { Value::way(units(1_000)) } else { Value { asset, amount: cents(40) } };
+        purses.rig.fund_in(1, Movement::Deposit, value).unwrap();
+        (0..3).for_each(|_| purses.rig.run());
+        assert_eq!(purses.rig.entry().unwrap().fundings, 1);
+        purses.pay(0, 0, 150);
+        let copy = copy_of(&mut purses.rig, 1);
+        let newest = *purses.rig.machine(1).position();
+        purses.rig.disconnect();
+        purses.rig.parties.iter_mut().for_each(|party| party.is_watching = false);
+        purses.rig.start(1, old);
+        assert_eq!(take(&mut purses.rig, 1, copy), Ok(true));
+        assert_eq!(
+            (*purses.rig.machine(1).position(), purses.rig.machine(1).health().clone()),
+            (newest, Health::Sound)
+        );
+        assert_eq!(
+            copy_of(&mut purses.rig, 1).agreed.unwrap().body.position,
+            newest,
+            "nothing older is written over it"
+        );
+        // Alice says nothing, and closes with what the ledger has.
+        let channel = purses.rig.machine(0).id().unwrap();
+        purses.rig.submit(0, ChannelsCall::CloseSolo { channel, side: Side::Initiator, secret: SECRET, state: None });
+        assert_eq!(purses.rig.refused, []);
+        purses.rig.parties[1].is_watching = true;
+        purses.rig.settle();
+        purses.assert_paid([[350, 250], [100, 300]]);
+    }
+}
+
 /// Alice completes what Bob has half-signed and closes with it, and tells nobody.
 #[test]
 fn what_the_peer_completes_later_is_in_the_copy_already() {
@@ -146,11 +186,13 @@ fn by_an_old_copy_nothing_is_signed_that_was_signed_before() {
     purses.pay(1, 0, 30);
     purses.pay(0, 1, 20);
     purses.rig.lose_disk(1);
+    let start = purses.rig.now;
     assert_eq!(take(&mut purses.rig, 1, old), Ok(true), "it is newer than the ledger");
     assert!(purses.rig.next_message(0).is_none(), "the peer is not told of the loss");
     purses.rig.exchange();
     purses.assert_owned([[530, 70], [80, 320]], [0, 0]);
     purses.pay(1, 1, 20);
+    assert!(purses.rig.parties[1].round() > round_at(start));
     purses.part();
     purses.assert_paid([[530, 70], [100, 300]]);
 }
@@ -281,4 +323,25 @@ fn nothing_is_kept_of_a_channel_that_is_over() {
     assert!(purses.rig.machine(0).copy_mark().is_none());
     let fetch = ChannelMessage::Fetch { round: 1 };
     assert_eq!(purses.rig.hear(0, fetch), Ok(()));
+}
+
+/// A place may hold less than there is: what is left out are states that may never count.
+#[test]
+fn of_what_is_too_long_the_newest_contents_go_in_first() {
+    let mut purses = Purses::new();
+    purses.pay(0, 0, 100);
+    let to = purses.address(0);
+    let payment = purse_payment(Side::Responder, purses.assets[1], to, cents(40));
+    purses.rig.propose(1, Change::Call(payment)).unwrap();
+    let root = purses.rig.machine(1).position().root;
+    let copy = purses.rig.machine(1).copy().unwrap();
+    let whole = copy.to_bytes();
+    assert_eq!(copy.states.len(), 2);
+    assert_eq!(copy.to_bytes_within(whole.len()), Some((whole.clone(), 0)));
+    let (bytes, left_out) = copy.to_bytes_within(whole.len() - 1).unwrap();
+    assert!(bytes.len() < whole.len());
+    let read = ChannelCopy::from_bytes(&bytes).unwrap();
+    assert_eq!((left_out, read.states.len(), read.states[0].root()), (1, 1, root));
+    assert_eq!(read.agreed, copy.agreed);
+    assert_eq!(copy.to_bytes_within(bytes.len() - 1), None, "without the newest it would be worse than an older one");
 }

@@ -1,16 +1,25 @@
 //! Both sides, their disks and the ledger, driven by bytes: each byte is one action of whoever acts next.
 //!
+//! A disk may fail while its side runs on: then nothing more becomes durable, and nothing that waits for that may leave, until the side is
+//! started anew, which is how a node treats such a disk. What a side hands in the ledger executes when the bytes say so: late, twice, in
+//! another order, or not at all. Commits come when the bytes say so too. Only a channel that is closing can't wait for a whole lock
+//! period: what was handed in is executed before that much time has passed, and the ledger loses [`LOST_MAX`] calls of a side at the
+//! most.
+//!
 //! Whatever the bytes do, everything is let run at the end, and settles: both can pay each other again, or the channel is
 //! closed. Then all coins are there, and nobody has less than the worst of what it signed that could still count, less what the
 //! ledger charged it for its own acts.
 
-use byway_channel::{ANSWER_TIME_MAX, Change, ChannelNews, ContractChange, Health, Life, UNHEARD_TIME_MAX};
+use byway_channel::{
+    ANSWER_TIME_MAX, Change, ChannelNews, ContractChange, Health, Life, SUBMIT_AGAIN, UNHEARD_TIME_MAX,
+};
 use byway_primitives::{Amount, AssetId, MemoryStore, Span};
 use byway_records::Value;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::{
     AssetParts, ChannelAssets, ChannelState, ChannelTerms, FundingChange, Movement, Phase, Position, Side,
 };
+use byway_records::genesis::Wait;
 use byway_records::state::Settled;
 use byway_vm::{Address, code_hash};
 
@@ -39,6 +48,11 @@ fn with_asset() -> (World, AssetId) {
     (world, asset)
 }
 
+/// The lock period here: a side that hands something in again as often as it may be lost is in time.
+const LONG_LOCK: Wait = Wait { millis: Span::seconds(90), ..LOCK };
+/// How often what a side hands in while the channel is closing is lost.
+const LOST_MAX: u8 = 3;
+
 /// A state that a side signed, and what it had paid into the channel and taken out of it once that state counts.
 #[derive(Debug, Clone, Copy)]
 struct Noted {
@@ -55,7 +69,7 @@ pub struct Drive {
     /// Old disks, by side.
     pub copies: [MemoryStore; 2],
     /// The side that has been started from an old disk: the other never is, for nobody could help them then.
-    restored: Option<usize>,
+    pub restored: Option<usize>,
     signed: [Vec<Noted>; 2],
     /// The newest round that each side durably knows to be co-signed.
     known: [u64; 2],
@@ -63,14 +77,20 @@ pub struct Drive {
     shown: u64,
     /// What each side durably took for paid out of the other's lane.
     taken: [Amount; 2],
+    /// How often what each side handed in was lost while the channel was closing.
+    lost: [u8; 2],
 }
 
 impl Drive {
     /// An open channel with an asset and a contract in it and something in both lanes.
     pub fn begin() -> Self {
+        Self::begin_with(LOCK)
+    }
+
+    fn begin_with(lock: Wait) -> Self {
         let (world, asset) = with_asset();
         let assets = ChannelAssets::new([AssetParts { asset, parts: [units(ASSET_FIRST); 2] }]).unwrap();
-        let mut rig = Rig::opened(Rig::begun_in(world, ChannelTerms { assets, ..terms() }));
+        let mut rig = Rig::opened(Rig::begun_in(world, ChannelTerms { assets, lock, ..terms() }));
         let counter = rig.create_counter(0);
         [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 600_000));
         let copies = [0, 1].map(|side: usize| rig.parties[side].disk.clone());
@@ -84,6 +104,7 @@ impl Drive {
             known: [0; 2],
             shown: 0,
             taken: [Amount::ZERO; 2],
+            lost: [0; 2],
         };
         drive.note([0; 2]);
         drive
@@ -123,11 +144,20 @@ impl Drive {
     fn happen(&mut self, kind: u8, side: usize, size: u8) {
         let rig = &mut self.rig;
         match kind {
+            2 if size < 3 => rig.execute_at(side, [0, 0, 1][usize::from(size)]),
             0..=2 => drop(rig.write(side)),
+            6 if size == 0 => self.lose(side),
+            // Somebody else has seen it, and hands it in as well.
+            6 if size == 1 => {
+                if let Some(call) = rig.parties[side].handed_in.front().cloned() {
+                    rig.submit(side, call);
+                }
+            }
             3..=6 => drop(rig.deliver(side)),
             7 => rig.lose(),
             8 => rig.cut(side),
             9 => rig.connect(),
+            10 if size == 3 => rig.parties[side].has_failed = true,
             10 => rig.crash(side),
             // What it wrote is durable, and it dies before it hears of that.
             11 => {
@@ -144,16 +174,42 @@ impl Drive {
         }
     }
 
+    /// What a side handed in first never reaches the ledger.
+    fn lose(&mut self, side: usize) {
+        let is_closing = self.is_closing();
+        if is_closing && self.lost[side] == LOST_MAX {
+            return;
+        }
+        if self.rig.parties[side].handed_in.pop_front().is_some() && is_closing {
+            self.lost[side] += 1;
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.rig.entry().is_some_and(|entry| entry.phase != Phase::Active)
+    }
+
     /// Time passes. Whoever looks away for a whole lock period while the channel is closing has only itself to blame.
     fn pass(&mut self, span: Span) {
-        let rig = &mut self.rig;
-        if rig.entry().is_some_and(|entry| entry.phase != Phase::Active) {
-            for side in [0, 1] {
-                rig.parties[side].is_watching = true;
-                rig.show_ledger(side);
-            }
+        let mut left = span;
+        while self.is_closing() && left > SUBMIT_AGAIN {
+            self.look();
+            self.rig.tick(SUBMIT_AGAIN);
+            left = Span(left.0 - SUBMIT_AGAIN.0);
         }
-        rig.tick(span);
+        if self.is_closing() {
+            self.look();
+        }
+        self.rig.tick(left);
+    }
+
+    /// Both see the ledger, and that executes what they have handed in.
+    fn look(&mut self) {
+        for side in [0, 1] {
+            self.rig.parties[side].is_watching = true;
+            self.rig.show_ledger(side);
+        }
+        self.rig.execute_all();
     }
 
     /// Starts a side from an old disk.
@@ -208,6 +264,13 @@ impl Drive {
     fn settle(&mut self, last: u8) {
         let before = self.moved();
         self.rig.parties.iter_mut().for_each(|party| party.is_watching = true);
+        for side in [0, 1] {
+            if self.rig.parties[side].has_failed {
+                self.rig.crash(side);
+            }
+        }
+        self.rig.execute_all();
+        self.rig.is_late = false;
         self.rig.lose();
         self.rig.exchange();
         self.pass(Span::millis(1));
@@ -272,7 +335,7 @@ impl Drive {
                 break;
             }
             (0..LOCK.commits).for_each(|_| drop(self.rig.world.commit(&[])));
-            self.pass(Span::seconds(20));
+            self.pass(Span::seconds(50));
         }
         self.pass(Span::millis(1));
         assert_eq!(self.rig.entry(), None, "it is closed; refused: {:?}", self.rig.refused);
@@ -281,8 +344,10 @@ impl Drive {
     /// The worst that a side agreed to and that may still count, with what it had paid in and taken out.
     fn worst(&self, side: usize, newest: u64) -> i128 {
         let promised = |payer: usize, party: usize| self.rig.parties[party].machine.promised(Side::BOTH[payer]);
-        let given =
-            [0, 1].map(|party| promised(side, party)).into_iter().max_by_key(|given| given.amount).expect("two");
+        // Where both have forgotten it, since a disk failed and another was an old one, the ledger may have been shown it before.
+        let left = Settled { serial: 1, amount: self.rig.parties[side].given };
+        let given = [promised(side, 0), promised(side, 1), left];
+        let given = given.into_iter().max_by_key(|given| given.amount).expect("three");
         let taken = Settled { serial: 1, amount: self.taken[side] };
         let states = self.signed[side].iter().filter(|noted| noted.position.round >= newest);
         let worst = states.map(|noted| noted.worth(side, given, taken)).min();
@@ -347,9 +412,26 @@ fn noted((state, change): Signing, mut moved: [i128; 2]) -> Noted {
     Noted { position, total: total.units(), moved }
 }
 
+impl Rig {
+    /// Of what a side has handed in the ledger executes this, whatever came before it.
+    pub fn execute_at(&mut self, side: usize, at: usize) {
+        if let Some(call) = self.parties[side].handed_in.remove(at) {
+            self.submit(side, call);
+        }
+    }
+
+    /// All that was handed in is executed.
+    pub fn execute_all(&mut self) {
+        while let Some(side) = [0, 1].into_iter().find(|side| !self.parties[*side].handed_in.is_empty()) {
+            self.execute_at(side, 0);
+        }
+    }
+}
+
 /// Drives both sides by these bytes, and checks how it ends.
 pub fn drive(bytes: &[u8]) {
-    let mut drive = Drive::begin();
+    let mut drive = Drive::begin_with(LONG_LOCK);
+    drive.rig.is_late = true;
     bytes.iter().for_each(|byte| drive.step(*byte));
     drive.settle(bytes.last().copied().unwrap_or_default());
     for side in [0, 1] {

@@ -25,3 +25,8 @@ proptest! {
 fn what_is_signed_in_the_last_of_several_writes_is_forgotten_with_it() {
     drive(&[0, 0, 53, 25, 0, 0, 0, 0, 0, 60, 162, 182, 64, 196, 7, 22, 113, 16, 60, 210, 204, 86]);
 }
+
+#[test]
+fn what_a_failing_disk_and_an_old_one_have_both_forgotten_was_promised_all_the_same() {
+    drive(&[250, 26, 169, 76, 212, 188, 0, 158, 25]);
+}

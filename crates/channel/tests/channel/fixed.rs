@@ -182,6 +182,8 @@ pub fn messages() -> Vec<(&'static str, ChannelMessage)> {
     messages.push(("propose funding of an asset", ChannelMessage::ProposeFunding(FundingChange { value, ..change })));
     messages.push(("accept funding", ChannelMessage::AcceptFunding { change, signature: SIGNATURE }));
     messages.push(("refuse funding", ChannelMessage::RefuseFunding { round: 300, refusal: Refusal::Busy }));
+    messages
+        .push(("refuse funding, too large", ChannelMessage::RefuseFunding { round: 300, refusal: Refusal::TooLarge }));
     let refuses = Some((298, Refusal::Differs));
     messages.push(("refuse", ChannelMessage::Propose(Proposal { refuses, ..proposal(Change::Nothing) })));
     messages.push(("open virtual", ChannelMessage::OpenVirtual { terms: virtual_terms() }));

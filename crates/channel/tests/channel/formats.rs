@@ -54,7 +54,7 @@ proptest! {
     }
 }
 
-const FROZEN_MESSAGES: [&str; 34] = [
+const FROZEN_MESSAGES: [&str; 35] = [
     "open: 148 97896ca29100067b",
     "accept opening: 33 a91fe036859ee700",
     "funding created: 72 a5d497d9f14e9268",
@@ -67,14 +67,15 @@ const FROZEN_MESSAGES: [&str; 34] = [
     "shutdown: 1 cbc5dbbb634edc5a",
     "closing signed: 72 78e28bb42523f66a",
     "decline: 1 375a8553cf770bcc",
-    "error: 4 5fc09527c0629fa2",
-    "text: 20 e495e4dc0b6baf7d",
-    "data: 8 d73a6fb2d8b6917a",
+    "error: 4 00097454c2fc039b",
+    "text: 20 c87c0e63e6a927ab",
+    "data: 8 b73c068aacc10eeb",
     "promise: 179 eab2f799a9d53f8d",
     "propose funding: 131 884a8c6c516dbddd",
     "propose funding of an asset: 163 8560fe5c6855583b",
     "accept funding: 196 7774c02527044fc8",
     "refuse funding: 4 65b76140d3e12aaa",
+    "refuse funding, too large: 4 34bc533411c315a1",
     "refuse: 156 392e79448cc141d6",
     "open virtual: 186 e87482b97fff0e12",
     "split: 77 7dcc55f6b6f18e81",

@@ -11,7 +11,9 @@ use byway_channel::{
 };
 use byway_primitives::{Amount, AssetId, Decode, Encode, Span};
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelState, Cosigned, FundingChange, Held, Movement, Phase, Position, Side};
+use byway_records::channel::{
+    ABANDONED_AFTER, ChannelState, Cosigned, FundingChange, Held, Movement, Phase, Position, Side,
+};
 use byway_records::promise::Series;
 use byway_records::state::Settled;
 use byway_records::{Backing, Promise, Value};
@@ -317,6 +319,20 @@ impl Hostile {
         self.drive.rig.submit(peer, call);
     }
 
+    /// Whoever goes on from an old disk may lack the state that shows its assets, and its peer tells it nothing: after a year the ledger pays
+    /// without.
+    fn wait_for_what_is_not_shown(&mut self) {
+        let root = self.drive.rig.parties[self.honest].machine.state().root();
+        let is_lacking = self.drive.rig.entry().is_some_and(|entry| entry.position.root != root);
+        if is_lacking && self.drive.restored == Some(self.honest) {
+            self.pass(ABANDONED_AFTER);
+            for _ in 0..3 {
+                (0..LOCK.commits).for_each(|_| drop(self.drive.rig.world.commit(&[])));
+                self.pass(Span::seconds(50));
+            }
+        }
+    }
+
     /// The honest side parts alone. The peer goes on with whatever the bytes say as long as there is something to pay out.
     fn end(&mut self, bytes: &[u8]) {
         let honest = self.honest;
@@ -340,6 +356,7 @@ impl Hostile {
             (0..LOCK.commits).for_each(|_| drop(self.drive.rig.world.commit(&[])));
             self.pass(Span::seconds(20));
         }
+        self.wait_for_what_is_not_shown();
         self.pass(Span::millis(1));
         self.drive.note(before);
         assert_eq!(self.drive.rig.entry(), None, "it is closed; refused: {:?}", self.drive.rig.refused);

@@ -1,13 +1,21 @@
 //! Promises out of a lane: given, taken, absorbed, claimed.
 
 use byway_channel::{Change, ChannelMessage, ChannelNews, LanePromise, PeerFault, PromiseError, Refusal};
-use byway_primitives::Span;
+use byway_primitives::{Amount, Span};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
 use byway_records::state::Settled;
 
 use crate::scene::{DEPOSIT, Rig, SECRET, person};
 use crate::world::units;
+
+impl Rig {
+    fn promise_for_services(&mut self, side: usize, more: u128) -> Result<Amount, PromiseError> {
+        let promised = self.machine(side).promise_for_services(units(more), units(more));
+        self.collect(side);
+        promised
+    }
+}
 
 #[test]
 fn promises_need_no_round_and_a_round_absorbs_them() {

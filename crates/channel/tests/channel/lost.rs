@@ -1,7 +1,10 @@
 //! A side that has lost its disk, and finds its channels on the ledger and at its peers.
 
-use byway_channel::{ChannelNews, Channels, CloseError, Health, Life, Signer, UNHEARD_TIME_MAX, round_at};
-use byway_primitives::{Amount, MemoryStore, Span};
+use byway_channel::{
+    AddressedMessage, ChannelHandle, ChannelMessage, ChannelNews, Channels, CloseError, Health, Life, Signer,
+    UNHEARD_TIME_MAX, round_at,
+};
+use byway_primitives::{Amount, Effect, IdentityId, MemoryStore, Span};
 use byway_records::channel::Movement;
 
 use crate::scene::{DEPOSIT, Rig, count};
@@ -136,6 +139,42 @@ fn a_journal_that_cannot_be_read_keeps_none_of_the_others_from_going_on() {
     let total =
         Channels::load(secret(), network, &disk).unwrap().iter().map(|(_, one)| one.total()).collect::<Vec<Amount>>();
     assert_eq!(total, [units(2 * DEPOSIT)]);
+}
+
+/// The peer of a side that has lost its disk comes before the ledger shows the channel, and others have said much by then.
+#[test]
+fn strangers_keep_no_peer_from_being_heard_that_comes_before_the_ledger() {
+    for (strangers, each, is_paid) in [(64, 16, false), (64, 16, true), (1_024, 1, true)] {
+        let mut rig = Rig::new();
+        if is_paid {
+            rig.pay(1, 10);
+            rig.exchange();
+        }
+        let (network, mut entry) = (rig.world.network, rig.entry().unwrap());
+        let secret = byway_crypto::IdentitySecret::from_bytes(&[1; 32]).unwrap();
+        entry.secrets[0] = secret.watch_secret(network, entry.parties[1], u16::MAX).digest();
+        rig.lose_disk(0);
+        while rig.write(1) {}
+        let Some(ChannelMessage::Reestablish(greeting)) = rig.next_message(0) else { panic!("Bob greets") };
+        assert_eq!(greeting.signatures.is_some(), is_paid);
+        let mut channels = Channels::load(secret, network, &MemoryStore::new()).unwrap();
+        let hear = |channels: &mut Channels<_>, peer, greeting| {
+            let (handle, message) = (ChannelHandle([5; 16]), ChannelMessage::Reestablish(greeting));
+            channels.handle_message(rig.now, peer, AddressedMessage { handle, message }).unwrap();
+        };
+        for (stranger, number) in
+            (0..strangers).flat_map(|stranger: u16| (0..each).map(move |number: u8| (stranger, number)))
+        {
+            let (mut peer, mut forged) = ([9; 20], greeting);
+            peer[..2].copy_from_slice(&stranger.to_be_bytes());
+            forged.channel.0.0[0] ^= number + 1;
+            hear(&mut channels, IdentityId(peer), forged);
+        }
+        hear(&mut channels, entry.parties[1], greeting);
+        assert!(channels.find(rig.now, greeting.channel, &entry));
+        let is_named = |effect: &_| matches!(effect, (_, Effect::Notify((_, ChannelNews::Named { .. }))));
+        assert!(channels.poll().iter().any(is_named), "{strangers} strangers have said {each} each");
+    }
 }
 
 trait LoadRecord {

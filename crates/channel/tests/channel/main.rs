@@ -1,6 +1,7 @@
 //! Both sides of a channel against each other, their disks and the real ledger.
 #![allow(clippy::unwrap_used)]
 
+mod admission;
 mod beside;
 mod busy;
 mod clocks;

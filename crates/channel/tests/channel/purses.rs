@@ -17,6 +17,7 @@ use byway_vm::{Address, Target, purse_of};
 use crate::scene::{COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, SECRET, terms, transfer};
 use crate::world::{ALICE, BOB, CAROL, Draft, World, units};
 
+mod admitting;
 mod moving;
 
 const PURSE: &str = include_str!("../../../../examples/contracts/compiled/Purse.json");

@@ -2,13 +2,13 @@
 
 use byway_channel::{
     CLOCKS_APART_MAX, Change, ChannelMessage, ChannelNews, CloseError, ErrorCode, Health, PeerFault, Proposal,
-    ProposeError, SaidError, round_at,
+    ProposeError, Reestablish, SaidError, round_at,
 };
 use byway_primitives::Span;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelState, Cosigned, Position, Side};
+use byway_records::channel::{ChannelState, Cosigned, Movement, Position, Side};
 
-use crate::scene::{DEPOSIT, Rig, SECRET, count, transfer};
+use crate::scene::{DEPOSIT, Rig, SECRET, count, person, transfer};
 use crate::world::units;
 
 /// How an update of the initiator's proceeds: after so many of these steps everything is said.
@@ -393,4 +393,64 @@ fn what_is_said_while_a_side_recovers_is_not_lost() {
     let position = rig.assert_agreed();
     let is_made = |news: &ChannelNews| *news == ChannelNews::Updated { round: position.round, change: transfer(1, 40) };
     assert!(position.round > 3 && rig.parties[1].has(is_made));
+}
+
+/// Alice has put something in, and both had signed before a state of a higher round, in a life of which her disk knows nothing. Gives what shows that, and
+/// her disk from before.
+fn shown_after_a_deposit(rig: &mut Rig) -> (Reestablish, byway_primitives::MemoryStore) {
+    let old = rig.parties[0].disk.clone();
+    let (network, channel, total) = (rig.world.network, rig.machine(0).id().unwrap(), rig.machine(0).total());
+    let position = Position { round: 500, ..*rig.machine(0).position() };
+    let body = ChannelState { network, channel, total, fundings: 0, position };
+    let signatures = Some([0, 1].map(|side| Cosigned::sign_one(&body, &person(side))));
+    rig.fund(0, Movement::Deposit, 1_000).unwrap();
+    rig.run();
+    assert_eq!(rig.entry().unwrap().fundings, 1);
+    let shown = Reestablish { channel, secret: SECRET, position, total, fundings: 0, signatures, signed: 0, seen: 0 };
+    (shown, old)
+}
+
+#[test]
+fn a_state_from_before_a_deposit_is_not_taken_up_whatever_its_round() {
+    let mut rig = Rig::new();
+    let (shown, _) = shown_after_a_deposit(&mut rig);
+    let before = *rig.machine(0).position();
+    assert_eq!(rig.hear(0, ChannelMessage::Reestablish(shown)), Err(PeerFault::Unproven));
+    assert_eq!(*rig.machine(0).position(), before);
+    rig.pay(0, 5);
+    rig.exchange();
+    assert_eq!(rig.assert_agreed().balances[0], units(DEPOSIT + 995));
+}
+
+/// It was taken up before this side saw the ledger.
+#[test]
+fn a_side_leaves_a_state_from_before_a_deposit_once_it_sees_the_ledger() {
+    for is_closing in [false, true] {
+        let mut rig = Rig::new();
+        let (shown, old) = shown_after_a_deposit(&mut rig);
+        rig.disconnect();
+        rig.start(0, old);
+        let now = rig.now;
+        rig.machine(0).handle_connected(now);
+        rig.hear(0, ChannelMessage::Reestablish(shown)).unwrap();
+        assert_eq!(*rig.machine(0).position(), shown.position);
+        if is_closing {
+            rig.close_alone(1).unwrap();
+            rig.show_ledger(0);
+            rig.settle();
+            rig.assert_paid([DEPOSIT + 1_000, DEPOSIT].map(units));
+            continue;
+        }
+        rig.show_ledger(0);
+        assert_eq!(rig.machine(0).held().fundings, 1);
+        rig.lose();
+        rig.exchange();
+        rig.pay(0, 5);
+        rig.exchange();
+        assert_eq!(rig.assert_agreed().balances[0], units(DEPOSIT + 995));
+        rig.close_alone(0).unwrap();
+        rig.settle();
+        rig.assert_paid([DEPOSIT + 995, DEPOSIT + 5].map(units));
+        assert_eq!(rig.refused, [], "nothing is shown that the ledger does not take");
+    }
 }

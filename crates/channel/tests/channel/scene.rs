@@ -56,6 +56,12 @@ pub struct Party {
     pub is_watching: bool,
     /// Whether it signs one state for a round only, whatever disk it has.
     pub is_honest: bool,
+    /// A write has failed, as on a disk that is full: nothing becomes durable any more until it is started anew.
+    pub has_failed: bool,
+    /// What it has handed in that the ledger has not executed yet, where that is late.
+    pub handed_in: VecDeque<ChannelsCall>,
+    /// What of its promises has left it, in all its lives.
+    pub given: Amount,
 }
 
 pub struct Rig {
@@ -65,6 +71,8 @@ pub struct Rig {
     wires: [VecDeque<Vec<u8>>; 2],
     /// Whether nothing that is said arrives.
     is_cut: bool,
+    /// Whether what is handed in waits until it is executed.
+    pub is_late: bool,
     pub now: Time,
     /// What the ledger refused.
     pub refused: Vec<Reject>,
@@ -97,6 +105,9 @@ impl Party {
             ever,
             is_watching: true,
             is_honest: true,
+            has_failed: false,
+            handed_in: VecDeque::new(),
+            given: Amount::ZERO,
         }
     }
 
@@ -145,6 +156,7 @@ impl Rig {
             parties: [party(initiator, 0), party(responder, 1)],
             wires: Default::default(),
             is_cut: false,
+            is_late: false,
             now,
             refused: Vec::new(),
             charged: Default::default(),
@@ -220,6 +232,7 @@ impl Rig {
             ChannelNews::Fund(transaction) => {
                 self.execute(transaction);
             }
+            ChannelNews::Submit(call) if self.is_late => self.parties[side].handed_in.push_back(call),
             ChannelNews::Submit(call) => {
                 self.submit(side, call);
             }
@@ -276,6 +289,9 @@ impl Rig {
                 let is_durable = party.kept.contains_key(&round) || !party.is_honest;
                 assert!(is_durable, "round {round} leaves before it is durable");
             }
+            if let ChannelMessage::Promise(given) = &message {
+                party.given = party.given.max(given.promise.promise.amount);
+            }
             if !self.is_cut {
                 self.wires[1 - side].push_back(message.to_bytes());
             }
@@ -285,6 +301,9 @@ impl Rig {
     /// The oldest write becomes durable.
     pub fn write(&mut self, side: usize) -> bool {
         let party = &mut self.parties[side];
+        if party.has_failed {
+            return false;
+        }
         let Some((batch, token, signed)) = party.writes.pop_front() else { return false };
         party.kept.extend(signed);
         party.disk.apply(&batch);
@@ -376,6 +395,7 @@ impl Rig {
         party.writes.clear();
         party.outgoing.clear();
         party.durable = None;
+        party.has_failed = false;
     }
 
     /// Takes a side's disk away: all that it has is what the ledger shows. It waits for its peer to speak.
@@ -517,12 +537,6 @@ impl Rig {
 
     pub fn promise(&mut self, side: usize, more: u128) -> Result<Amount, byway_channel::PromiseError> {
         let promised = self.machine(side).promise(units(more));
-        self.collect(side);
-        promised
-    }
-
-    pub fn promise_for_services(&mut self, side: usize, more: u128) -> Result<Amount, byway_channel::PromiseError> {
-        let promised = self.machine(side).promise_for_services(units(more), units(more));
         self.collect(side);
         promised
     }

@@ -171,3 +171,28 @@ fn whoever_has_signed_a_split_signs_no_update_any_more() {
     purses.rig.run();
     purses.assert_paid([[350, 250], [100, 300]]);
 }
+
+#[test]
+fn a_user_is_told_once_a_minute_at_most_that_another_split_is_asked_for_and_is_shown_the_last() {
+    let mut purses = both_lost(false);
+    let told = |purses: &Purses| {
+        let news = purses.rig.parties[1].news.iter();
+        news.filter(|news| matches!(news, ChannelNews::AskedToSplit(_))).count()
+    };
+    let [one, other] = [[[350, 250], [100, 300]], [[349, 251], [100, 300]]];
+    for parts in [one, other, one, other, one, other] {
+        name(&mut purses, 0, parts).unwrap();
+        purses.rig.exchange();
+    }
+    assert_eq!(told(&purses), 1);
+    let (now, last) = (purses.rig.now, split(&purses, other));
+    assert_eq!(purses.rig.machine(1).asked_split(now).map(|(asked, _)| asked), Some(last));
+    purses.rig.tick(Span::minutes(1));
+    name(&mut purses, 0, other).unwrap();
+    purses.rig.exchange();
+    assert_eq!(told(&purses), 2, "what it still wants then is told");
+    purses.rig.tick(Span::minutes(1));
+    name(&mut purses, 0, other).unwrap();
+    purses.rig.exchange();
+    assert_eq!(told(&purses), 2, "it is the same");
+}

@@ -336,7 +336,7 @@ fn a_client_whose_clock_went_back_goes_on_above_what_the_watchtower_has() {
 }
 
 proptest! {
-    #![proptest_config(crate::random::config(40))]
+    #![proptest_config(crate::random::config(crate::random::cases()))]
 
     /// Whatever is paid, lost and restarted, and whenever Bob closes with which state: the newest that the watchtower confirmed is
     /// what counts.

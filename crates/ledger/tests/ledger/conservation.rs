@@ -8,6 +8,7 @@ use byway_records::promise::ReservationId;
 use byway_records::{Backing, Value, VerifiedTransaction};
 use proptest::prelude::*;
 
+use crate::channels::sequences;
 use crate::world::{Draft, World, units};
 
 /// One thing that someone tries. Most are possible in some states and refused in others.
@@ -114,7 +115,7 @@ impl History {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(sequences::config(sequences::cases() / 3))]
 
     #[test]
     fn every_history_conserves_supply_and_is_the_same_for_everyone(steps in attempts()) {

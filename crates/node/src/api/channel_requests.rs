@@ -85,6 +85,7 @@ pub struct ChannelMessageSay {
 pub struct ChannelFund {
     pub channel: String,
     pub movement: ChannelMovement,
+    /// Nothing, in a deposit of another asset than WAY, lets the peer bring that in.
     pub amount: Amount,
     /// WAY when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -238,13 +239,11 @@ impl Request for ChannelMessageSay {
 
 impl Request for ChannelFund {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
-        Ok(Self {
-            channel: params.required("channel")?,
-            movement: params.required("movement")?,
-            amount: positive(params)?,
-            asset: params.optional("asset")?,
-            idempotency_key: params.required_key()?,
-        })
+        let (channel, movement) = (params.required("channel")?, params.required("movement")?);
+        let asset: Option<AssetId> = params.optional("asset")?;
+        let lets_in = movement == ChannelMovement::Deposit && asset.is_some_and(|asset| asset != AssetId::WAY);
+        let amount = if lets_in { params.required_amount("amount")? } else { positive(params)? };
+        Ok(Self { channel, movement, amount, asset, idempotency_key: params.required_key()? })
     }
 }
 

@@ -197,13 +197,15 @@ pub struct ContractRecord {
     pub code_bytes: u64,
 }
 
-/// What is done to a contract only where both want it.
+/// What is done to a contract, or comes into the channel, only where both want it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ContractWishKind {
     Upgrade,
     Remove,
     Leave,
+    /// An asset comes in of which there is nothing in the channel.
+    Admit,
 }
 
 /// What one side's user wants to be done to a contract, and the other's has not asked for.
@@ -212,7 +214,11 @@ pub struct ChannelConsent {
     /// Whether it is this side's.
     pub ours: bool,
     pub wish: ContractWishKind,
+    /// Of an asset its purse.
     pub contract: String,
+    /// What is to come in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetId>,
     /// keccak256 of the code that it is to have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
@@ -231,11 +237,15 @@ pub struct ChannelConsent {
 /// What a contract has of an asset, and may take of what the two have of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContractPurseRecord {
-    pub asset: AssetId,
+    /// None where there is nothing of it in the channel now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asset: Option<AssetId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symbol: Option<Symbol>,
+    /// The address of its purse.
+    pub purse: String,
     pub has: Amount,
-    /// No more than this side has: what it approved.
+    /// What this side approved, of what it has there or will have; the greatest amount is all.
     pub takes_ours: Amount,
     pub takes_theirs: Amount,
 }

@@ -4,6 +4,7 @@ use byway_channel::guarantee::{GuaranteeTerms, VIRTUAL_LOCK_MIN};
 use byway_channel::routing::conduit::RESOLVE_ONE_GAS;
 use byway_channel::routing::{DELTA_DEFAULT, DELTA_MAX, Exposure, HubTerms, PEER_PAYMENTS_MAX};
 use byway_primitives::{Amount, Span};
+use byway_records::call::channels::{WITNESS_BYTE_GAS, WITNESS_BYTES_MAX};
 use byway_records::genesis::CallPrices;
 use serde::Deserialize;
 
@@ -43,10 +44,9 @@ pub struct HubConfig {
     pub guarantee_lock_min_seconds: u64,
 }
 
-/// What the ledger takes for a call that resolves one lock, and somewhat more: of the gas that such a call may use it needs less than half, and the
-/// rest is more than its witness counts as, as long as the peer has not made that long.
+/// The most that the ledger takes for a call that resolves one lock: with the longest witness, since how long that is is the peer's making.
 pub fn forced_price(prices: &CallPrices) -> Amount {
-    prices.of_gas(RESOLVE_ONE_GAS).unwrap_or(Amount::MAX)
+    prices.of_gas(RESOLVE_ONE_GAS + WITNESS_BYTE_GAS * WITNESS_BYTES_MAX as u64).unwrap_or(Amount::MAX)
 }
 
 const DAYS_MAX: u64 = 3_650;
@@ -124,5 +124,24 @@ impl HubConfig {
             return Err(problem("hub.peer_payments_max", self.peer_payments_max, why, remedy));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use byway_records::channel::FORCED_GAS_MAX;
+
+    use super::*;
+
+    /// Whatever the peer has done to the ways to what the call touches.
+    #[test]
+    fn what_is_kept_for_a_forced_call_pays_for_the_longest_witness() {
+        let (channel, gas) = (Amount::from_units(1_000), Amount::from_units(3));
+        let zero = Amount::ZERO;
+        let prices = CallPrices { offer_publish: zero, asset_register: zero, channel, gas, other: zero };
+        // 12 KiB at 16 gas a byte.
+        let longest = RESOLVE_ONE_GAS + 196_608;
+        assert!(longest <= FORCED_GAS_MAX);
+        assert_eq!(forced_price(&prices), Amount::from_units(1_000 + 3 * u128::from(longest)));
     }
 }

@@ -73,6 +73,7 @@ fn new(channel: &str, peer: u8, state: ChannelState) -> ChannelDetail {
         ours: false,
         wish: ContractWishKind::Remove,
         contract: CONTRACT.to_owned(),
+        asset: None,
         code: None,
         to_us: Some(coins("0.25")),
         to_peer: Some(Amount::ZERO),

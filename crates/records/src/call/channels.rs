@@ -152,6 +152,17 @@ fn gas_taken(named: u64, witness: &[u8]) -> u64 {
 }
 
 impl ChannelsCall {
+    /// The gas that a transaction has to pay for with this call, beside the price of any: so that what is shown at the end is not charged to
+    /// who has closed, either.
+    pub fn gas_taken(&self) -> u64 {
+        match self {
+            ChannelsCall::ForceProgress(force) => force.gas_taken(),
+            ChannelsCall::CallContract(call) => call.gas_taken(),
+            ChannelsCall::Settle { witness, .. } => gas_taken(0, witness),
+            _ => 0,
+        }
+    }
+
     /// Checks the signatures inside.
     pub fn verify(&self, network: NetworkId) -> Result<(), IllFormed> {
         match self {

@@ -94,7 +94,7 @@ fn mend(net: &mut Net) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(crate::random::config(crate::random::cases() / 4 + 12))]
 
     #[test]
     fn whatever_happens_everybody_has_its_own_in_the_end(

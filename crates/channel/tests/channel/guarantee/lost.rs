@@ -1,9 +1,9 @@
 //! One of the two has lost its disk, with all that it knew of its virtual channels.
 
 use byway_channel::guarantee::{GuaranteeMessage, GuaranteeNews};
-use byway_channel::{ChannelNews, Health, Life};
-use byway_primitives::{Span, Time};
-use byway_records::channel::{Cosigned, VirtualTerms};
+use byway_channel::{AddressedMessage, ChannelHandle, ChannelMessage, ChannelNews, Health, Life, Reestablish};
+use byway_primitives::{Effect, Span, Time};
+use byway_records::channel::{ChannelState, Cosigned, VirtualTerms, WatchSecret};
 use byway_records::promise::ChannelId;
 
 use super::create_counter;
@@ -188,4 +188,44 @@ fn nothing_is_taken_up_that_is_not_guaranteed_or_not_signed_by_both() {
     net.hear(ONE, HUB, GuaranteeMessage::Named { terms });
     assert_eq!(net.nodes[ONE].guarantees.own().count(), 1);
     assert!(net.now > Time::ZERO);
+}
+
+/// It says again what the other party would, whose signature that has: on a ledger there are many such states.
+#[test]
+fn a_stranger_that_greets_does_not_learn_that_something_was_lost() {
+    let (mut net, id) = used();
+    net.nodes[HUB].is_hiding = true;
+    let shown = net.machine(OTHER, id).cosigned().unwrap();
+    net.lose_disk(ONE);
+    let ChannelState { channel, total, fundings, position, .. } = shown.body;
+    let (secret_shown, signatures) = (WatchSecret([7; 16]), Some(shown.signatures));
+    let greeting =
+        Reestablish { channel, secret: secret_shown, position, total, fundings, signatures, signed: 0, seen: 0 };
+    let message = AddressedMessage { handle: ChannelHandle([9; 16]), message: ChannelMessage::Reestablish(greeting) };
+    let (now, stranger) = (net.now, secret(7).id());
+    net.nodes[ONE].channels.handle_message(now, stranger, message).unwrap();
+    net.connect(ONE, HUB);
+    net.pass_until("the hub is asked", |net| !net.nodes[ONE].news.is_empty());
+    let (now, parent, node) = (net.now + Span::minutes(2), net.parent(ONE), &mut net.nodes[ONE]);
+    node.guarantees.poll();
+    node.guarantees.handle_channel(now, &node.channels, parent);
+    let asked = node.guarantees.poll().into_iter().filter_map(|effect| match effect {
+        Effect::Send { to, message: GuaranteeMessage::Recall, .. } => Some(to),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), [secret(HUB).id()]);
+}
+
+#[test]
+fn a_peer_that_asks_over_and_over_what_there_is_is_told_once_in_a_while() {
+    let (mut net, _) = used();
+    let ask = |net: &mut Net| {
+        let (now, peer, node) = (net.now, net.id(ONE), &mut net.nodes[HUB]);
+        node.guarantees.handle_message(now, &node.channels, peer, GuaranteeMessage::Recall);
+        let is_said = |effect: &_| matches!(effect, Effect::Send { message: GuaranteeMessage::Named { .. }, .. });
+        node.guarantees.poll().into_iter().filter(is_said).count()
+    };
+    assert_eq!([ask(&mut net), ask(&mut net), ask(&mut net)], [1, 0, 0]);
+    net.now = net.now + Span::seconds(10);
+    assert_eq!(ask(&mut net), 1);
 }

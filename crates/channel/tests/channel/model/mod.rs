@@ -202,7 +202,8 @@ impl Sides {
                 situation.is_over() && situation.end == Some(End::Together)
             }));
         }
-        if olds > 0 {
+        // Without an update the old state is the newest there is.
+        if olds > 0 && updates > 0 {
             reached.push(Property::sometimes("an old state was answered", |_, situation: &Situation| {
                 situation.is_over() && situation.has_answered
             }));
@@ -244,9 +245,13 @@ fn sides(bounds: Bounds, flaw: Option<Flaw>) -> Sides {
     }
 }
 
+fn is_long() -> bool {
+    std::env::var_os("BYWAY_TEST_LONG").is_some()
+}
+
 /// So often usually, and so often on request.
 fn bound(quick: u8, long: u8) -> u8 {
-    if std::env::var_os("BYWAY_TEST_LONG").is_some() { long } else { quick }
+    if is_long() { long } else { quick }
 }
 
 /// Looks at all that can happen within these bounds, which are so many situations at the least.
@@ -300,6 +305,32 @@ fn whenever_a_side_closes_alone_both_come_to_an_end_with_what_is_theirs() {
 #[test]
 fn whenever_a_call_is_forced_both_come_to_an_end_with_what_is_theirs() {
     check(Bounds { forces: 1, updates: bound(0, 1), ..Bounds::default() }, 2_000);
+}
+
+#[test]
+fn whenever_a_call_is_forced_and_the_connection_is_lost_or_a_side_crashes_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { forces: 1, cuts: 1, ..Bounds::default() }, 5_000);
+    if is_long() {
+        check(Bounds { forces: 1, crashes: 1, ..Bounds::default() }, 200_000);
+    }
+}
+
+#[test]
+fn whenever_a_call_is_forced_and_a_side_closes_alone_both_come_to_an_end_with_what_is_theirs() {
+    check(Bounds { forces: 1, closes: 1, ..Bounds::default() }, 6_000);
+    if is_long() {
+        check(Bounds { forces: 2, ..Bounds::default() }, 8_000);
+    }
+}
+
+#[test]
+fn whenever_a_call_is_forced_and_a_side_closes_with_an_old_state_the_other_comes_to_an_end_with_what_is_its() {
+    check(Bounds { forces: 1, olds: 1, updates: bound(0, 1), ..Bounds::default() }, 4_000);
+}
+
+#[test]
+fn whenever_a_side_closes_with_an_old_state_and_one_crashes_the_other_comes_to_an_end_with_what_is_its() {
+    check(Bounds { olds: 1, crashes: 1, updates: bound(0, 1), ..Bounds::default() }, 4_000);
 }
 
 #[test]

@@ -457,9 +457,14 @@ impl Situation {
                 Ok::<_, ()>(())
             });
             if !self.parties[side].is_honest && self.entry.is_some() {
-                // It wants the money, and as soon as can be.
-                let settle = ChannelsCall::Settle { channel: self.scene.channel, witness: Vec::new() };
-                Arc::make_mut(&mut self.parties[side]).calls.push_back(settle);
+                // It wants the money, and as soon as can be: where its old state was refused or forgotten, with what the ledger has.
+                let channel = self.scene.channel;
+                let call = if self.is_closing_on_ledger() {
+                    ChannelsCall::Settle { channel, witness: Vec::new() }
+                } else {
+                    ChannelsCall::CloseSolo { channel, side: Side::BOTH[side], secret: SECRET, state: None }
+                };
+                Arc::make_mut(&mut self.parties[side]).calls.push_back(call);
             }
         }
     }

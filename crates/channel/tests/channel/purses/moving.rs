@@ -11,12 +11,12 @@ impl Purses {
     }
 
     /// The same world, and a channel that has no asset but WAY.
-    fn without() -> Self {
+    pub fn without() -> Self {
         let (world, assets) = with_assets();
         Self { rig: Rig::opened(Rig::begun_in(world, terms())), assets }
     }
 
-    fn fund(&mut self, side: usize, movement: Movement, asset: usize, amount: u128) {
+    pub fn fund(&mut self, side: usize, movement: Movement, asset: usize, amount: u128) {
         let value = self.value(asset, amount);
         self.rig.fund_in(side, movement, value).unwrap();
         // Where this side has handed in another just before.
@@ -38,7 +38,7 @@ impl Purses {
     }
 
     /// That an asset is in the channel as both say, and the ledger has as much.
-    fn assert_in_channel(&mut self, asset: usize) -> [Amount; 2] {
+    pub fn assert_in_channel(&mut self, asset: usize) -> [Amount; 2] {
         let id = self.assets[asset];
         let [ours, theirs] = [0, 1].map(|side| {
             self.rig.machine(side).purses().into_iter().find(|purse| purse.asset == id).map(|purse| purse.owned)
@@ -74,6 +74,7 @@ fn an_asset_goes_in_and_out_while_the_channel_is_open() {
 #[test]
 fn a_channel_gets_an_asset_that_it_has_not_had_by_a_deposit() {
     let mut purses = Purses::without();
+    purses.admit(1, 1);
     purses.fund(0, Movement::Deposit, 1, 90);
     assert_eq!(purses.assert_in_channel(1), [90, 0].map(cents));
     purses.pay(0, 1, 20);
@@ -96,6 +97,7 @@ fn what_is_taken_out_to_the_last_can_be_put_in_again() {
     purses.fund(0, Movement::Withdraw, 0, 600);
     assert_eq!(purses.rig.entry().unwrap().assets.len(), 1);
     assert_eq!(purses.assert_in_channel(0), [0, 0].map(cents));
+    purses.admit(0, 0);
     purses.fund(1, Movement::Deposit, 0, 10);
     assert_eq!(purses.assert_in_channel(0), [0, 10].map(cents));
     purses.part();

@@ -152,3 +152,22 @@ fn one_peer_does_not_use_up_what_a_hub_may_ask_at_the_next() {
     net.now = net.now + Span::seconds(1);
     assert_eq!(passed_on(&mut net, 0, 96), 5);
 }
+
+#[test]
+fn all_peers_together_leave_a_hub_some_of_what_it_may_ask_at_the_next_and_a_new_one_its_share() {
+    let mut net = Net::new(6, &[(0, 1), (1, 2), (1, 3), (1, 4), (1, 5)]);
+    (0..6).for_each(|node| net.set_terms(node, Some(hub_terms())));
+    [3, 4, 5].into_iter().for_each(|node| net.disconnect(1, node));
+    let mut all = passed_on(&mut net, 0, 0);
+    for (peer, first) in [(3, 16), (4, 32), (5, 48)] {
+        net.connect(1, peer);
+        net.run();
+        all += passed_on(&mut net, peer, first);
+    }
+    assert!((40..=48).contains(&all), "three quarters of 64 at the most: {all}");
+    net.now = net.now + Span::seconds(1);
+    let of_old = [(0, 64), (3, 80), (4, 96)].map(|(peer, first)| passed_on(&mut net, peer, first));
+    let of_new = passed_on(&mut net, 5, 112);
+    assert!(of_new >= 3, "who comes last has as much: {of_old:?}, {of_new}");
+    assert!(of_old.iter().sum::<usize>() + of_new <= 15);
+}

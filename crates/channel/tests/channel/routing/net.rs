@@ -109,7 +109,7 @@ impl Net {
             world.people.push(Person { wallet, identity: secret(number) });
         }
         for number in 0..count {
-            world.must(&world.deposit(world.coin(ALICE), number, 4 * DEPOSIT));
+            world.must(&world.deposit(world.coin(ALICE), number, 5 * DEPOSIT));
         }
         let code = Call::Channels(ChannelsCall::RegisterCode { code: conduit::code().to_vec() });
         let draft = Draft { call: Some(code), fee: units(3_000_000), ..Draft::default() };

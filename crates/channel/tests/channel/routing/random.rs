@@ -1,9 +1,14 @@
 //! Any order of deliveries, writes, losses, crashes and payments; afterwards everything is through or has never been.
 
+use byway_channel::ChannelMachine;
+use byway_channel::routing::PaymentStatus;
 use byway_primitives::Span;
+use byway_records::call::ChannelsCall;
+use byway_records::channel::Side;
 use proptest::prelude::*;
 
-use super::net::{Net, fee};
+use super::net::{Net, RESERVE, fee};
+use crate::world::units;
 
 fn check(bytes: &[u8]) {
     // Two hubs in a row, and somebody who pays and is paid at either end.
@@ -103,6 +108,125 @@ fn check_parts(bytes: &[u8]) {
 }
 
 fn drop_result(_: bool) {}
+
+/// So much that what the ledger charges for calls can't hide that it is gone.
+const LARGE: u128 = 1_300_000;
+
+/// A node is away for some minutes, and then sees what has happened.
+fn go_away(net: &mut Net, node: usize) {
+    net.vanish(node);
+    net.pass(Span::minutes(3));
+    net.come_back(node);
+    net.run();
+}
+
+fn close_alone(net: &mut Net, node: usize) {
+    let (now, channels) = (net.now, &mut net.nodes[node].channels);
+    let key = channels.iter().map(|(key, _)| key).next();
+    // What can't be closed is not.
+    let _ = key.and_then(|key| channels.with(key, |machine| machine.close_alone(now)));
+    net.collect(node);
+}
+
+/// An end closes with what there was when the channel was opened.
+fn close_with_old(net: &mut Net, node: usize, side: Side) {
+    let machine = net.nodes[node].channels.iter().next().map(|(_, machine)| machine);
+    let Some(channel) = machine.and_then(ChannelMachine::id) else { return };
+    let hub = &net.nodes[1].channels;
+    let Some(secret) = hub.key_of(channel).and_then(|key| hub.get(key)?.peer_secret()) else { return };
+    net.submit(node, ChannelsCall::CloseSolo { channel, side, secret, state: None });
+}
+
+/// Payments over a hub whose ends, or the hub itself, are silent, gone, or on the ledger. Gives how many calls the ledger executed.
+fn check_with_ledger(bytes: &[u8]) -> usize {
+    let edges = [(0, 1), (1, 2)];
+    let mut net = Net::new(3, &edges);
+    let mut paid = Vec::new();
+    for byte in bytes {
+        let (which, what) = (usize::from(byte >> 6), byte & 63);
+        let ((one, other), end) = (edges[which % 2], [0, 2][which % 2]);
+        match what {
+            0..=15 => drop_result(net.step(which % 3)),
+            16..=23 => drop_result(net.deliver(one, other)),
+            24..=31 => drop_result(net.deliver(other, one)),
+            32..=38 if paid.len() < 4 => {
+                let (payer, payee) = (end, 2 - end);
+                let invoice = net.invoice(payee, LARGE);
+                while net.step(payee) {}
+                let (now, node) = (net.now, &mut net.nodes[payer]);
+                let begun = node.router.pay(now, &node.channels, &invoice, units(50_000), [paid.len() as u8; 32]);
+                net.collect(payer);
+                paid.extend(begun.is_ok().then_some((payer, payee, invoice.terms.hash)));
+            }
+            39..=41 => net.crash(which % 3),
+            42..=45 => net.disconnect(one, other),
+            46..=48 => net.connect(one, other),
+            49..=52 => go_away(&mut net, which % 3),
+            53 => close_alone(&mut net, which % 3),
+            54 => close_with_old(&mut net, end, Side::BOTH[which % 2]),
+            _ => (0..20).for_each(|turn| {
+                net.step(turn % 3);
+                let (one, other) = edges[turn % 2];
+                drop_result(net.deliver(one, other) | net.deliver(other, one));
+            }),
+        }
+    }
+    edges.into_iter().for_each(|(one, other)| net.connect(one, other));
+    net.run();
+    // What became of a payment is forgotten some time after.
+    let mut made = vec![false; paid.len()];
+    for _ in 0..100 {
+        net.pass(Span::minutes(1));
+        for (made, (payer, _, hash)) in made.iter_mut().zip(&paid) {
+            let status = net.nodes[*payer].router.payment(*hash);
+            *made |= status.is_some_and(|status| matches!(status, PaymentStatus::Paid { .. }));
+        }
+    }
+    for node in &net.nodes {
+        assert_eq!(node.router.on_their_way().collect::<Vec<_>>(), []);
+    }
+    let mut due = [0i128; 3];
+    for ((payer, payee, _), made) in paid.into_iter().zip(made) {
+        if made {
+            due[payer] -= (LARGE + fee(LARGE)) as i128;
+            due[payee] += LARGE as i128;
+            due[1] += fee(LARGE) as i128;
+        }
+    }
+    let gains = [0, 1, 2].map(|node| net.gain(node));
+    let charged = [1, 2, 1].map(|channels| channels * RESERVE as i128);
+    for node in 0..3 {
+        assert!(gains[node] <= due[node] + charged[node], "node {node}: {gains:?} of {due:?}");
+        assert!(gains[node] + charged[node] >= due[node], "node {node}: {gains:?} of {due:?}, {:?}", net.refused);
+    }
+    assert!(gains.iter().sum::<i128>() <= 0, "nothing is made: {gains:?}");
+    net.calls.len()
+}
+
+/// Without this the bytes that are drawn might never come to the ledger.
+#[test]
+fn a_hub_that_is_gone_with_a_lock_brings_the_ledger_in() {
+    let turns = [60; 6];
+    // The payee has a lock, is paid by the preimage while the hub is gone, and the hub is told by the ledger.
+    let mut calls = 0;
+    for until in 0..6 {
+        let bytes = [&[32][..], &turns[..until], &[2 << 6 | 42, 1 << 6 | 42], &[49; 9], &turns].concat();
+        calls += check_with_ledger(&bytes);
+    }
+    assert!(calls > 0, "nobody needed the ledger");
+    assert!(check_with_ledger(&[54]) >= 1);
+}
+
+proptest! {
+    #![proptest_config(crate::random::config(crate::random::cases() / 8 + 4))]
+
+    #[test]
+    fn whoever_is_gone_or_closes_nobody_loses_what_was_paid_or_not(
+        bytes in prop::collection::vec(any::<u8>(), 0..120),
+    ) {
+        check_with_ledger(&bytes);
+    }
+}
 
 proptest! {
     #![proptest_config(crate::random::config(crate::random::cases() / 4 + 4))]

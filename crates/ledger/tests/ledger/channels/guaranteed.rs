@@ -35,7 +35,11 @@ fn unregistered(change: impl Fn(VirtualTerms) -> VirtualTerms) -> (Scene, Draft)
 }
 
 pub fn registered() -> Scene {
-    let (mut scene, register) = unregistered(|terms| terms);
+    registered_with(|terms| terms)
+}
+
+pub fn registered_with(change: impl Fn(VirtualTerms) -> VirtualTerms) -> Scene {
+    let (mut scene, register) = unregistered(change);
     must(&mut scene, &register);
     scene
 }

@@ -8,6 +8,7 @@ use byway_records::genesis::Wait;
 use proptest::prelude::*;
 
 use super::guaranteed::{DISPUTE, TOTAL, certificate, end, outcome, registered, virtual_terms_of, with_fee};
+use super::sequences::{cases, config};
 use super::{BANK, GAS, Scene, draft};
 use crate::world::{CAROL, CHANNEL_PRICE, Draft, units};
 
@@ -99,7 +100,7 @@ fn check(scene: &Scene, before: Option<[u128; 2]>) -> Result<(), TestCaseError> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(config(cases()))]
 
     #[test]
     fn whatever_is_done_it_can_be_ended_and_pays_all_of_it_once(acts in acts()) {

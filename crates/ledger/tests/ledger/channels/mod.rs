@@ -9,7 +9,7 @@ mod lanes;
 mod leaving;
 mod money;
 mod purses;
-mod sequences;
+pub mod sequences;
 mod watching;
 
 use byway_primitives::{Amount, AssetId, Encode, Hash, Span, Time};
@@ -80,6 +80,7 @@ pub const REASONS: &[Reject] = &[
 ];
 
 /// A channel of Alice, who initiated it, and Bob.
+#[derive(Clone)]
 pub struct Scene {
     pub world: World,
     pub id: ChannelId,

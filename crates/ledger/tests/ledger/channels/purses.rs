@@ -7,7 +7,7 @@ use byway_records::channel::{
     Remainder,
 };
 use byway_records::genesis::Wait;
-use byway_records::{Reject, Value};
+use byway_records::{Call, Reject, Value};
 use byway_vm::{Address, Call as VmCall, Outcome, State, Target, Witness, code_hash, purse_code, purse_of};
 
 use super::forced::hex_of;
@@ -43,6 +43,11 @@ fn argument(address: Address) -> Vec<u8> {
 
 fn input(file: &str, function: &str, arguments: &[Vec<u8>]) -> Vec<u8> {
     [compiled(file, function), arguments.concat()].concat()
+}
+
+/// What a purse is asked for by whoever pays out of it.
+pub fn transferring(to: Address, amount: Amount) -> Vec<u8> {
+    input(PURSE, "transfer(address,uint256)", &[argument(to), number(amount)])
 }
 
 /// Alice issues one asset, Bob another, and both have of both in their accounts.
@@ -113,8 +118,7 @@ impl Purses {
     }
 
     fn transfer(&self, person: usize, asset: usize, amount: u128) -> VmCall {
-        let to = argument(self.scene.address(ALICE + BOB - person));
-        let input = input(PURSE, "transfer(address,uint256)", &[to, number(cents(amount))]);
+        let input = transferring(self.scene.address(ALICE + BOB - person), cents(amount));
         self.call(person, purse_of(self.assets[asset]), 0, &input)
     }
 
@@ -338,6 +342,26 @@ fn where_nobody_shows_the_state_for_long_each_gets_back_what_it_put_in() {
     late.assert_paid(Purses::FIRST);
     late.scene.world = shown;
     late.assert_paid([[350, 250], [100, 300]]);
+}
+
+/// Whoever pays the fee for what is shown at the end leaves the reserve of who has closed alone, and who pays less has paid that for nothing.
+#[test]
+fn the_fee_for_settling_is_that_of_any_call_and_of_what_is_shown() {
+    for (short, is_charged) in [(0, false), (1, true)] {
+        let mut purses = Purses::new();
+        let state = purses.scene.signed_position(purses.position(1));
+        purses.scene.world.must(&purses.scene.close(ALICE, Some(state)));
+        purses.scene.wait();
+        let settle = purses.scene.settle_with(purses.witness());
+        let Some(Call::Channels(call)) = &settle.call else { panic!("it is one") };
+        let price = purses.scene.world.genesis.parameters.call_prices.of_gas(call.gas_taken()).unwrap();
+        let charged = purses.scene.channel().charged[0].units();
+        let before = purses.scene.world.balance(ALICE);
+        let draft = Draft { fee: price.checked_sub(Amount::from_units(short)).unwrap(), ..settle };
+        purses.scene.world.must(&purses.scene.world.funded(purses.scene.world.coin(CAROL), draft));
+        let kept = DEPOSIT - charged - if is_charged { price.units() } else { 0 };
+        assert_eq!(purses.scene.world.balance(ALICE), before + kept);
+    }
 }
 
 #[test]

@@ -154,11 +154,17 @@ fn consent(consent: &ChannelConsent) -> String {
             _ => format!("to remove {contract}, divided as agreed at the beginning"),
         },
         ContractWishKind::Leave => format!("to let {contract} leave for the ledger"),
+        ContractWishKind::Admit => {
+            format!("to put in the asset {}", consent.asset.map_or_else(|| contract.clone(), |asset| asset.to_string()))
+        }
     };
-    let whose = if consent.ours {
-        "the peer asks for the same; `byway channel cancel` takes it back"
-    } else {
-        "we ask for the same"
+    let whose = match (consent.ours, consent.wish) {
+        (true, ContractWishKind::Admit) => "the peer puts some in; `byway channel cancel` takes it back",
+        (true, _) => "the peer asks for the same; `byway channel cancel` takes it back",
+        (false, ContractWishKind::Admit) => {
+            "we let it in, with a deposit of 0 of it, and the peer asks again; what is in such a channel is paid out only to who has its state"
+        }
+        (false, _) => "we ask for the same",
     };
     let stakes: String = consent.purses.iter().map(stake).collect();
     format!("{what}{stakes}; done if {whose} ({} left)", duration(consent.until_ms.since(now()).0 / 1000))
@@ -166,9 +172,16 @@ fn consent(consent: &ChannelConsent) -> String {
 
 /// What a contract has of an asset, and may take.
 fn stake(purse: &ContractPurseRecord) -> String {
-    let ContractPurseRecord { asset, symbol, has, takes_ours, takes_theirs } = purse;
-    let name = symbol.as_ref().map_or_else(|| short(asset), ToString::to_string);
-    format!("; it has {has} {name}, and may take {takes_ours} of ours and {takes_theirs} of the peer's")
+    let ContractPurseRecord { asset, symbol, purse, has, takes_ours, takes_theirs } = purse;
+    let unnamed = || asset.as_ref().map_or_else(|| format!("of what {purse} holds"), short);
+    let name = symbol.as_ref().map_or_else(unnamed, ToString::to_string);
+    let [ours, theirs] = [takes_ours, takes_theirs].map(|takes| match *takes {
+        Amount::MAX => "all".to_owned(),
+        takes => takes.to_string(),
+    });
+    format!(
+        "; it has {has} {name}, and may take {ours} of ours and {theirs} of the peer's, also of what comes in later"
+    )
 }
 
 /// What has changed since `before`.

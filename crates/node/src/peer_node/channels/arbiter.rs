@@ -1,7 +1,7 @@
 //! The ledger's side: what it has of our channels, and what it is handed for them.
 
 use byway_channel::{ChannelKey, CloseError, ContractCall, ProposeError, Refusal};
-use byway_primitives::{Amount, Encode};
+use byway_primitives::{Amount, AssetId, Encode, Span, Time};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::{channel_key, code_key};
 use byway_records::channel::guaranteed::outcome_key;
@@ -30,12 +30,21 @@ pub(super) struct Movable {
     /// The key under which it was asked for, if it was.
     pub once: Option<Once>,
     pub asker: oneshot::Sender<Answer<()>>,
-    /// How often it has given way to something of the peer's.
+    /// How often it has given way to something of the peer's, and when it is asked for again.
     pub gave_way: u8,
+    pub again_at: Time,
 }
 
-/// How often what gave way is asked for again.
-const ASKED_AGAIN_MAX: u8 = 16;
+/// How often what gave way, or came when the peer was busy, is asked for again …
+pub(super) const ASKED_AGAIN_MAX: u8 = 16;
+/// … and after what pause: a peer that executes no more now does after a second.
+pub(super) const ASKED_AGAIN_AFTER: Span = Span::millis(250);
+
+impl Movable {
+    pub fn new(what: Moved, once: Option<Once>, asker: oneshot::Sender<Answer<()>>) -> Self {
+        Self { what, once, asker, gave_way: 0, again_at: Time::ZERO }
+    }
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moved {
@@ -97,11 +106,7 @@ impl Actor {
     /// What a call about a channel costs at the most where its transaction pays.
     fn price_of(&self, call: &ChannelsCall) -> Amount {
         let prices = &self.config.genesis.parameters.call_prices;
-        let gas = match call {
-            ChannelsCall::ForceProgress(force) => force.gas_taken(),
-            _ => 0,
-        };
-        prices.of_gas(gas).unwrap_or(Amount::MAX)
+        prices.of_gas(call.gas_taken()).unwrap_or(Amount::MAX)
     }
 
     /// Hands in a call about a virtual channel that this node guarantees, whose ledger has nothing that could pay for it.
@@ -244,6 +249,15 @@ impl Actor {
         Ok(())
     }
 
+    /// Lets an asset in of which there is nothing in a channel: the peer may put some in.
+    pub(super) fn admit_asset(&mut self, key: ChannelKey, asset: AssetId) -> Answer<()> {
+        let now = self.clock.now();
+        let admitted = self.market.with_channel(now, key, &self.market_journal, |channel| channel.admit(now, asset));
+        let admitted = admitted.ok_or_else(|| ApiError::channel_not_ready("it is closed"))?;
+        self.channels.changed.insert(key);
+        admitted.map_err(|error| not_proposed(key, error))
+    }
+
     /// Whether our account holds so much.
     fn check_deposit(&self, value: Value) -> Answer<()> {
         let Value { asset, amount } = value;
@@ -257,7 +271,11 @@ impl Actor {
 
     /// Asks for what waits to be put in or taken out, as soon as nothing else is open in the channel.
     pub(super) fn advance_funding(&mut self, key: ChannelKey) {
+        let now = self.clock.now();
         let Some(movable) = self.channels.to_fund.remove(&key) else { return };
+        if now < movable.again_at && !movable.asker.is_closed() {
+            return drop(self.channels.to_fund.insert(key, movable));
+        }
         let Movable { what, ref once, ref asker, .. } = movable;
         if asker.is_closed() {
             return;
@@ -304,10 +322,20 @@ impl Actor {
             && let Some(movable) = self.channels.funding.remove(&(key, round))
         {
             self.free(movable.once.as_ref());
-            let again = Movable { gave_way: movable.gave_way + 1, ..movable };
+            let again_at = self.clock.now() + ASKED_AGAIN_AFTER;
+            let again = Movable { gave_way: movable.gave_way + 1, again_at, ..movable };
             return drop(self.channels.to_fund.insert(key, again));
         }
-        let why = refusal.map_or_else(|| "the ledger did not take it in time".to_owned(), |why| why.to_string());
+        let is_new = |movable: &Movable| matches!(movable.what, Moved::Own { .. }) && refusal == Some(Refusal::Asked);
+        let why = match refusal {
+            _ if self.channels.funding.get(&(key, round)).is_some_and(is_new) => {
+                "the channel has none of this asset: the peer's user is asked whether it may come in; ask again once they have let it in \
+                 (`byway channel deposit CHANNEL 0 --asset ASSET` there)"
+                    .to_owned()
+            }
+            Some(why) => why.to_string(),
+            None => "the ledger did not take it in time".to_owned(),
+        };
         self.was_funded(key, round, Err(ApiError::update_refused(why)));
     }
 

@@ -198,9 +198,19 @@ impl PeerNode {
         self.ask(move |actor| actor.record_of(key)).await
     }
 
-    /// Puts money in or takes some out, and waits until the ledger has done it.
+    /// Puts money in or takes some out, and waits until the ledger has done it. To put nothing in of an asset is to let it in.
     pub(in super::super) async fn fund_channel(&self, request: ChannelFund) -> Answer<ChannelRecord> {
         let ChannelFund { channel, movement, amount, asset, idempotency_key } = request;
+        if let (true, Some(asset)) = (amount.is_zero(), asset) {
+            return self
+                .ask(move |actor| {
+                    let key = actor.channel_named(&channel)?;
+                    actor.value_of(asset, amount)?;
+                    actor.admit_asset(key, asset)?;
+                    actor.record_of(key)
+                })
+                .await;
+        }
         let movement = match movement {
             ChannelMovement::Deposit => Movement::Deposit,
             ChannelMovement::Withdraw => Movement::Withdraw,
@@ -211,7 +221,7 @@ impl PeerNode {
                 let key = actor.channel_named(&channel)?;
                 let value = actor.value_of(asset.unwrap_or(AssetId::WAY), amount)?;
                 let once = Some(Once::fund(&idempotency_key, key, movement, value));
-                actor.fund_channel(key, Movable { what: Moved::Own { movement, value }, once, asker, gave_way: 0 })?;
+                actor.fund_channel(key, Movable::new(Moved::Own { movement, value }, once, asker))?;
                 Ok(key)
             })
             .await?;
@@ -235,7 +245,7 @@ impl PeerNode {
         let (asker, left) = oneshot::channel();
         self.ask(move |actor| {
             let seen = Some(actor.has_contract(key, contract)?);
-            actor.fund_channel(key, Movable { what: Moved::Leaving { contract, seen }, once: None, asker, gave_way: 0 })
+            actor.fund_channel(key, Movable::new(Moved::Leaving { contract, seen }, None, asker))
         })
         .await?;
         self.moved(key, left).await

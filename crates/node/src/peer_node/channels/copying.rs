@@ -2,46 +2,56 @@
 //!
 //! *What* is kept is `byway_channel`'s ([`ChannelCopy`]); here it is sealed, written and read. A file is written whenever something
 //! that the channel can come to end in has changed: right after that, and nobody waits for it. So what a lost disk costs is what came in
-//! within the last moment, and a place that is slow, full or away keeps no payment from being made. It is tried again, and the node
-//! says meanwhile that it fails.
+//! within the last moment, and a place that is slow, full, away or silent keeps no payment from being made, nor the node from stopping. It is
+//! tried again, and the node says meanwhile that it fails. What is wrong with one file alone keeps none of the others from being written.
 //!
 //! **After the journal.** What a copy has is signed, so it is written only once the journal has it too: a crash would else have this side sign another state
 //! of a round that a copy shows.
 //!
 //! **Read before written.** A node that begins with an empty or an old folder knows less than the file. So of each channel the
-//! file is read and taken first ([`take_copy`](byway_channel::ChannelMachine::take_copy)). What can't be opened is nothing that could
-//! be used, and is written over.
+//! file is read and taken first ([`take_copy`](byway_channel::ChannelMachine::take_copy)), and so it is whenever another one is there than this
+//! life has seen ([`place`]): all are looked at once a minute. What can't be opened is nothing that could be used, and is written over, except
+//! what another version wrote.
+
+mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::ops::Bound;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
 
 use byway_channel::{ChannelCopy, ChannelKey, CopyMark};
 use byway_crypto::CopyKey;
-use byway_crypto::copy::COPY_FILE_BYTES_MAX;
-use byway_driver::entropy;
-use byway_primitives::codec::decode_exact;
-use byway_primitives::{Encode, Span, Time, Token};
+use byway_primitives::{Span, Time, Token};
 use byway_records::promise::ChannelId;
 
+pub(in super::super) use self::place::CopyDone;
+use self::place::{Job, Place, ReadFailed, WriteFailed};
 use super::super::{Actor, Arrival};
 use crate::api::ChannelCopyState;
-use crate::files;
 
-/// When a place that could not be used is tried again.
+/// When a place that could not be used is tried again, and how long one that does not answer is waited for.
 const AGAIN_AFTER: Span = Span::seconds(10);
+/// How often it is looked at whether the files are still those that this life has seen.
+const LOOK_EVERY: Span = Span::minutes(1);
 
 /// What is kept in a second place, and how that gets on.
 pub(in super::super) struct Copying {
-    key: CopyKey,
-    folder: Option<PathBuf>,
-    /// Channels whose files are to be looked at.
+    place: Option<Arc<Place>>,
+    /// Channels whose files are to be looked after.
     due: BTreeSet<ChannelId>,
+    /// The one whose turn was last.
+    last: Option<ChannelId>,
     /// Those whose files were read since the start.
     read: BTreeSet<ChannelId>,
+    /// Those of which it is to be seen whether another file is there, and when it is that of all again.
+    to_look: BTreeSet<ChannelId>,
+    look_at: Time,
     /// What was written last of each.
     written: BTreeMap<ChannelId, CopyMark>,
+    /// What is wrong with the files of single channels.
+    troubles: BTreeMap<ChannelId, Trouble>,
     /// Channels that the ledger has and the disk hasn't, and since when their files are looked for.
     awaited: BTreeMap<ChannelId, Time>,
     /// What waits for the journal.
@@ -49,41 +59,37 @@ pub(in super::super) struct Copying {
     /// What the journal was given last.
     journaled: Option<Token>,
     is_started: bool,
-    /// One file at a time.
-    is_busy: bool,
+    /// One file at a time: which, and since when.
+    busy: Option<(ChannelId, Time)>,
     /// Why the place can't be used, and when it is tried again.
     problem: Option<(String, Time)>,
 }
 
-/// What has become of one file.
-pub(in super::super) enum CopyDone {
-    /// None where there is no such file.
-    Read(Result<Option<Box<ChannelCopy>>, ReadFailed>),
-    Written(CopyMark, Result<(), String>),
-    Removed,
-}
-
-/// Why nothing was read.
-#[derive(Debug, thiserror::Error)]
-pub(in super::super) enum ReadFailed {
-    #[error("{0}")]
-    Place(String),
-    #[error("{0}")]
-    Content(String),
-}
-
-/// What is to be done with one file.
-enum Job {
-    Read,
-    Write(CopyMark, Box<ChannelCopy>),
-    Remove,
+/// What is wrong with one file.
+struct Trouble {
+    why: String,
+    /// As long as that is what should be in it; where there is none, whatever that is.
+    mark: Option<CopyMark>,
 }
 
 impl Copying {
     pub fn open(key: CopyKey, folder: Option<PathBuf>) -> Self {
-        let (due, read, written, awaited) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
-        let (staged, journaled, is_started, is_busy, problem) = (None, None, false, false, None);
-        Self { key, folder, due, read, written, awaited, staged, journaled, is_started, is_busy, problem }
+        Self {
+            place: folder.map(|folder| Place::new(key, folder)),
+            due: BTreeSet::new(),
+            last: None,
+            read: BTreeSet::new(),
+            to_look: BTreeSet::new(),
+            look_at: Time::ZERO,
+            written: BTreeMap::new(),
+            troubles: BTreeMap::new(),
+            awaited: BTreeMap::new(),
+            staged: None,
+            journaled: None,
+            is_started: false,
+            busy: None,
+            problem: None,
+        }
     }
 
     /// The journal of the market is given something.
@@ -91,8 +97,33 @@ impl Copying {
         self.journaled = Some(token);
     }
 
-    fn file(&self, folder: &Path, channel: ChannelId) -> PathBuf {
-        folder.join(format!("{}.copy", self.key.name(&channel.0.0)))
+    /// The next file, by turns: one that fails over and over keeps none of the others from its turn.
+    fn pop_due(&mut self) -> Option<ChannelId> {
+        let behind = self.last.and_then(|last| self.due.range((Bound::Excluded(last), Bound::Unbounded)).next());
+        let next = behind.or_else(|| self.due.first()).copied()?;
+        self.due.remove(&next);
+        self.last = Some(next);
+        Some(next)
+    }
+
+    /// Has all files looked at once in a while: the place may be another one by now.
+    fn look_again(&mut self, now: Time) {
+        if now >= self.look_at {
+            self.look_at = now + LOOK_EVERY;
+            self.to_look.extend(&self.read);
+            self.due.extend(&self.read);
+        }
+    }
+
+    /// What is wrong with the file of a channel in which that should be.
+    fn trouble(&self, channel: ChannelId, mark: &CopyMark) -> Option<&str> {
+        let trouble = self.troubles.get(&channel)?;
+        trouble.mark.is_none_or(|of| of == *mark).then_some(trouble.why.as_str())
+    }
+
+    /// Whether a write of that would bring nothing.
+    fn is_done(&self, channel: ChannelId, mark: &CopyMark) -> bool {
+        self.written.get(&channel) == Some(mark) || self.trouble(channel, mark).is_some()
     }
 }
 
@@ -100,7 +131,7 @@ impl Actor {
     /// Looks after what is kept elsewhere: called after whatever has happened.
     pub(in super::super) fn tend_copies(&mut self) {
         let written = self.market.take_written_channels();
-        if self.copying.folder.is_none() {
+        if self.copying.place.is_none() {
             return;
         }
         if !std::mem::replace(&mut self.copying.is_started, true) {
@@ -110,10 +141,17 @@ impl Actor {
         let ids = written.into_iter().filter_map(|key| self.market.channels().get(key)?.id());
         self.copying.due.extend(ids);
         let now = self.clock.now();
+        self.copying.look_again(now);
         let is_over = |since: &Time| now.since(*since) >= AGAIN_AFTER;
         let overdue = self.copying.awaited.iter().filter(|(_, since)| is_over(since)).map(|(id, _)| *id);
         overdue.collect::<Vec<_>>().into_iter().for_each(|id| self.find_awaited(id));
-        if self.copying.is_busy || self.copying.problem.as_ref().is_some_and(|(_, again)| now < *again) {
+        if let Some((channel, since)) = self.copying.busy {
+            if is_over(&since) && self.copying.problem.is_none() {
+                self.place_fails(channel, "it does not answer; check the folder of `channels.copies`".to_owned());
+            }
+            return;
+        }
+        if self.copying.problem.as_ref().is_some_and(|(_, again)| now < *again) {
             return;
         }
         let is_durable = |token: Token| self.market_durable.covers(token);
@@ -123,7 +161,7 @@ impl Actor {
         if let Some((_, channel, job)) = self.copying.staged.take() {
             return self.do_copy_job(channel, job);
         }
-        while let Some(channel) = self.copying.due.pop_first() {
+        while let Some(channel) = self.copying.pop_due() {
             let Some(job) = self.copy_job(channel) else { continue };
             match self.copying.journaled.filter(|token| !self.market_durable.covers(*token)) {
                 Some(token) => self.copying.staged = Some((token, channel, job)),
@@ -137,7 +175,7 @@ impl Actor {
     /// it, by this node itself, though the file has a newer state. A place that does not answer is not waited for long.
     pub(super) fn awaits_copy(&mut self, id: ChannelId) -> bool {
         let copying = &mut self.copying;
-        if copying.folder.is_none() || copying.read.contains(&id) || copying.problem.is_some() {
+        if copying.place.is_none() || copying.read.contains(&id) || copying.problem.is_some() {
             return false;
         }
         copying.due.insert(id);
@@ -176,51 +214,86 @@ impl Actor {
         if !copying.read.contains(&id) {
             return Some(Job::Read);
         }
-        let mark = channel.copy_mark().filter(|mark| copying.written.get(&id) != Some(mark))?;
+        let Some(mark) = channel.copy_mark().filter(|mark| !copying.is_done(id, mark)) else {
+            return copying.to_look.contains(&id).then_some(Job::Look);
+        };
         Some(Job::Write(mark, Box::new(channel.copy()?)))
     }
 
     fn do_copy_job(&mut self, channel: ChannelId, job: Job) {
-        let Some(folder) = &self.copying.folder else { return };
-        self.copying.is_busy = true;
-        let (file, key, arrive) = (self.copying.file(folder, channel), self.copying.key.clone(), self.arrive.clone());
-        tokio::task::spawn_blocking(move || {
-            let done = do_job(&file, &key, job);
+        let Some(place) = self.copying.place.clone() else { return };
+        self.copying.busy = Some((channel, self.clock.now()));
+        self.copying.to_look.remove(&channel);
+        let arrive = self.arrive.clone();
+        // In a thread of its own: one that hangs is waited for by nothing when the node stops.
+        thread::spawn(move || {
+            let done = place.do_job(channel, job);
             // The task is gone only when the node has stopped.
             let _ = arrive.blocking_send(Arrival::Copied { channel, done });
         });
     }
 
-    /// A file was read, written or removed, or could not be.
+    /// A file was read, written, looked at or removed, or could not be.
     pub(in super::super) fn copied(&mut self, channel: ChannelId, done: CopyDone) {
-        self.copying.is_busy = false;
+        self.copying.busy = None;
         match done {
-            CopyDone::Written(mark, Ok(())) => {
-                self.copying.written.insert(channel, mark);
-                self.place_is_there(channel);
-            }
-            CopyDone::Written(_, Err(why)) => self.place_fails(channel, why),
-            CopyDone::Removed => {
-                self.copying.read.remove(&channel);
-                self.copying.written.remove(&channel);
-            }
-            CopyDone::Read(Ok(copy)) => {
-                self.copying.read.insert(channel);
-                self.copying.due.insert(channel);
-                self.place_is_there(channel);
-                self.find_awaited(channel);
-                copy.into_iter().for_each(|copy| self.take_copy(channel, *copy));
+            CopyDone::Written(_, Err(WriteFailed::Place(why))) | CopyDone::Looked(Err(WriteFailed::Place(why))) => {
+                return self.place_fails(channel, why);
             }
             CopyDone::Read(Err(ReadFailed::Place(why))) => {
                 self.find_awaited(channel);
-                self.place_fails(channel, why);
+                return self.place_fails(channel, why);
             }
-            CopyDone::Read(Err(ReadFailed::Content(why))) => {
-                self.find_awaited(channel);
-                self.copying.read.insert(channel);
-                self.copying.due.insert(channel);
-                self.copy_is_no_use(channel, &why);
+            CopyDone::Written(mark, Ok(left_out)) => {
+                self.copying.written.insert(channel, mark);
+                self.copying.troubles.remove(&channel);
+                if left_out > 0 {
+                    let why = format!("there is no room for {left_out} more of the states that it may come to end in");
+                    self.file_fails(channel, Some(mark), why);
+                }
             }
+            CopyDone::Written(_, Err(WriteFailed::Changed)) | CopyDone::Looked(Err(WriteFailed::Changed)) => {
+                self.read_again(channel);
+            }
+            CopyDone::Written(mark, Err(why)) => self.file_fails(channel, Some(mark), why.to_string()),
+            CopyDone::Looked(_) => {}
+            CopyDone::Removed => {
+                self.copying.read.remove(&channel);
+                self.copying.written.remove(&channel);
+                self.copying.troubles.remove(&channel);
+            }
+            CopyDone::Read(read) => self.copy_was_read(channel, read),
+        }
+        self.place_is_there(channel);
+    }
+
+    fn copy_was_read(&mut self, channel: ChannelId, read: Result<Option<Box<ChannelCopy>>, ReadFailed>) {
+        self.copying.read.insert(channel);
+        self.copying.due.insert(channel);
+        self.find_awaited(channel);
+        match read {
+            Ok(copy) => copy.into_iter().for_each(|copy| self.take_copy(channel, *copy)),
+            Err(why @ ReadFailed::Version(_)) => self.file_fails(channel, None, why.to_string()),
+            Err(why) => self.copy_is_no_use(channel, &why.to_string()),
+        }
+    }
+
+    /// Another file is there than this life has seen: perhaps it knows more.
+    fn read_again(&mut self, channel: ChannelId) {
+        let copying = &mut self.copying;
+        copying.read.remove(&channel);
+        copying.written.remove(&channel);
+        copying.troubles.remove(&channel);
+        copying.due.insert(channel);
+    }
+
+    /// What is in the way of one file only. It is tried again once something else should be in it.
+    fn file_fails(&mut self, channel: ChannelId, mark: Option<CopyMark>, why: String) {
+        let before = self.copying.troubles.insert(channel, Trouble { why: why.clone(), mark });
+        let is_new = before.is_none_or(|before| before.why != why);
+        if let (true, Some(key)) = (is_new, self.market.channels().key_of(channel)) {
+            tracing::warn!(peer = %key.peer, why, "a channel can't be copied; payments go on");
+            self.add_to_log(key, None, "not_copied", format!("what is in it can't be kept elsewhere too: {why}"));
         }
     }
 
@@ -254,10 +327,11 @@ impl Actor {
     fn place_fails(&mut self, channel: ChannelId, why: String) {
         let again = self.clock.now() + AGAIN_AFTER;
         self.copying.due.insert(channel);
+        self.copying.to_look.insert(channel);
         let is_new = self.copying.problem.as_ref().is_none_or(|(before, _)| *before != why);
         if let (true, Some(key)) = (is_new, self.market.channels().key_of(channel)) {
-            let folder = self.copying.folder.as_deref().unwrap_or(Path::new(""));
-            tracing::warn!(folder = %folder.display(), why, "channels can't be copied; payments go on, and it is tried again");
+            let folder = self.copying.place.as_ref().map(|place| place.folder().display().to_string());
+            tracing::warn!(folder, why, "channels can't be copied; payments go on, and it is tried again");
             self.add_to_log(key, None, "not_copied", format!("what is in it can't be kept elsewhere too: {why}"));
         }
         self.copying.problem = Some((why, again));
@@ -274,77 +348,63 @@ impl Actor {
     pub(super) fn copy_state(&self, key: ChannelKey) -> Option<(ChannelCopyState, Option<String>)> {
         let channel = self.market.channels().get(key)?;
         let (mark, id) = (channel.copy_mark()?, channel.id()?);
-        let problem = self.copying.problem.as_ref().map(|(why, _)| why.clone());
-        Some(match &self.copying.folder {
+        let problem = self.copying.problem.as_ref().map(|(why, _)| why.as_str());
+        let trouble = self.copying.trouble(id, &mark).or(problem);
+        Some(match &self.copying.place {
             None => (ChannelCopyState::Off, None),
+            Some(_) if trouble.is_some() => (ChannelCopyState::Failing, trouble.map(str::to_owned)),
             Some(_) if self.copying.written.get(&id) == Some(&mark) => (ChannelCopyState::Kept, None),
-            Some(_) if problem.is_some() => (ChannelCopyState::Failing, problem),
             Some(_) => (ChannelCopyState::Behind, None),
         })
     }
 
-    /// What is still to be written when the node stops: nothing comes after it.
+    /// What is still to be written when the node stops: nothing comes after it. One that fails keeps none of the others from it, and a place that does not
+    /// answer holds nothing up.
     pub(in super::super) fn copy_at_the_end(&mut self) {
-        let Some(folder) = self.copying.folder.clone() else { return };
+        let Some(place) = self.copying.place.clone() else { return };
         self.copying.due.extend(self.copying.staged.take().map(|(_, channel, _)| channel));
         let written = self.market.take_written_channels();
         let ids = written.into_iter().filter_map(|key| self.market.channels().get(key)?.id());
         self.copying.due.extend(ids);
-        if self.copying.problem.is_some() {
-            return;
-        }
-        while let Some(channel) = self.copying.due.pop_first() {
+        let until = self.clock.now() + AGAIN_AFTER;
+        while let Some(channel) = self.copying.pop_due() {
             let Some(job @ (Job::Write(..) | Job::Remove)) = self.copy_job(channel) else { continue };
-            let file = self.copying.file(&folder, channel);
-            if let CopyDone::Written(_, Err(why)) = do_job(&file, &self.copying.key, job) {
-                return tracing::error!(folder = %folder.display(), why, "channels can't be copied");
+            let folder = place.folder().display();
+            match place.do_within(channel, job, until.since(self.clock.now())) {
+                Some(CopyDone::Written(_, Err(why))) => tracing::error!(%folder, %why, "a channel can't be copied"),
+                Some(_) => {}
+                None => return tracing::error!(%folder, "channels can't be copied: the folder does not answer"),
             }
         }
     }
 }
 
-fn do_job(file: &Path, key: &CopyKey, job: Job) -> CopyDone {
-    match job {
-        Job::Read => CopyDone::Read(read(file, key)),
-        Job::Write(mark, copy) => CopyDone::Written(mark, write(file, key, &copy)),
-        Job::Remove => {
-            // Whoever finds it later takes it for what it is: a copy of a channel that is over.
-            let _ = fs::remove_file(file);
-            CopyDone::Removed
+#[cfg(test)]
+mod tests {
+    use byway_primitives::Hash;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_fails_over_and_over_keeps_none_of_the_others_from_its_turn() {
+        let id = |number| ChannelId(Hash([number; 32]));
+        let phrase = byway_crypto::phrase::Phrase::from_entropy(&[5; 32]).seed();
+        let mut copying = Copying::open(phrase.copy_key(), None);
+        copying.due.extend([1, 2, 3].map(id));
+        let mut turns = Vec::new();
+        for _ in 0..7 {
+            let next = copying.pop_due().unwrap();
+            turns.push(next);
+            // All but the third fail, and are due again.
+            copying.due.extend((next != id(3)).then_some(next));
         }
+        assert_eq!(turns, [1, 2, 3, 1, 2, 1, 2].map(id));
+        let mut copying = Copying::open(phrase.copy_key(), None);
+        assert_eq!(copying.pop_due(), None);
+        copying.read.insert(id(1));
+        copying.look_again(Time(1));
+        assert_eq!((copying.pop_due(), copying.to_look.contains(&id(1))), (Some(id(1)), true), "all are looked at");
+        copying.look_again(Time(2));
+        assert_eq!(copying.pop_due(), None, "not again at once");
     }
-}
-
-fn write(file: &Path, key: &CopyKey, copy: &ChannelCopy) -> Result<(), String> {
-    let (first, second) = (entropy::seed(), entropy::number());
-    let mut nonce = [0; 24];
-    nonce[..16].copy_from_slice(&first[..16]);
-    nonce[16..].copy_from_slice(&second.to_le_bytes());
-    let sealed = key.seal(&copy.to_bytes(), nonce).map_err(|error| error.to_string())?;
-    let failed = |error: io::Error| {
-        format!("{error}; check that the folder of `channels.copies` exists, is mounted and has room")
-    };
-    files::write_secret(file, &sealed).map_err(failed)
-}
-
-fn read(file: &Path, key: &CopyKey) -> Result<Option<Box<ChannelCopy>>, ReadFailed> {
-    let place = |error: io::Error| {
-        ReadFailed::Place(format!("{error}; check that the folder of `channels.copies` exists and can be read"))
-    };
-    let opened = match File::open(file) {
-        Ok(opened) => opened,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // Where the folder itself is missing the place is not there: perhaps it is not mounted.
-            let folder = file.parent().unwrap_or(Path::new("."));
-            return fs::metadata(folder).map(|_| None).map_err(place);
-        }
-        Err(error) => return Err(place(error)),
-    };
-    let mut sealed = Vec::new();
-    // One byte more than may be there, so that a longer file is seen to be one.
-    opened.take(COPY_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut sealed).map_err(place)?;
-    let content = |error: &dyn std::fmt::Display| ReadFailed::Content(error.to_string());
-    let bytes = key.open(&sealed).map_err(|error| content(&error))?;
-    let copy: ChannelCopy = decode_exact(&bytes).map_err(|error| content(&error))?;
-    Ok(Some(Box::new(copy)))
 }

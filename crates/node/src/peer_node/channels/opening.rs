@@ -11,6 +11,7 @@ use byway_records::channel::{ChannelAssets, ChannelTerms, Remainder, Side};
 use byway_records::genesis::Wait;
 use tokio::sync::oneshot;
 
+use super::super::ChannelSettings;
 use super::super::reaching::Whereabouts;
 use super::Actor;
 use super::guaranteed::Over;
@@ -215,19 +216,13 @@ impl Actor {
     /// A peer proposes a channel: where the user has said what is fine, that is done; otherwise it waits for the user.
     pub(super) fn channel_proposed(&mut self, key: ChannelKey) {
         let Some(terms) = self.market.channels().get(key).map(|channel| *channel.terms()) else { return };
-        let settings = self.config.channels;
-        // How much of another asset is little, the settings don't say.
-        let is_way = terms.assets.iter().all(|row| row.parts[Side::Responder.index()].is_zero());
         // Over all that peers have proposed and that are there, whoever agreed to them.
         let bound = self.market.channels().iter().filter(|(_, channel)| channel.side() == Side::Responder);
         let bound = bound.filter(|(_, channel)| channel.life() != Life::Initialized);
         let bound =
             Amount::checked_sum(bound.map(|(_, channel)| channel.terms().deposits[1]).chain([terms.deposits[1]]));
-        let is_small = settings.accept_max.is_some_and(|most| bound.is_some_and(|bound| bound <= most));
-        // Commits come several a second while anything happens.
-        let is_short = terms.lock.millis <= settings.lock_max && terms.lock.commits <= settings.lock_max.0 / 1000;
         let is_possible = self.check_proposal(key, &terms).is_ok();
-        if is_small && is_way && is_short && is_possible {
+        if is_agreed_to(self.config.channels, &terms, bound) && is_possible {
             self.agree_to_channel(key);
         } else {
             tracing::info!(peer = %key.peer, "a peer proposes a channel; `byway channel list` shows it");
@@ -386,4 +381,43 @@ fn terms(me: IdentityId, peer: IdentityId, request: &ChannelOpen, assets: Channe
         secrets: [Hash::default(); 2],
         assets,
     })
+}
+
+/// Whether a channel that a peer proposes is one to which its user has said yes in the settings. `bound` is what would then be put into all such channels.
+fn is_agreed_to(settings: ChannelSettings, terms: &ChannelTerms, bound: Option<Amount>) -> bool {
+    let is_small = settings.accept_max.is_some_and(|most| bound.is_some_and(|bound| bound <= most));
+    // Commits come several a second while anything happens.
+    let is_short = terms.lock.millis <= settings.lock_max && terms.lock.commits <= settings.lock_max.0 / 1000;
+    // How much of another asset is little the settings don't say. And with one, though it is the peer's alone, WAY is paid out only to who can show the state.
+    is_small && is_short && terms.assets.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use byway_primitives::AssetId;
+    use byway_records::channel::AssetParts;
+
+    use super::*;
+
+    #[test]
+    fn a_channel_with_another_asset_is_agreed_to_by_the_user_alone() {
+        let way = ChannelTerms {
+            parties: [IdentityId(Hash::default()), IdentityId(Hash([1; 32]))],
+            deposits: [Amount::from_coins(1); 2],
+            reserve: reserve_default(),
+            lock: Wait { millis: LOCK_DEFAULT, commits: LOCK_COMMITS },
+            remainder: Remainder::Halves,
+            secrets: [Hash::default(); 2],
+            assets: ChannelAssets::NONE,
+        };
+        let settings = ChannelSettings { accept_max: Some(Amount::from_coins(1)), ..ChannelSettings::default() };
+        let one = Some(Amount::from_coins(1));
+        assert!(is_agreed_to(settings, &way, one));
+        for (parts, asset) in [([1, 0], 1), ([0, 1], 2)] {
+            let row = AssetParts { asset: AssetId(Hash([asset; 32])), parts: parts.map(Amount::from_coins) };
+            let assets = ChannelAssets::new([row]).unwrap();
+            assert!(!is_agreed_to(settings, &ChannelTerms { assets, ..way }, one));
+        }
+        assert!(!is_agreed_to(settings, &way, Some(Amount::from_coins(2))));
+    }
 }

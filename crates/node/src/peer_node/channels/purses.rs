@@ -56,22 +56,20 @@ impl Actor {
         shown.collect()
     }
 
-    /// What a contract has of them, and may take of what the two have.
+    /// What a contract has of them, and may take of what the two have or will have.
     pub(super) fn purses_of_contract(
         &self,
         channel: &ChannelMachine<IdentitySecret>,
         contract: Address,
     ) -> Vec<ContractPurseRecord> {
         let (ours, theirs) = (channel.side().index(), channel.side().other().index());
-        let purses = channel.purses();
-        let owned = |asset, side: usize| {
-            purses.iter().find(|purse| purse.asset == asset).map_or(Amount::ZERO, |purse| purse.owned[side])
-        };
-        let rows = channel.contract_purses(contract).into_iter().map(|ContractPurse { asset, has, may_take }| {
-            let takes = |side: usize| may_take[side].min(owned(asset, side));
-            let symbol = self.asset_tag(asset).map(|tag| tag.symbol);
-            ContractPurseRecord { asset, symbol, has, takes_ours: takes(ours), takes_theirs: takes(theirs) }
-        });
+        let rows =
+            channel.contract_purses(contract).into_iter().map(|ContractPurse { asset, purse, has, may_take }| {
+                let symbol = asset.and_then(|asset| self.asset_tag(asset)).map(|tag| tag.symbol);
+                let purse = format!("0x{}", hex::encode(purse.0));
+                let [takes_ours, takes_theirs] = [ours, theirs].map(|side| may_take[side]);
+                ContractPurseRecord { asset, symbol, purse, has, takes_ours, takes_theirs }
+            });
         rows.collect()
     }
 

@@ -9,6 +9,7 @@ use byway_vm::{Account, Address, Execution, Outcome, State};
 use tokio::sync::oneshot;
 
 use super::Actor;
+use super::arbiter::{ASKED_AGAIN_AFTER, ASKED_AGAIN_MAX};
 use super::keys::{KeyFate, Once, Stand};
 use crate::api::params::IdempotencyKey;
 use crate::api::{Answer, ApiError};
@@ -43,6 +44,9 @@ pub(super) struct Wanted {
     /// Whether that can still come into effect.
     is_open: bool,
     refusal: Option<Refusal>,
+    /// How often the peer was busy, and when it is proposed again.
+    was_busy: u8,
+    again_at: Time,
     /// What a call comes to.
     result: Option<Execution>,
     asker: Option<oneshot::Sender<Answer<Done>>>,
@@ -51,6 +55,24 @@ pub(super) struct Wanted {
 impl Wanted {
     fn is_awaited(&self) -> bool {
         self.asker.as_ref().is_some_and(|asker| !asker.is_closed())
+    }
+
+    fn new(change: Change, seen: Option<Account>, once: Option<Once>, asker: oneshot::Sender<Answer<Done>>) -> Self {
+        let (round, is_open, refusal, was_busy, again_at, result) = (None, false, None, 0, Time::ZERO, None);
+        Self { change, seen, once, round, is_open, refusal, was_busy, again_at, result, asker: Some(asker) }
+    }
+
+    /// What was open is worthless: whether it is to be proposed again, or why not. A peer that is busy is asked again after a pause, and a number of times.
+    fn becomes_worthless(&mut self, now: Time) -> Result<(), Refusal> {
+        self.is_open = false;
+        match self.refusal.take() {
+            None | Some(Refusal::Round | Refusal::Base) => Ok(()),
+            Some(Refusal::Busy) if self.was_busy < ASKED_AGAIN_MAX => {
+                (self.was_busy, self.again_at) = (self.was_busy + 1, now + ASKED_AGAIN_AFTER);
+                Ok(())
+            }
+            Some(refusal) => Err(refusal),
+        }
     }
 
     pub fn answer(&mut self, answer: Answer<Done>) {
@@ -104,9 +126,8 @@ impl Actor {
                 "round {round} of this side still waits for the peer; wait, or take it back with `byway channel cancel`"
             )));
         }
-        let (round, refusal, result, asker) = (None, None, None, Some(asker));
         let seen = self.market.channels().get(key).and_then(|channel| contract_of(&change, channel.state()));
-        let wanted = Wanted { change, seen, once, round, is_open: false, refusal, result, asker };
+        let wanted = Wanted::new(change, seen, once, asker);
         self.channels.queues.entry(key).or_default().push_back(wanted);
         self.advance_updates(key);
         Ok(())
@@ -146,9 +167,8 @@ impl Actor {
                 };
                 // It was proposed before the node stopped, and the peer may sign it yet.
                 let (once, change) = (Some(once.clone()), change.clone());
-                let (round, asker) = (Some(round), Some(asker));
                 let seen = self.market.channels().get(key).and_then(|channel| contract_of(&change, channel.state()));
-                let open = Wanted { change, seen, once, round, is_open: true, refusal: None, result: None, asker };
+                let open = Wanted { round: Some(round), is_open: true, ..Wanted::new(change, seen, once, asker) };
                 self.channels.queues.entry(key).or_default().push_front(open);
             }
         }
@@ -189,7 +209,7 @@ impl Actor {
             return Err(ApiError::peer_unreachable(key.peer, "it is not connected now"));
         }
         // A call is not executed before its time has come.
-        if !channel.is_free() {
+        if !channel.is_free() || now < wanted.again_at {
             return Ok(());
         }
         // To propose it is to consent to it, which nobody has for the contract as it is now.
@@ -302,14 +322,13 @@ impl Actor {
         }
     }
 
-    /// An update of ours is worthless: it is proposed again if it only lost a tie and somebody waits for it.
+    /// An update of ours is worthless: it is proposed again if it only lost a tie, or the peer was busy, and somebody waits for it.
     pub(super) fn was_abandoned(&mut self, key: ChannelKey, round: u64) {
+        let now = self.clock.now();
         let Some(queue) = self.channels.queues.get_mut(&key) else { return };
         let is_it = |front: &Wanted| front.is_open && (front.round == Some(round) || front.refusal.is_some());
         let Some(wanted) = queue.front_mut().filter(|front| is_it(front)) else { return };
-        wanted.is_open = false;
-        let is_lost_for_good = |refusal: &Refusal| !matches!(refusal, Refusal::Round | Refusal::Base);
-        if let Some(refusal) = wanted.refusal.take().filter(is_lost_for_good)
+        if let Err(refusal) = wanted.becomes_worthless(now)
             && let Some(wanted) = queue.pop_front()
         {
             self.give_up_update(wanted, ApiError::update_refused(refusal));
@@ -385,8 +404,26 @@ mod tests {
     use super::*;
 
     fn wanted(round: Option<u64>, is_open: bool) -> Wanted {
-        let (once, seen, refusal, result, asker) = (None, None, None, None, None);
-        Wanted { change: Change::Nothing, seen, once, round, is_open, refusal, result, asker }
+        let (asker, _) = oneshot::channel();
+        Wanted { round, is_open, ..Wanted::new(Change::Nothing, None, None, asker) }
+    }
+
+    #[test]
+    fn what_came_when_the_peer_was_busy_is_proposed_again_after_a_pause_and_not_for_ever() {
+        let mut update = wanted(Some(7), true);
+        let now = Time(1_000_000);
+        for _ in 0..ASKED_AGAIN_MAX {
+            (update.is_open, update.refusal) = (true, Some(Refusal::Busy));
+            assert_eq!(update.becomes_worthless(now), Ok(()));
+            assert!(!update.is_open && update.again_at > now);
+        }
+        update.refusal = Some(Refusal::Busy);
+        assert_eq!(update.becomes_worthless(now), Err(Refusal::Busy));
+        // A tie is proposed again at once, and what the peer does not want is not.
+        let mut update = wanted(Some(7), true);
+        assert_eq!((update.becomes_worthless(now), update.again_at), (Ok(()), Time::ZERO));
+        update.refusal = Some(Refusal::Unwanted);
+        assert_eq!(update.becomes_worthless(now), Err(Refusal::Unwanted));
     }
 
     #[test]

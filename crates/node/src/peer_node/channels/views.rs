@@ -401,17 +401,20 @@ fn consent(
         ContractWish::Upgrade { code, .. } => (ContractWishKind::Upgrade, Some(hex::encode(code.0)), None),
         ContractWish::Remove { shares, .. } => (ContractWishKind::Remove, None, *shares),
         ContractWish::Leave { .. } => (ContractWishKind::Leave, None, None),
+        ContractWish::Admit { .. } => (ContractWishKind::Admit, None, None),
     };
     let [to_us, to_peer] = [side, side.other()].map(|of| shares.map(|shares| shares[of.index()]));
     let contract = format!("0x{}", hex::encode(wish.contract().0));
-    ChannelConsent { ours, wish: kind, contract, code, to_us, to_peer, purses, until_ms }
+    let asset = if let ContractWish::Admit { asset } = wish { Some(*asset) } else { None };
+    ChannelConsent { ours, wish: kind, contract, asset, code, to_us, to_peer, purses, until_ms }
 }
 
-/// What both are to do to a contract, in words.
+/// What both are to do to a contract or to let in, in words.
 fn words_of(wish: &ContractWish) -> String {
     let name = format!("0x{}", hex::encode(wish.contract().0));
     match wish {
         ContractWish::Leave { .. } => format!("let {name} leave the channel for the ledger"),
+        ContractWish::Admit { asset } => format!("let the asset {asset} in, of which the channel has none"),
         ContractWish::Upgrade { code, .. } => format!("give {name} the code with the digest {}", hex::encode(code.0)),
         ContractWish::Remove { shares, .. } => {
             let division = match shares {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{Amount, Effect, IdentityId, NetworkId, Store, Time};
+use byway_primitives::{Amount, Effect, IdentityId, NetworkId, Span, Store, Time};
 use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Environment, Side};
 use byway_records::promise::ChannelId;
@@ -45,6 +45,9 @@ pub struct AddressedMessage {
     pub message: ChannelMessage,
 }
 
+/// How often all are told the time: several times within what makes one believe that it was away.
+const TIME_EVERY: Span = Span::seconds(10);
+
 /// What the channels emit.
 pub type ChannelsEffect = Effect<IdentityId, AddressedMessage, (ChannelKey, ChannelNews)>;
 
@@ -76,6 +79,8 @@ pub struct Channels<S> {
     /// When each is next woken, and the same in order of time.
     alarms: BTreeMap<ChannelKey, Time>,
     wakes: BTreeSet<(Time, ChannelKey)>,
+    /// When all were told the time.
+    timed: Option<Time>,
     pub(crate) effects: Vec<(ChannelKey, ChannelsEffect)>,
     /// Of which something was written since it was asked last.
     written: BTreeSet<ChannelKey>,
@@ -98,6 +103,7 @@ impl<S: Signer + Clone> Channels<S> {
             openings: BTreeMap::new(),
             alarms: BTreeMap::new(),
             wakes: BTreeSet::new(),
+            timed: None,
             effects: Vec::new(),
             written: BTreeSet::new(),
             outcomes: BTreeMap::new(),
@@ -309,6 +315,18 @@ impl<S: Signer + Clone> Channels<S> {
         }
     }
 
+    /// What time it is, as often as whoever drives them likes ([`ChannelMachine::handle_time`]).
+    pub fn handle_time(&mut self, now: Time) {
+        if self.timed.is_some_and(|timed| now.since(timed) < TIME_EVERY && timed <= now) {
+            return;
+        }
+        self.timed = Some(now);
+        let keys: Vec<_> = self.machines.keys().copied().collect();
+        for key in keys {
+            self.with(key, |machine| machine.handle_time(now));
+        }
+    }
+
     /// The ledger at its newest final checkpoint: called for each, and first thing after a start, where every channel is changed.
     /// `entry` looks up what it has of a channel.
     pub fn handle_ledger(
@@ -325,9 +343,11 @@ impl<S: Signer + Clone> Channels<S> {
                 self.show_virtual(now, id, key, environment, commits, entry(id));
                 continue;
             }
+            // Who was away for long does not rest.
+            self.machines.get_mut(&key).into_iter().for_each(|machine| machine.handle_time(now));
             let resting = self.machines.get_mut(&key).filter(|machine| machine.rests() && !is_changed(id));
             if let Some(machine) = resting {
-                machine.note_time(environment, commits);
+                machine.note_time(now, environment, commits);
                 continue;
             }
             let view = LedgerView { environment, commits, entry: entry(id) };

@@ -164,10 +164,10 @@ pub use journal::{Agreement, CHANNELS, ChannelJournalError, Conflict, Health, Li
 pub use ledger_view::LedgerView;
 pub use left::{ContentsError, FollowError, LeftContract};
 pub use machine::{
-    ANSWER_TIME_MAX, BLIND_TIME_MIN, CLOCKS_APART_MAX, CLOSING_TIME_MAX, ChannelMachine, ENTRY_GAS,
-    ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX, FUND_TIME_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX, PEER_GAS_MAX,
-    PEER_GAS_PER_SECOND, PROPOSAL_GAS, ROUNDS_PER_MILLI, STATE_SIZE_MAX, SUBMIT_AGAIN, Split, UNHEARD_TIME_MAX,
-    position_digest, round_at,
+    ANSWER_TIME_MAX, AWAY_TIME_MIN, BLIND_TIME_MIN, CLOCKS_APART_MAX, CLOSING_TIME_MAX, ChannelMachine, ENTRY_GAS,
+    ENVIRONMENT_AHEAD_MAX, ENVIRONMENT_BEHIND_MAX, FRESH_TIME_MAX, FUND_TIME_MAX, FUNDING_TIME_MAX, OPENING_TIME_MAX,
+    PEER_GAS_MAX, PEER_GAS_PER_SECOND, PROPOSAL_GAS, ROUNDS_PER_MILLI, STATE_SIZE_MAX, SUBMIT_AGAIN, Split,
+    UNHEARD_TIME_MAX, position_digest, round_at,
 };
 pub use message::{ChannelMessage, LanePromise, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};

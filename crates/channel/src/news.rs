@@ -113,6 +113,8 @@ pub enum ChannelNews {
     /// A payment or a guarantee in the channel is near its time, and what can be forced is not enough: it would be time to close. But the peer was
     /// not heard since the start, so the journal may be an old one: only the user closes.
     MayBeOld,
+    /// In this life the ledger was not seen fresh for too long, so nothing is signed: this machine's clock is ahead, or it does not hear of the ledger.
+    ClockApart,
     /// The peer's user names how the two part, both having lost the state: nothing is signed unless ours names the same
     /// ([`ChannelMachine::close_split`](crate::ChannelMachine::close_split)).
     AskedToSplit(Split),
@@ -157,6 +159,12 @@ pub enum ProposeError {
         "the peer's clock is ahead of this machine's, and so are its rounds; wait a moment, and set the clock if that does not do"
     )]
     Clock,
+    #[error("the ledger was not seen since the start as it is now; wait a moment")]
+    Unseen,
+    #[error(
+        "this machine's clock is more than a minute ahead of the ledger that it sees, so nothing is signed; set the clock and start anew, or wait until the ledger is reached"
+    )]
+    Apart,
     #[error("a side proposes what it does itself")]
     NotOurs,
     #[error("the money of a virtual channel is in others: none is put in or taken out")]

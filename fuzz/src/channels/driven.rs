@@ -4,6 +4,8 @@
 
 #[path = "../../../crates/channel/tests/channel/drive.rs"]
 pub mod drive;
+#[path = "../../../crates/channel/tests/channel/ends.rs"]
+mod ends;
 #[path = "../../../crates/channel/tests/channel/hostile.rs"]
 pub mod hostile;
 #[path = "../../../crates/channel/tests/channel/scene.rs"]

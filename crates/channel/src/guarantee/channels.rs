@@ -91,8 +91,7 @@ impl<S: Signer + Clone> Channels<S> {
         commits: u64,
         registered: Option<Channel>,
     ) {
-        let Some(machine) = self.machines.get_mut(&key) else { return };
-        machine.note_time(environment, commits);
+        self.with(key, |machine| machine.note_time(now, environment, commits));
         let Some(machine) = self.machines.get(&key) else { return };
         let is_ended = self.outcomes.contains_key(&id);
         let is_new = is_new(machine);

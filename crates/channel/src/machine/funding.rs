@@ -108,8 +108,8 @@ impl<S: Signer> ChannelMachine<S> {
             // Both ask at once: the responder's gives way, as soon as it hears of the initiator's.
             Some(fund) if !fund.is_bound && self.record.side.index() == 0 => return Ok(()),
             Some(fund) if fund.is_bound => Err(Refusal::Busy),
-            // Its clock is ahead: it asks again.
-            _ if round > Self::round_max(now) => Err(Refusal::Busy),
+            // Its clock is ahead, or this side does not know yet what time it is: it asks again.
+            _ if !self.present.is_fresh() || round > self.round_max(now) => Err(Refusal::Busy),
             _ if !has_gas => Err(Refusal::Busy),
             _ => self.judge_funding(&change),
         };
@@ -135,7 +135,7 @@ impl<S: Signer> ChannelMachine<S> {
         if side != self.record.side.other() {
             return Err(Refusal::Unwanted);
         }
-        if round <= base.round.max(self.record.signed) {
+        if round <= base.round.max(self.signed_max()) {
             // One of the two has started anew, so it is asked again.
             return Err(Refusal::Busy);
         }
@@ -189,7 +189,7 @@ impl<S: Signer> ChannelMachine<S> {
         let builds_on = position_digest(&self.record.base);
         let wish = self.record.fund.clone().filter(|fund| fund.change == change && change.side == self.record.side);
         let (round, known) = (change.state.position.round, self.ledger.environment.time);
-        let is_good = is_ready && round > self.record.signed && change.expires > known;
+        let is_good = is_ready && self.present.is_fresh() && round > self.signed_max() && change.expires > known;
         let Some(mut fund) = wish.filter(|fund| is_good && fund.base == builds_on) else { return Ok(()) };
         let (network, bytes) = (self.network(), change.to_bytes());
         let checked = signature.verify(self.peer(), Purpose::ChannelFunding, network, &bytes);

@@ -11,6 +11,7 @@ use byway_records::Channel;
 use byway_records::channel::{ChannelTerms, Cosigned, Held, Side, VirtualTerms};
 use byway_records::promise::ChannelId;
 
+use super::rounds::Present;
 use super::{ChannelMachine, Link};
 use crate::backing::Backing;
 use crate::change::Ground;
@@ -34,8 +35,7 @@ impl<S: Signer> ChannelMachine<S> {
         let mut channel = Self::new(signer, Ground { network, terms }, side, secret, Life::Open, now);
         let record = &mut channel.record;
         (record.id, record.held, record.base, record.agreed) = (id, Held::of(entry), position, entry.signed);
-        channel.is_again = true;
-        channel.leave_out_until(now);
+        channel.present = Present::default();
         let (record, mut batch) = (&mut channel.record, Batch::new());
         // Where nothing was called the state follows from the balances.
         let state = record.ground.first_state(deposits, &entry.assets);

@@ -37,7 +37,8 @@ mod watch;
 pub use funding::FUND_TIME_MAX;
 use peer_gas::PeerGas;
 pub use peer_gas::{ENTRY_GAS, PEER_GAS_MAX, PEER_GAS_PER_SECOND, PROPOSAL_GAS, STATE_SIZE_MAX};
-pub use rounds::{CLOCKS_APART_MAX, ROUNDS_PER_MILLI, round_at};
+use rounds::Present;
+pub use rounds::{AWAY_TIME_MIN, CLOCKS_APART_MAX, FRESH_TIME_MAX, ROUNDS_PER_MILLI, round_at};
 pub use split::Split;
 use split::Splitting;
 
@@ -94,8 +95,8 @@ pub struct ChannelMachine<S> {
     /// Whether the peer has shown where it stands since this side started.
     has_heard: bool,
     started: Option<Time>,
-    /// Whether this side may have had a life before, of which it does not know all.
-    is_again: bool,
+    /// What this side knows of the present, and so which rounds it may sign.
+    present: Present,
     /// What the peer proposes for a round of a later time than it is here.
     held: Option<Proposal>,
     /// The round of an update of ours on which the peer was silent for too long.
@@ -213,7 +214,7 @@ impl<S: Signer> ChannelMachine<S> {
             since: started.unwrap_or(Time::ZERO),
             has_heard: false,
             started,
-            is_again: started.is_none(),
+            present: if started.is_some() { Present::of_first_life() } else { Present::default() },
             held: None,
             stalled: None,
             early: None,
@@ -341,16 +342,12 @@ impl<S: Signer> ChannelMachine<S> {
         let is_forced = self.ledger.entry.as_ref().is_none_or(|entry| entry.first_forced().is_some());
         self.record.life == Life::Open
             && !is_forced
+            && self.present.is_fresh()
             && self.early.is_none()
             && self.early_promise.is_none()
             && self.held.is_none()
             && self.record.released.is_empty()
             && self.record.fund.is_none()
-    }
-
-    /// The ledger is at another checkpoint, which has the channel as the one before had it.
-    pub(crate) fn note_time(&mut self, environment: Environment, commits: u64) {
-        (self.ledger.environment, self.ledger.commits) = (environment, commits);
     }
 
     /// Our half-signed updates: the peer may make each of them count.
@@ -374,16 +371,6 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     // Towards the driver.
-
-    /// When a loaded channel is first given a time, that is when it started.
-    fn begin(&mut self, now: Time) {
-        if self.started.is_none() {
-            self.started = Some(now);
-            self.since = now;
-            self.leave_out_until(now);
-            self.wait(now);
-        }
-    }
 
     /// Asks to be woken for whatever step is being waited in.
     fn wait(&mut self, now: Time) {

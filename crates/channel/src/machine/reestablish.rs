@@ -36,7 +36,7 @@ impl<S: Signer> ChannelMachine<S> {
             total: record.held.total,
             fundings: record.held.fundings,
             signatures,
-            signed: record.signed,
+            signed: self.signed_max(),
             seen: record.seen,
         };
         self.send(ChannelMessage::Reestablish(ours));
@@ -61,6 +61,8 @@ impl<S: Signer> ChannelMachine<S> {
         // What both signed counts by that.
         let position = if is_signed { 0 } else { theirs.position.round };
         if position.max(theirs.signed).max(theirs.seen) > self.round_believed(now) {
+            // Its time may come: it is looked at again.
+            self.early = Some(theirs);
             return Err(PeerFault::Round);
         }
         if theirs.position == base {
@@ -76,9 +78,11 @@ impl<S: Signer> ChannelMachine<S> {
         } else if self.link == Link::Connected {
             self.greet();
         }
+        // It has begun another life since it was last heard, and waits to hear where this side stands.
+        let is_new = self.link == Link::Connected && theirs.signed > self.record.seen;
         self.note_rounds(&theirs);
         self.has_heard = true;
-        if self.link == Link::Listening {
+        if self.link == Link::Listening || is_new {
             self.greet();
         }
         self.link = Link::Connected;
@@ -223,7 +227,7 @@ impl<S: Signer> ChannelMachine<S> {
         if self.record.life == Life::Closing {
             return self.shut_down_again();
         }
-        if self.record.fund.as_ref().is_some_and(|fund| !fund.is_bound && fund.round() <= self.record.signed) {
+        if self.record.fund.as_ref().is_some_and(|fund| !fund.is_bound && fund.round() <= self.signed_max()) {
             // What may have been signed otherwise before this side started is not signed now.
             self.drop_wish(Some(Refusal::Busy));
         }

@@ -114,7 +114,7 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Whatever is signed takes a round of its own.
     pub(super) fn take_round(&mut self, round: u64) {
-        assert!(round > self.record.signed, "no two states are signed for one round");
+        assert!(round > self.signed_max(), "no two states are signed for one round");
         self.record.signed = round;
     }
 
@@ -162,11 +162,8 @@ impl<S: Signer> ChannelMachine<S> {
             return Ok(());
         }
         self.is_peers_turn = false;
-        if self.record.released.len() >= RELEASED_MAX {
-            // It could not even be refused: until the peer has signed one of ours, none of its own is looked at.
-            return Ok(());
-        }
-        if round <= self.record.signed {
+        // Where nothing more of ours can be released it is looked at all the same: to sign it makes all of ours worthless.
+        if round <= self.signed_max() {
             return self.refuse(now, round, Refusal::Round);
         }
         if proposal.base_round > base.round

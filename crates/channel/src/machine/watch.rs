@@ -46,10 +46,8 @@ impl<S: Signer> ChannelMachine<S> {
     /// entry shows at least those since the checkpoint before.
     pub fn handle_ledger(&mut self, now: Time, view: LedgerView) {
         self.begin(now);
-        if self.is_again && self.ledger == LedgerView::default() {
-            self.leave_out_until(view.environment.time);
-        }
         self.ledger = view;
+        self.see_time(now);
         match (self.record.life, self.ledger.entry.clone()) {
             (Life::HalfSigned | Life::Signed, Some(entry)) => {
                 self.open(entry.position);

@@ -6,7 +6,7 @@ use byway_records::call::ChannelsCall;
 use byway_records::channel::{Cosigned, FundingChange, Movement, Side};
 use byway_records::{Reject, Value};
 
-use crate::scene::{DEPOSIT, RESERVE, Rig, SAVED, SECRET, count, transfer};
+use crate::scene::{DEPOSIT, RESERVE, Rig, SAVED, SECRET, count, times_until, transfer};
 use crate::world::units;
 
 /// How a deposit or a withdrawal of the initiator's proceeds until it is with the ledger, which happens in the last of these.
@@ -236,6 +236,7 @@ fn a_signature_that_left_in_the_moment_before_a_crash_binds() {
     }
     assert!(rig.machine(0).funding().is_some());
     assert_eq!(rig.propose(0, transfer(0, 5)), Err(ProposeError::Busy));
+    times_until(now, now + Span::seconds(121)).for_each(|time| rig.machine(0).handle_time(time));
     rig.world.time = now + Span::seconds(121);
     rig.now = rig.world.time;
     rig.show_ledger(0);

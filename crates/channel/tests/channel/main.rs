@@ -4,12 +4,14 @@
 mod admission;
 mod beside;
 mod busy;
+mod clocks;
 mod contracts;
 mod copies;
 mod crowd;
 mod disputes;
 mod drive;
 mod driven;
+mod ends;
 mod fixed;
 mod forced;
 mod formats;

@@ -70,6 +70,13 @@ impl Market {
         self.channels.own.take_written()
     }
 
+    /// What time it is: the channels have to know that this machine was there all the time.
+    pub fn note_channel_time(&mut self, now: Time, store: &impl Store) {
+        self.channels.own.handle_time(now);
+        self.carry_channels(now);
+        self.pump(now, store);
+    }
+
     /// Proposes a channel to a peer with whom there is a dialogue. `handle` is fresh randomness.
     pub fn open_channel(
         &mut self,

@@ -37,6 +37,8 @@ fn has_it(net: &Net, node: usize, id: ChannelId) -> bool {
 }
 
 fn assert_goes_on(net: &mut Net, node: usize, id: ChannelId) {
+    // It is told what time it is on the ledger.
+    net.tick(Span::seconds(1));
     net.pay(node, id, 1_000);
     assert!(has_it(net, node, id), "it goes on");
     net.pay(ONE + OTHER - node, id, 1_000);

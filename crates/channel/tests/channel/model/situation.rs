@@ -19,7 +19,7 @@ use byway_vm::Address;
 
 use super::party::{Fault, Machine, Noted, Party, after};
 use super::{Action, Bounds, Flaw};
-use crate::scene::{DEPOSIT, LOCK, Rig, SAVED, SECRET, count, terms, transfer};
+use crate::scene::{DEPOSIT, LOCK, Rig, SAVED, SECRET, count, terms, times_until, transfer};
 use crate::world::{CHANNEL_PRICE, Draft, World, units};
 
 const DIGEST: Context = Context("byway test situation of a model");
@@ -442,6 +442,9 @@ impl Situation {
         self.used.passes += 1;
         self.used.waits += u8::from(!self.is_ending());
         let span = if self.is_closing_on_ledger() { Span::seconds(15) } else { UNHEARD_TIME_MAX };
+        for time in times_until(self.now, self.world.time.max(self.now) + span) {
+            self.parties.iter_mut().for_each(|party| Arc::make_mut(party).machine.handle_time(time));
+        }
         let world = Arc::make_mut(&mut self.world);
         world.time = world.time.max(self.now) + span;
         (0..LOCK.commits).for_each(|_| drop(world.commit(&[])));

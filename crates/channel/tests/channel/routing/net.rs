@@ -16,6 +16,7 @@ use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, ProgramId, Reject, Transaction, verified};
 
+use crate::scene::times_until;
 use crate::strict::{Ever, StrictSigner};
 use crate::world::{ALICE, CAROL, Draft, Person, World, units};
 
@@ -299,6 +300,10 @@ impl Net {
 
     /// Time passes, and those that are up see the ledger and their timers.
     pub fn tick(&mut self, span: Span) {
+        for time in times_until(self.now, self.world.time.max(self.now) + span) {
+            let up = self.nodes.iter_mut().filter(|node| node.is_up);
+            up.for_each(|node| node.channels.handle_time(time));
+        }
         self.world.time = self.world.time.max(self.now) + span;
         self.world.commit(&[]);
         self.now = self.world.time;

@@ -285,7 +285,7 @@ impl Actor {
         }
         let error = match self.move_money(key, what) {
             Some(Ok(round)) => return drop(self.channels.funding.insert((key, round), movable)),
-            Some(Err(ProposeError::Busy | ProposeError::Turn | ProposeError::Clock)) => {
+            Some(Err(ProposeError::Busy | ProposeError::Turn | ProposeError::Clock | ProposeError::Unseen)) => {
                 self.free(once.as_ref());
                 self.channels.to_fund.insert(key, movable);
                 return;

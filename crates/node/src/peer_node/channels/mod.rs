@@ -173,6 +173,10 @@ impl Actor {
                 let what = "something in a channel is near its time, and the peer was not heard since the start";
                 tracing::warn!(peer = %key.peer, "{what}: close the channel alone if this disk is no old copy");
             }
+            ChannelNews::ClockApart => {
+                let what = "this machine's clock is more than a minute ahead of the ledger as this node sees it";
+                tracing::warn!(peer = %key.peer, "{what}, so nothing is signed in a channel: if the ledger is reached, set the clock and start anew");
+            }
             ChannelNews::Funded { round, .. } => self.was_funded(key, round, Ok(())),
             ChannelNews::NotFunded { round, refusal } => self.was_not_funded(key, round, refusal),
             ChannelNews::Inband(inband) => self.heard_in_channel(key, &inband),
@@ -217,6 +221,8 @@ impl Actor {
 
     /// Looks after what nobody reminds the task of, and tells those who watch what has changed.
     pub(super) fn tend_channels(&mut self) {
+        let now = self.clock.now();
+        self.market.note_channel_time(now, &self.market_journal);
         self.reach_channel_peers();
         self.appoint_watchtowers();
         self.tend_payments();

@@ -232,7 +232,7 @@ impl Actor {
                 (wanted.round, wanted.is_open, wanted.refusal) = (Some(round), true, None);
                 Ok(())
             }
-            Some(Err(ProposeError::Busy | ProposeError::Turn | ProposeError::Clock)) => Ok(()),
+            Some(Err(ProposeError::Busy | ProposeError::Turn | ProposeError::Clock | ProposeError::Unseen)) => Ok(()),
             Some(Err(error)) => Err(not_proposed(key, error)),
             None => Err(ApiError::channel_not_ready("it is closed")),
         }

@@ -294,6 +294,10 @@ pub(super) fn told(news: &ChannelNews, side: Side) -> Option<(Option<u64>, &'sta
             "may_be_old",
             "a payment or a guarantee in it is near its time, and the peer was not heard since the start: close it alone, unless the disk is an old copy",
         ),
+        ChannelNews::ClockApart => plain(
+            "clock_apart",
+            "this machine's clock is more than a minute ahead of the ledger as this node sees it, so nothing is signed: if the ledger is reached, set the clock and start the node anew",
+        ),
         ChannelNews::AskedToSplit(_) => plain(
             "asked_to_split",
             "the peer's user names how both part without the state; it is done once this side names the same numbers, and not before",

@@ -1,0 +1,48 @@
+//! What the two sides come to.
+
+use byway_primitives::Amount;
+use byway_records::channel::Position;
+
+use super::scene::{DEPOSIT, LOCK, Rig, SAVED};
+
+impl Rig {
+    /// Both are at one co-signed position, and nothing is open.
+    pub fn assert_agreed(&mut self) -> Position {
+        let [one, two] = [0, 1].map(|side| *self.parties[side].machine.position());
+        assert_eq!(one, two);
+        for party in &self.parties {
+            assert_eq!(party.machine.state().root(), one.root);
+            assert_eq!(party.machine.released(), &[]);
+            assert_eq!(party.machine.funding(), None);
+            assert_eq!(party.machine.held(), self.parties[0].machine.held());
+        }
+        one
+    }
+
+    /// The lock period passes, and whatever is to be shown is.
+    pub fn settle(&mut self) {
+        for _ in 0..6 {
+            for _ in 0..LOCK.commits {
+                self.world.commit(&[]);
+            }
+            self.tick(LOCK.millis);
+        }
+        assert_eq!(self.entry(), None, "it is closed; refused: {:?}", self.refused);
+    }
+
+    /// What each has in its account, with what the ledger charged at the most.
+    pub fn assert_paid(&self, balances: [Amount; 2]) {
+        let charged_max = u128::from(self.calls) * 1_000 + 200_000;
+        for side in [0, 1] {
+            let [deposited, withdrawn] = self.moved[side].map(Amount::units);
+            let due = SAVED - DEPOSIT + withdrawn - deposited + balances[side].units();
+            let has = self.world.balance(side);
+            assert!(has <= due && has + charged_max >= due, "side {side} has {has} of {due}");
+        }
+    }
+}
+
+/// The times that whoever is there all the time is told meanwhile.
+pub fn times_until(now: Time, end: Time) -> impl Iterator<Item = Time> {
+    (now.0..end.0).step_by(30_000).map(Time)
+}

@@ -4,7 +4,7 @@ use byway_primitives::Time;
 
 use super::{ANSWER_TIME_MAX, CLOSING_TIME_MAX, ChannelMachine, Link, OPENING_TIME_MAX};
 use crate::journal::Life;
-use crate::message::{ChannelMessage, Proposal};
+use crate::message::ChannelMessage;
 use crate::news::{ChannelNews, PeerFault};
 use crate::signer::Signer;
 

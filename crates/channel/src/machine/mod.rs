@@ -14,7 +14,7 @@ use crate::consent::Consent;
 use crate::journal::{ChannelJournalError, Health, Life, Loaded, Log, Record, beneath};
 use crate::ledger_view::LedgerView;
 use crate::message::{ChannelMessage, LanePromise, Proposal, Reestablish};
-use crate::news::{ChannelEffect, ChannelNews, PeerFault};
+use crate::news::{ChannelEffect, ChannelNews};
 use crate::signer::Signer;
 
 mod beside;

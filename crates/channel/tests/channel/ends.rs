@@ -41,8 +41,3 @@ impl Rig {
         }
     }
 }
-
-/// The times that whoever is there all the time is told meanwhile.
-pub fn times_until(now: Time, end: Time) -> impl Iterator<Item = Time> {
-    (now.0..end.0).step_by(30_000).map(Time)
-}

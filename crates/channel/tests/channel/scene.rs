@@ -11,7 +11,7 @@ use byway_primitives::{Amount, AssetId, Batch, Decode, Effect, Encode, Hash, Mem
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
 use byway_records::channel::{
-    ChannelAssets, ChannelTerms, Environment, FundingChange, Movement, Position, Remainder, Side, WatchSecret,
+    ChannelAssets, ChannelTerms, Environment, FundingChange, Movement, Remainder, Side, WatchSecret,
 };
 use byway_records::genesis::Wait;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, Value, verified};
@@ -80,7 +80,7 @@ pub struct Rig {
     pub charged: [Amount; 2],
     /// What each side's forced calls paid into contracts.
     pub forced: [Amount; 2],
-    calls: u64,
+    pub calls: u64,
     /// What each has deposited and withdrawn of WAY since, as the ledger did it.
     pub moved: [[Amount; 2]; 2],
 }
@@ -547,6 +547,11 @@ impl Rig {
         self.collect(side);
         closed
     }
+}
+
+/// The times that whoever is there all the time is told meanwhile.
+pub fn times_until(now: Time, end: Time) -> impl Iterator<Item = Time> {
+    (now.0..end.0).step_by(30_000).map(Time)
 }
 
 pub fn terms() -> ChannelTerms {

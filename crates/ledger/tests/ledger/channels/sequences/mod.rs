@@ -188,7 +188,7 @@ fn acts(model: &Model) -> BoxedStrategy<Act> {
         (0..2usize, amount.clone()).prop_map(|(side, amount)| Act::CallLeft { side, amount }),
     ];
     let of_the_end = prop_oneof![
-        3 => (shows(model), pays.clone()).prop_map(|(shows, pays)| Act::Settle { shows, pays }),
+        3 => (shows(model), pays).prop_map(|(shows, pays)| Act::Settle { shows, pays }),
         1 => (amount.clone(), prop::bool::weighted(0.6), 0..=600u128, pays)
             .prop_map(|(alice, lacks, owned, pays)| Act::CloseMutual { alice, lacks: lacks.into(), owned, pays }),
     ];

@@ -112,11 +112,13 @@ impl<S: Signer + Clone> Channels<S> {
     /// The ledger may show the channel later than its peer comes.
     fn keep_greeting(&mut self, key: ChannelKey, greeting: Reestablish) {
         let place = (key.peer, greeting.channel);
-        if self.named.contains_key(&greeting.channel) {
+        let of_peer = self.greetings.keys().filter(|(peer, _)| *peer == key.peer).count();
+        let is_kept = self.greetings.contains_key(&place);
+        if self.named.contains_key(&greeting.channel) || (!is_kept && of_peer >= GREETINGS_PER_PEER_MAX) {
             return;
         }
         let is_shown = self.is_shown(key.peer, &greeting);
-        if self.greetings.contains_key(&place) || self.makes_room_for(key.peer, is_shown) {
+        if is_kept || self.makes_room_for(of_peer, is_shown) {
             self.greetings.insert(place, Kept { key, greeting, is_shown });
         }
     }
@@ -133,10 +135,9 @@ impl<S: Signer + Clone> Channels<S> {
 
     /// Strangers can't fill up what is kept for those who know something, nor can one of them for the others: where it is full, one that shows
     /// nothing gives way to one that shows something, and else one of the peer that has most.
-    fn makes_room_for(&mut self, peer: IdentityId, is_shown: bool) -> bool {
-        let of_peer = self.greetings.keys().filter(|(of, _)| *of == peer).count();
-        if of_peer >= GREETINGS_PER_PEER_MAX || self.greetings.len() < GREETINGS_MAX {
-            return of_peer < GREETINGS_PER_PEER_MAX;
+    fn makes_room_for(&mut self, of_peer: usize, is_shown: bool) -> bool {
+        if self.greetings.len() < GREETINGS_MAX {
+            return true;
         }
         let mut of_peers: BTreeMap<IdentityId, usize> = BTreeMap::new();
         let kept = self.greetings.iter().filter(|(_, kept)| !kept.is_shown);

@@ -296,7 +296,8 @@ fn greetings_for_channels_that_are_not_known_are_bounded() {
     };
     assert!(is_kept(200, true), "what is kept is not pushed out");
     assert!(is_kept(63, false), "sixteen of each of these leave room");
-    assert!(!is_kept(64, false), "and there is no room for more than that of all");
+    assert!(is_kept(64, false), "where there is none, who has most gives way to who has none");
+    assert!(!is_kept(1_024, false), "and there is no room for more than one of so many");
 }
 
 #[test]

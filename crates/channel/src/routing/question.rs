@@ -52,10 +52,6 @@ impl Allowance {
         let left = self.left.0.saturating_add(now.since(self.at).0).min(Self::WHOLE.0);
         Self { left: Span(left), at: now }
     }
-
-    fn without(self, cost: Span) -> Option<Self> {
-        self.left.0.checked_sub(cost.0).map(|left| Self { left: Span(left), ..self })
-    }
 }
 
 /// What is asked: how could the hub `to` be had send so much on, over no more than so many hubs?
@@ -125,7 +121,7 @@ impl Router {
 
     /// Takes one question off what a peer may ask here; false if it has asked too much.
     fn may_ask(&mut self, now: Time, peer: IdentityId) -> bool {
-        self.take_off(now, &[((None, Some(peer)), QUESTION_EVERY)])
+        self.take_off(now, (None, Some(peer)), QUESTION_EVERY)
     }
 
     /// The same of what this hub passes on to another. The share of each peer that asks is the smaller the more of them ask.
@@ -134,16 +130,18 @@ impl Router {
         let of_next = self.allowances.range(all..).take_while(|((to, _), _)| *to == Some(next));
         let others = of_next.filter(|(asking, _)| **asking != all && **asking != own).count() as u64;
         let share = (PASSED_ON_PART * QUESTION_EVERY.0).max(PASSED_ON_MILLIS * (others + 1));
-        self.take_off(now, &[(all, Span(PASSED_ON_MILLIS)), (own, Span(share))])
+        // Its own first: whoever comes when the others have used up all counts among those who ask from then on, so that they leave it its share.
+        self.take_off(now, own, Span(share)) && self.take_off(now, all, Span(PASSED_ON_MILLIS))
     }
 
-    /// Takes so much off each of these, or nothing at all if one has not so much left.
-    fn take_off(&mut self, now: Time, costs: &[(Asking, Span)]) -> bool {
+    /// False, and nothing taken off, where not so much is left.
+    fn take_off(&mut self, now: Time, asking: Asking, cost: Span) -> bool {
         let whole = Allowance { left: Allowance::WHOLE, at: now };
-        let left_of = |asking| self.allowances.get(&asking).map_or(whole, |allowance| allowance.grown(now));
-        let left = costs.iter().map(|(asking, cost)| Some((*asking, left_of(*asking).without(*cost)?)));
-        let left: Option<Vec<_>> = left.collect();
-        left.map(|left| self.allowances.extend(left)).is_some()
+        let allowance = self.allowances.entry(asking).or_insert(whole);
+        *allowance = allowance.grown(now);
+        let left = allowance.left.0.checked_sub(cost.0);
+        allowance.left = Span(left.unwrap_or(allowance.left.0));
+        left.is_some()
     }
 
     /// Whoever has asked nothing for long enough is as good as one who never has.

@@ -277,14 +277,14 @@ fn greetings_for_channels_that_are_not_known_are_bounded() {
     // Whether what the peer says before, or after, so many others have said twice as much as they may is there.
     let is_kept = |others: usize, is_first: bool| {
         let mut side = Side::new(network, 0);
-        let ours = AddressedMessage { handle: handle(7), message: ChannelMessage::Reestablish(greeting.clone()) };
+        let ours = AddressedMessage { handle: handle(7), message: ChannelMessage::Reestablish(greeting) };
         if is_first {
             side.hear(1, ours.clone()).unwrap();
         }
         for (from, number) in (0..others).flat_map(|from| (0..32u64).map(move |number| (from, number))) {
             let mut channel = greeting.channel;
             channel.0.0[..8].copy_from_slice(&number.to_be_bytes());
-            let message = ChannelMessage::Reestablish(Reestablish { channel, ..greeting.clone() });
+            let message = ChannelMessage::Reestablish(Reestablish { channel, ..greeting });
             let said = AddressedMessage { handle: handle(5), message };
             side.channels.handle_message(NOW, stranger(from).id(), said).unwrap();
         }

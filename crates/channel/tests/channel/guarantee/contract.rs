@@ -196,7 +196,7 @@ fn one_bad_claim_does_not_delay_a_batch() {
             let mut scene = Scene::new(Side::Initiator);
             for nonce in [1, 2, 11, 12] {
                 let terms = numbered(nonce);
-                scene.offer = Offer { id: terms.id(), terms, ..scene.offer.clone() };
+                scene.offer = Offer { id: terms.id(), terms, ..scene.offer };
                 assert_eq!(scene.make_offer(), Outcome::Returned);
                 if nonce != 11 {
                     assert_eq!(scene.accept(BEFORE), Outcome::Returned);

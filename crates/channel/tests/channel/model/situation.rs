@@ -231,8 +231,7 @@ impl Situation {
     /// What there is after something has happened; `None` where it can't.
     pub fn after(&self, flaw: Option<Flaw>, action: Action) -> Option<Self> {
         let mut next = self.clone();
-        let now = next.now;
-        let counter = next.scene.counter;
+        let (now, counter) = (next.now, next.scene.counter);
         match action {
             Action::Deliver(side) => next.deliver(flaw, side),
             Action::Write(side) => next.write(flaw, side),

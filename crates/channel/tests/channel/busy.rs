@@ -152,6 +152,7 @@ fn a_state_becomes_no_larger_than_its_bound_whoever_wants_that() {
     let mut rig = Rig::new();
     let mut created = 0;
     let too_large = loop {
+        assert!(created < 300, "there is a bound");
         match rig.propose(0, Change::Call(create_large(created))) {
             Ok(_) => created += 1,
             Err(error) => break error,

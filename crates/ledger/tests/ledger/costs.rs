@@ -14,7 +14,7 @@ fn the_page_of_prices_is_the_standard_genesis() {
         ("publish an offer, or publish it again", offer_publish.to_string()),
         ("register an asset", asset_register.to_string()),
         ("about a channel", channel.to_string()),
-        ("gas of a call that is forced", gas.to_string()),
+        ("a unit of gas that a call names which the ledger executes", gas.to_string()),
         ("every other", other.to_string()),
         ("pledge of a registered identity", parameters.registration_pledge.to_string()),
         ("pledge of a kernel node", parameters.kernel_pledge.to_string()),

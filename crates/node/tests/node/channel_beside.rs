@@ -39,7 +39,7 @@ async fn a_state_is_brought_up_to_date_and_something_said_at_the_command_line() 
     let said = json_of(folder.path(), &["channel", "message", OPEN, "--kind", "7", "--data", "0x0102"]);
     assert_eq!(said["said"], json!({"ours": true, "kind": 7, "data": "0x0102"}));
     let log = text(&byway(folder.path(), &["channel", "log", OPEN]).stdout);
-    assert!(log.contains("→ propose, round 8, 156 bytes\n") && log.contains("it is said"), "{log}");
+    assert!(log.contains("→ propose, round 9, 156 bytes\n") && log.contains("it is said"), "{log}");
     let away = failure(folder.path(), &["channel", "message", AWAY, "hello"]);
     assert!(away.contains("it is not connected"), "{away}");
 }

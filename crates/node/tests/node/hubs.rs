@@ -216,13 +216,13 @@ async fn a_payer_is_told_that_the_payee_is_silent_or_the_hub_is_none_and_pays_la
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hub_that_could_pay_for_no_forced_call_says_so() {
+async fn a_hub_whose_ledger_lacks_the_contract_of_the_locks_says_so() {
     let network = network().await;
     let poor = network.node("poor", "[hub]\n").await;
     let following = async |api: &PeerNode| api.node_status().await.ok()?.ledger.lag_ms;
     poor.until("it follows", following).await;
     let status = poor.api.hub_status().await.unwrap();
-    assert_eq!((status.runs, status.unready.map(|why| why.code)), (true, Some("funds".to_owned())));
+    assert_eq!((status.runs, status.unready.map(|why| why.code)), (true, Some("code".to_owned())));
     poor.stop().await;
 }
 

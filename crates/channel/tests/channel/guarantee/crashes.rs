@@ -161,7 +161,7 @@ proptest! {
         net.pass(Span::minutes(70));
         let gains = [ONE, HUB, OTHER].map(|node| net.gain(node));
         let charged = if parted > 0 { net.charged_max() } else { 0 };
-        prop_assert!(gains[1] + charged >= 0, "the hub has lost: {gains:?}");
+        prop_assert!(gains[1] + charged >= 0, "the hub has lost: {gains:?}, charged {charged}: {:?}", net.calls);
         let sum = gains.iter().sum::<i128>();
         prop_assert!(sum <= 0 && sum + 2 * charged >= 0, "nothing comes or goes: {gains:?}");
         let paid_max = 14_000;

@@ -99,7 +99,8 @@ impl Node {
         let (secret, nothing) = (secret(number), MemoryStore::new());
         let channels = Channels::load(secret.clone(), NETWORK, &nothing)?;
         let sealed_for = DRAW.hash(&[&number.to_be_bytes()]).0;
-        let router = Router::load(secret.id(), NETWORK, sealed_for, terms, &nothing)?;
+        let mut router = Router::load(secret.id(), NETWORK, sealed_for, terms, &nothing)?;
+        router.set_ready(true);
         Ok(Self { secret, channels, router, outgoing: Vec::new(), batches: Vec::new(), forwarded: 0 })
     }
 
@@ -117,6 +118,7 @@ impl Node {
     }
 
     fn wake(&mut self, now: Time) {
+        self.channels.handle_time(now);
         self.channels.handle_wake(now);
         self.collect(now);
         self.router.handle_wake(now, &self.channels);

@@ -72,13 +72,13 @@ async fn a_contract_leaves_its_channel_is_called_by_both_and_pays_out() {
     let code = Compiled::subscription();
     let contract = subscribe(&code, &channel, &user, &seller).await;
     leave_together(&channel, &contract, &user, &seller).await;
-    let gone = user.api.channel_leave(leave(&channel, &contract)).await.unwrap_err();
-    assert_eq!(gone.kind, ErrorKind::UpdateRefused, "{gone}");
     for node in [&user, &seller] {
         let record = until_called(node, 0).await;
         assert_eq!((record.balance, record.contents), (amount("0.5"), ContractContents::Here));
         assert_eq!(record.parties, [user.api.identity(), seller.api.identity()]);
     }
+    let gone = user.api.channel_leave(leave(&channel, &contract)).await.unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::UpdateRefused, "{gone}");
 
     let report = || invoke(&contract[..6], code.input("report(uint256)", &[units(200)]), "0", "report");
     let called = user.api.contract_call(report()).await.unwrap();

@@ -24,7 +24,7 @@ pub enum ErrorCode {
     Signature,
     #[error("a state was shown as agreed without what shows it")]
     Unproven,
-    #[error("a round was further ahead than any channel gets")]
+    #[error("a round is of a time more than an hour ahead; one of the two clocks may be wrong")]
     Round,
     #[error("something was accepted that was not proposed")]
     NotProposed,

@@ -1,14 +1,5 @@
-//! After every connection: where both stand.
-//!
-//! | crash, or loss of the connection | afterwards | resolved by |
-//! | --- | --- | --- |
-//! | before the proposer wrote | both at N | nothing was released |
-//! | the proposer wrote, the message is lost | both at N, one released | the same bytes again |
-//! | the acceptor wrote, its signature is lost | one at N, one at N + 1 | the one ahead shows both signatures, the other adopts |
-//! | refused, and that is lost | both at N, both released | both send again; the higher round wins |
-//! | a side comes back with an old journal | far apart | as above; it lacks the contracts' state, and is given it |
-//! | the peer's ledger is ahead | one at N, one at what was forced | the one behind waits until it sees the same ledger |
-//! | both at one round with other states | | frozen: that can't be without a fault of somebody's |
+//! After every connection: where both stand. `docs/channel-machine.md` has the table of what may come and what is done then, and that of what a crash
+//! or a lost connection leaves.
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Batch, Decode, Encode, Time};

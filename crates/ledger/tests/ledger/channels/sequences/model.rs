@@ -48,73 +48,21 @@ pub enum Stage {
     Closed,
 }
 
-/// What became of an attempt that was possible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    Deposit,
-    Withdraw,
-    PutIn,
-    TakeOut,
-    Leave,
-    CallLeft,
-    Snapshot,
-    Close,
-    Slash,
-    Forced,
-    Reverted,
-    OutOfGas,
-    Missing,
-    Balances,
-    ShownTooMuch,
-    MovedAssets,
-    Claim,
-    Settle,
-    AssetsByRule,
-    CloseMutual,
-    Delegates,
-    End,
-    Certify,
-    Wait,
-    ShownByDelegate,
-    ForcedByDelegate,
-    PaidByTransaction,
-    ClosedWithKnown,
-}
+macro_rules! ended {
+    ($($what:ident),*) => {
+        /// What became of an attempt that was possible.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Ended { $($what,)* }
 
-impl Ended {
-    pub const ALL: [Self; 28] = {
-        use Ended::*;
-        [
-            Deposit,
-            Withdraw,
-            PutIn,
-            TakeOut,
-            Leave,
-            CallLeft,
-            Snapshot,
-            Close,
-            Slash,
-            Forced,
-            Reverted,
-            OutOfGas,
-            Missing,
-            Balances,
-            ShownTooMuch,
-            MovedAssets,
-            Claim,
-            Settle,
-            AssetsByRule,
-            CloseMutual,
-            Delegates,
-            End,
-            Certify,
-            Wait,
-            ShownByDelegate,
-            ForcedByDelegate,
-            PaidByTransaction,
-            ClosedWithKnown,
-        ]
+        impl Ended {
+            pub const ALL: &[Self] = &[$(Self::$what,)*];
+        }
     };
+}
+ended! {
+    Deposit, Withdraw, PutIn, TakeOut, Leave, CallLeft, Snapshot, Close, Slash, Forced, Reverted, OutOfGas,
+    Missing, Balances, ShownTooMuch, MovedAssets, Claim, Settle, AssetsByRule, CloseMutual, Delegates, End,
+    Certify, Wait, ShownByDelegate, ForcedByDelegate, PaidByTransaction, ClosedWithKnown
 }
 
 /// What is in the channel.

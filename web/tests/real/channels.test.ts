@@ -71,3 +71,38 @@ test("a virtual channel is opened over a real hub, which says before what it tak
   await page.locator("#channel-balances").getByRole("link", { name: /^the virtual channel with/ }).waitFor();
   await shoot(page, "real-parent");
 });
+
+test("another asset is put in on the page, and paid", async () => {
+  await own!.says("asset", "register", "ABC", "--name", "abc coin", "--wait");
+  await own!.says("asset", "issue", "ABC", "100", "--wait");
+  const { card } = await peer!.json<{ card: string }>("identity", "card");
+  await page.getByRole("button", { name: "Dismiss" }).click();
+  await page.evaluate(() => (location.hash = "wallet"));
+  await page.getByRole("list", { name: "Other assets" }).getByText("abc coin").waitFor({ timeout: 120_000 });
+  await page.evaluate(() => (location.hash = "channels"));
+  await list().waitFor();
+  await page.getByRole("button", { name: "Open a channel", exact: true }).click();
+  await form("Open a channel").getByLabel("With", { exact: true }).fill(card);
+  await form("Open a channel").getByLabel("You put in, WAY").fill("1");
+  await page.getByRole("button", { name: "Put in another asset, too" }).click();
+  await form("Open a channel").getByLabel("Which").selectOption({ label: "ABC · 0.00 in the account" });
+  await form("Open a channel").getByLabel("You put in, ABC").fill("40");
+  await page.getByRole("button", { name: "Move them there" }).click();
+  await page.getByText("are missing in your account").waitFor({ state: "detached", timeout: 120_000 });
+  // What was missing takes its room along, and the button moves: it is clicked once it is where it stays.
+  await form("Open a channel").locator("option", { hasText: "ABC · 40.00 in the account" }).waitFor({ state: "attached", timeout: 120_000 });
+  await page.getByRole("button", { name: "Propose it" }).click();
+  // With another asset in it a channel is agreed to by a user alone.
+  const asked = await peer!.channel(({ state }) => state === "proposed");
+  await peer!.says("channel", "accept", asked.channel);
+  await page.getByText(/^The channel with .* is open\./).waitFor({ timeout: 120_000 });
+  await page.getByRole("link", { name: "Look at it" }).click();
+  await form("Pay").getByRole("button", { name: "ABC", exact: true }).click();
+  await form("Pay").getByLabel("Amount, ABC").fill("2.5");
+  await form("Pay").getByRole("button", { name: "Pay", exact: true }).click();
+  await form("Pay").getByText(/^2\.50 ABC are paid since round/).waitFor();
+  await page.locator("#channel-purses").getByText("37.50 ABC").waitFor();
+  await shoot(page, "real-asset");
+  const there = await peer!.channel(({ purses }) => purses?.[0]?.ours === "2.5");
+  expect(there.purses![0]!.symbol).toBe("ABC");
+});

@@ -60,6 +60,11 @@ export function gasProblem(text: string): string | null {
   return /^\s*([1-9]\d{0,8})?\s*$/.test(text) ? null : "A whole number, or none for what is usual.";
 }
 
+/** What looking at a call has shown, to be read. */
+export function lookResult({ output, gas_used, returned }: Methods["contract_look"]["result"]): { words: string; isGood: boolean; output: string } {
+  return { words: `${returned ? "It would return" : "It would not return"}, for ${formatCount(gas_used)} gas. Nothing was changed.`, isGood: returned, output };
+}
+
 export interface OutputWord {
   hex: string;
   /** What else it may be: a number, an address, letters. */

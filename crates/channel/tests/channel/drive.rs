@@ -39,12 +39,7 @@ const ASSET_SAVED: u128 = 10_000_000_000_000_000_000;
 /// A world with an asset that both have.
 fn with_asset() -> (World, AssetId) {
     let mut world = World::new();
-    let asset = world.terms(ALICE).id();
-    world.must(&world.register_asset(world.coin(ALICE), ALICE));
-    for person in [ALICE, BOB] {
-        world.must(&world.issue(ALICE, person, Value { asset, amount: units(ASSET_SAVED) }));
-        world.must(&world.deposit(world.coins_in(person, asset).swap_remove(0), person, ASSET_SAVED));
-    }
+    let asset = world.give_asset(ALICE, units(ASSET_SAVED));
     (world, asset)
 }
 

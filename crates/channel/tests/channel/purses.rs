@@ -48,15 +48,7 @@ fn argument(address: Address) -> Vec<u8> {
 /// Alice issues one asset, Bob another, and both have of both in their accounts.
 fn with_assets() -> (World, [AssetId; 2]) {
     let mut world = World::new();
-    let assets = [ALICE, BOB].map(|issuer| {
-        let asset = world.terms(issuer).id();
-        world.must(&world.register_asset(world.coin(issuer), issuer));
-        for person in [ALICE, BOB] {
-            world.must(&world.issue(issuer, person, Value { asset, amount: cents(OWNED) }));
-            world.must(&world.deposit(world.coins_in(person, asset).swap_remove(0), person, cents(OWNED).units()));
-        }
-        asset
-    });
+    let assets = [ALICE, BOB].map(|issuer| world.give_asset(issuer, cents(OWNED)));
     (world, assets)
 }
 

@@ -547,6 +547,17 @@ impl World {
         self.funded(coin, Draft { call, fee: units(ASSET_PRICE), signers: vec![issuer], ..Draft::default() })
     }
 
+    /// Registers `issuer`'s asset. Alice and Bob have so much of it in their accounts then.
+    pub fn give_asset(&mut self, issuer: usize, amount: Amount) -> AssetId {
+        let asset = self.terms(issuer).id();
+        self.must(&self.register_asset(self.coin(issuer), issuer));
+        for person in [ALICE, BOB] {
+            self.must(&self.issue(issuer, person, Value { asset, amount }));
+            self.must(&self.deposit(self.coins_in(person, asset).swap_remove(0), person, amount.units()));
+        }
+        asset
+    }
+
     /// New units of an asset for `to`, signed by `issuer`.
     pub fn issue(&self, issuer: usize, to: usize, value: Value) -> Draft {
         let call = Some(Call::Assets(AssetsCall::Issue));

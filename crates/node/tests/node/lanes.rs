@@ -42,6 +42,17 @@ async fn open(user: &Node, seller: &Node, deposit: &str) -> ChannelRecord {
     user.api.channel_open(open).await.unwrap()
 }
 
+/// A seller, and a user with a channel with it, in which some five MB are beside the reserve.
+async fn with_five_megabytes(network: &Network, config: &str) -> (Node, Node, ChannelRecord) {
+    let seller = network.node("seller", &sells()).await;
+    seller.prepare("5").await;
+    let user = network.node("user", config).await;
+    user.prepare("5").await;
+    user.market(1).await;
+    let opened = open(&user, &seller, "0.06").await;
+    (seller, user, opened)
+}
+
 /// What was promised from account to account, either way.
 async fn on_accounts(node: &Node) -> Vec<Promise> {
     node.api.promise_list().await.unwrap()
@@ -113,13 +124,7 @@ async fn a_session_is_paid_out_of_a_channel_also_after_both_were_down() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_that_is_used_up_ends_the_session_and_says_what_is_missing() {
     let network = Network::start(&["seller"], &[]).await;
-    let seller = network.node("seller", &sells()).await;
-    seller.prepare("5").await;
-    let user = network.node("user", "[buying]\npay = \"channel\"\n").await;
-    user.prepare("5").await;
-    user.market(1).await;
-    // Some five MB are in it beside the reserve.
-    let opened = open(&user, &seller, "0.06").await;
+    let (seller, user, opened) = with_five_megabytes(&network, "[buying]\npay = \"channel\"\n").await;
     begin(user.proxy, 20_000_000).await;
     let reason = user
         .until("it is used up", async |api| {
@@ -157,13 +162,7 @@ async fn a_channel_that_is_used_up_ends_the_session_and_says_what_is_missing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_is_paid_out_of_a_channel_where_nobody_says_otherwise_and_then_from_the_account() {
     let network = Network::start(&["seller"], &[]).await;
-    let seller = network.node("seller", &sells()).await;
-    seller.prepare("5").await;
-    let user = network.node("user", "").await;
-    user.prepare("5").await;
-    user.market(1).await;
-    // Some five MB are in it beside the reserve.
-    let opened = open(&user, &seller, "0.06").await;
+    let (seller, user, opened) = with_five_megabytes(&network, "").await;
     let session = user.api.connect(ConnectTarget::Cheapest(OfferFilter::default()).into()).await.unwrap();
     assert_eq!(session.channel, Some(opened.channel));
     user.fetch(1_000_000).await;

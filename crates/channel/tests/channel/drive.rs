@@ -25,7 +25,7 @@ use byway_vm::{Address, code_hash};
 
 use super::scene::{COUNTER, COUNTER_BY_TWO, DEPOSIT, LOCK, Rig, SAVED, count, terms, transfer};
 use super::strict::Signing;
-use super::world::{ALICE, BOB, CHANNEL_PRICE, World, units};
+use super::world::{ALICE, CHANNEL_PRICE, World, units};
 
 /// What an action moves, by its two highest bits.
 pub const AMOUNTS: [u128; 4] = [1_000, 37_003, 250_001, 1_300_000];

@@ -218,48 +218,51 @@ async fn fund(
     told(globals, client, "Waiting for the peer and the ledger…", "channel_fund", &request, text::standing).await
 }
 
-/// Prints the channel, and then whatever changes until it is closed; as JSON one object a line.
+/// Prints how a channel stands, and then whatever changes until it is closed; as JSON one object a line.
 async fn follow(globals: &Globals, client: &Client, named: &ChannelNamed) -> anyhow::Result<()> {
-    let mut seen: Option<ChannelDetail> = None;
-    loop {
-        // Once it is closed, only its whole name leads to it.
-        let whole = seen.as_ref().map(|seen| ChannelNamed { channel: seen.record.channel.clone() });
-        let detail: ChannelDetail = client.call("channel_show", whole.as_ref().unwrap_or(named)).await?;
-        if seen.as_ref() != Some(&detail) {
-            print(&match (globals.json, &seen) {
-                (true, _) => format!("{}\n", serde_json::to_string(&detail)?),
-                (false, None) => text::detail(&detail, true),
-                (false, Some(before)) => text::change(before, &detail),
-            })?;
-        }
-        if detail.record.state == ChannelState::Closed {
-            return Ok(());
-        }
-        seen = Some(detail);
-        tokio::time::sleep(LOOK_PAUSE).await;
-    }
+    let stands = |detail: &ChannelDetail| (detail.record.channel.clone(), detail.record.state);
+    let text = |before: Option<&ChannelDetail>, detail: &ChannelDetail| match before {
+        None => text::detail(detail, true),
+        Some(before) => text::change(before, detail),
+    };
+    follow_by(globals, client, "channel_show", named, stands, text).await
 }
 
-/// Prints what happened and what was said; where it is followed, then whatever comes until the channel is closed, as JSON one object a line.
+/// Prints what happened and what was said; where it is followed, then whatever comes.
 async fn log(globals: &Globals, client: &Client, named: &ChannelNamed, follow: bool) -> anyhow::Result<()> {
-    if !follow {
-        let log: ChannelLog = client.call("channel_log", named).await?;
-        return show(globals, &log, |log| text::messages(None, log));
+    if follow {
+        let stands = |log: &ChannelLog| (log.channel.clone(), log.state);
+        return follow_by(globals, client, "channel_log", named, stands, text::messages).await;
     }
-    let mut seen: Option<ChannelLog> = None;
+    let log: ChannelLog = client.call("channel_log", named).await?;
+    show(globals, &log, |log| text::messages(None, log))
+}
+
+/// Calls over and over and prints what is new, until the channel is closed. `stands` has the channel's name and state out of an answer, `text` what is
+/// new in one after the one before.
+async fn follow_by<T: Serialize + DeserializeOwned + PartialEq>(
+    globals: &Globals,
+    client: &Client,
+    method: &str,
+    named: &ChannelNamed,
+    stands: impl Fn(&T) -> (String, ChannelState),
+    text: impl Fn(Option<&T>, &T) -> String,
+) -> anyhow::Result<()> {
+    let mut seen: Option<T> = None;
     loop {
-        let whole = seen.as_ref().map(|seen| ChannelNamed { channel: seen.channel.clone() });
-        let log: ChannelLog = client.call("channel_log", whole.as_ref().unwrap_or(named)).await?;
-        if seen.as_ref() != Some(&log) {
+        // Once it is closed, only its whole name leads to it.
+        let whole = seen.as_ref().map(|seen| ChannelNamed { channel: stands(seen).0 });
+        let answer: T = client.call(method, whole.as_ref().unwrap_or(named)).await?;
+        if seen.as_ref() != Some(&answer) {
             print(&match globals.json {
-                true => format!("{}\n", serde_json::to_string(&log)?),
-                false => text::messages(seen.as_ref(), &log),
+                true => format!("{}\n", serde_json::to_string(&answer)?),
+                false => text(seen.as_ref(), &answer),
             })?;
         }
-        if log.state == ChannelState::Closed {
+        if stands(&answer).1 == ChannelState::Closed {
             return Ok(());
         }
-        seen = Some(log);
+        seen = Some(answer);
         tokio::time::sleep(LOOK_PAUSE).await;
     }
 }

@@ -7,7 +7,7 @@ use byway_records::channel::{
     Remainder,
 };
 use byway_records::genesis::Wait;
-use byway_records::{Call, Reject, Value};
+use byway_records::{Call, Reject};
 use byway_vm::{Address, Call as VmCall, Outcome, State, Target, Witness, code_hash, purse_code, purse_of};
 
 use super::forced::hex_of;

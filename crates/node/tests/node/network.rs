@@ -14,13 +14,14 @@ use byway_driver::pool::Pool;
 use byway_kernel::follower::protocol::{Answer as KernelAnswer, Request};
 use byway_kernel::{Committee, Header, MemberIndex, Message as KernelMessage, VerifiedSnapshot};
 use byway_node::api::*;
-use byway_node::config::Config;
+use byway_node::config::{Config, LogConfig, LogTarget};
 use byway_node::directory::Directory;
 use byway_node::fetch::{Route, fetch_to_sink};
 use byway_node::genesis::{self, Funding, Leaders, Plan, Share};
 use byway_node::hosting;
 use byway_node::kernel_node::{KernelNode, KernelNodeConfig, prologue};
 use byway_node::keystore::Keystore;
+use byway_node::logs;
 use byway_node::peer_node::{PeerNode, PeerNodeConfig};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::hash::Context;
@@ -76,6 +77,10 @@ impl Network {
 
     /// Starts it likewise, where what leaves an account waits for so long.
     pub async fn start_with_notice(others: &[&str], kept: &[usize], notice: Wait) -> Self {
+        // Whoever looks for a mistake sees what all nodes have to say.
+        if let Ok(level) = std::env::var(logs::LOG_VARIABLE) {
+            logs::init(&LogConfig { level, to: LogTarget::Terminal }, &Directory::new("")).unwrap();
+        }
         let mut seats = Vec::new();
         let mut members = Vec::new();
         for index in 0..KERNEL_NODES {

@@ -1,0 +1,1 @@
+//! Conversations on MLS (RFC 9420).

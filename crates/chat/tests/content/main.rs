@@ -1,0 +1,1 @@
+//! What is in messages, and what becomes of them.

@@ -1,0 +1,1 @@
+//! Two and more devices, on any order of what they are brought.

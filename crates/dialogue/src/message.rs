@@ -31,6 +31,8 @@ impl ProtocolId {
     pub const ROUTING: ProtocolId = ProtocolId(7);
     /// Guarantees of virtual channels: `byway_channel::guarantee`.
     pub const GUARANTEE: ProtocolId = ProtocolId(8);
+    /// Where whoever speaks is reached: `byway_peer::link::PeerCard`.
+    pub const WHEREABOUTS: ProtocolId = ProtocolId(9);
 }
 
 /// What a message is worth.

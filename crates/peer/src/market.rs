@@ -42,6 +42,7 @@ mod talking;
 mod trading;
 mod warned;
 mod watched;
+mod whereabouts;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -65,6 +66,7 @@ use pair::Pair;
 pub use selling::Capacity;
 use selling::Selling;
 use step::Step;
+pub use whereabouts::CardFault;
 
 /// Peers with whom there is a journal.
 const PEERS: Space = Space("market-peers");
@@ -345,6 +347,7 @@ impl Market {
             News::Message(delivery) if delivery.protocol == ProtocolId::GUARANTEE => {
                 self.guarantee_message_came(now, &delivery);
             }
+            News::Message(delivery) if delivery.protocol == ProtocolId::WHEREABOUTS => self.card_came(now, &delivery),
             News::Message(delivery) => {
                 let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
                 if delivery.protocol == ProtocolId::SESSION && self.capacity.clients_max.is_some() {

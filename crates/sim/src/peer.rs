@@ -416,7 +416,9 @@ impl PeerNode {
             | MarketNews::ChannelSaid { .. }
             | MarketNews::Watching(_)
             | MarketNews::Watched { .. }
-            | MarketNews::WatchAnswered { .. } => {}
+            | MarketNews::WatchAnswered { .. }
+            | MarketNews::Whereabouts { .. }
+            | MarketNews::CardFault { .. } => {}
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}
             MarketNews::Closed { peer, link, .. } => {
                 link.iter().for_each(|link| self.links.close(*link));

@@ -14,6 +14,9 @@ use byway_records::Promise;
 use byway_records::call::AccountsCall;
 use byway_records::promise::ChannelId;
 
+use super::CardFault;
+use crate::link::PeerCard;
+
 /// What the shell is asked to do.
 pub type Output = Effect<LinkId, Vec<u8>, MarketNews>;
 
@@ -99,6 +102,16 @@ pub enum MarketNews {
     QualityFault {
         peer: IdentityId,
         fault: AttestationFault,
+    },
+    /// A peer says where it is reached; the card is good, and the peer's own.
+    Whereabouts {
+        peer: IdentityId,
+        card: Box<PeerCard>,
+    },
+    /// A peer passed on a card that is not good, or not its own.
+    CardFault {
+        peer: IdentityId,
+        fault: CardFault,
     },
     /// A session that we use.
     Using {

@@ -36,6 +36,7 @@ mod watching;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use byway_channel::{ChannelKey, ChannelNews};
+use byway_peer::link::PeerCard;
 use byway_primitives::{Amount, IdentityId, Span, Store, Time};
 use byway_records::TransactionId;
 use byway_records::promise::ChannelId;
@@ -89,6 +90,8 @@ type Waiting<T> = BTreeMap<ChannelKey, Vec<oneshot::Sender<Answer<T>>>>;
 pub(super) struct ChannelDesk {
     /// Where peers are that have no offer.
     cards: BTreeMap<IdentityId, Whereabouts>,
+    /// What those who are there were told of where this node is.
+    told: BTreeMap<IdentityId, PeerCard>,
     /// Channels to be proposed once their peers are reached.
     wishes: Vec<Wish>,
     /// When each peer that is not there is dialled again, and how long that was after the time before.

@@ -71,10 +71,38 @@ impl Actor {
 
     /// How this node is reached by somebody who knows nothing of it.
     pub(in super::super) fn own_card(&self) -> Answer<IdentityCard> {
-        let contact = self.links.contact_with(self.certificate.static_key, &self.config.link_public);
-        let contact = contact.ok_or_else(|| ApiError::not_supported("address under which it could be reached"))?;
-        let card = PeerCard { certificate: self.certificate, contacts: vec![contact.to_offer()] };
+        let card = self.card().ok_or_else(|| ApiError::not_supported("address under which it could be reached"))?;
         Ok(IdentityCard { card: card.to_string(), expires_ms: self.certificate.not_after })
+    }
+
+    fn card(&self) -> Option<PeerCard> {
+        let contact = self.links.contact_with(self.certificate.static_key, &self.config.link_public)?;
+        Some(PeerCard { certificate: self.certificate, contacts: vec![contact.to_offer()] })
+    }
+
+    /// Those with whom there is a channel and who are there hear where this node is reached, and hear it again when that changes: whichever of
+    /// the two comes back under another address finds the other.
+    fn say_whereabouts(&mut self) {
+        self.channels.told.retain(|peer, _| self.market.is_talking_to(*peer));
+        let Some(card) = self.card() else { return };
+        let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());
+        let is_news =
+            |peer: &IdentityId| self.market.is_talking_to(*peer) && self.channels.told.get(peer) != Some(&card);
+        let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).filter(is_news).collect();
+        let now = self.clock.now();
+        for peer in peers {
+            if self.market.say_whereabouts(now, peer, &card, &self.market_journal) {
+                self.channels.told.insert(peer, card.clone());
+            }
+        }
+    }
+
+    /// A peer says where it is reached, which is kept of those with whom there is a channel.
+    pub(in super::super) fn peer_says_where(&mut self, peer: IdentityId, card: PeerCard) {
+        let is_new = self.channels.cards.get(&peer) != Some(&Whereabouts::from(card.clone()));
+        if is_new && self.market.channels().has_with(peer) {
+            self.keep_card(card);
+        }
     }
 
     /// Has a channel proposed as soon as its peer is reached.
@@ -303,6 +331,7 @@ impl Actor {
             return;
         }
         let now = self.clock.now();
+        self.say_whereabouts();
         self.channels.dial_at.retain(|peer, _| !self.market.is_talking_to(*peer));
         // Who only proposes a channel has come by itself.
         let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());

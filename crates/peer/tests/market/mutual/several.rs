@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 
 use byway_crypto::IdentitySecret;
 use byway_dialogue::payment::{Advice, BackingKind, Parties, PaymentMessage, Payments, Terms as PaymentTerms};
-use byway_dialogue::{Link, LinkId, LinkProfile};
-use byway_peer::market::{MarketNews, Standing};
+use byway_dialogue::{CertificateError, Link, LinkId, LinkProfile};
+use byway_peer::link::PeerCard;
+use byway_peer::market::{CardFault, MarketNews, Standing};
 use byway_primitives::{Amount, AssetId, Effect, IdentityId, MemoryStore, Span, Time};
 use byway_records::call::{AccountsCall, Take};
+use byway_records::offer::Contact;
 use byway_records::{Backing, Promise, SignedPromise};
 
 use crate::rig::node::{GIVE, Node, take};
@@ -28,12 +30,15 @@ struct Star {
     balance: Amount,
     /// What the hub has handed in: whom it pays or is paid by, and whether it is a pair.
     handed_in: Vec<(IdentityId, bool)>,
+    /// What somebody heard of where a peer is reached, or why it is not believed.
+    cards: Vec<(usize, IdentityId, Result<PeerCard, CardFault>)>,
 }
 
 impl Star {
     fn new(balance: Amount) -> Self {
         let nodes = [&b"hub"[..], b"one", b"other"].map(|name| Node::new(name, 1, NOW, Terms::default()));
-        let mut star = Self { nodes, wire: VecDeque::new(), drawn: 0, balance, handed_in: Vec::new() };
+        let mut star =
+            Self { nodes, wire: VecDeque::new(), drawn: 0, balance, handed_in: Vec::new(), cards: Vec::new() };
         for peer in PEERS {
             star.owe(HUB, peer);
             star.connect(peer);
@@ -121,6 +126,8 @@ impl Star {
             MarketNews::Submit { peer, call, .. } if who == HUB => {
                 self.handed_in.push((peer, matches!(*call, AccountsCall::SettlePair(_))));
             }
+            MarketNews::Whereabouts { peer, card } => self.cards.push((who, peer, Ok(*card))),
+            MarketNews::CardFault { peer, fault } => self.cards.push((who, peer, Err(fault))),
             MarketNews::Malformed { error, .. } => panic!("malformed: {error}"),
             _ => {}
         }
@@ -186,4 +193,33 @@ fn a_net_that_was_agreed_to_is_set_aside_for_too() {
         star.carry();
         assert_eq!(star.handed_in, [(star.nodes[PEERS[1]].id(), together)], "with {balance} coins");
     }
+}
+
+#[test]
+fn two_who_talk_hear_where_each_is_reached_and_believe_nobody_s_word_for_another() {
+    let mut star = Star::new(Amount::ZERO);
+    let card = |star: &Star, of: usize| PeerCard {
+        certificate: star.nodes[of].certificate(),
+        contacts: vec![Contact { protocol: "quic".to_owned(), data: vec![of as u8; 40] }],
+    };
+    let [hub, one, other] = [HUB, PEERS[0], PEERS[1]].map(|who| (star.nodes[who].id(), card(&star, who)));
+    let say = |star: &mut Star, from: usize, to: IdentityId, card: &PeerCard| {
+        let node = &mut star.nodes[from];
+        let is_said = node.market.say_whereabouts(NOW, to, card, &node.store);
+        star.carry();
+        is_said
+    };
+    assert!(say(&mut star, HUB, one.0, &hub.1) && say(&mut star, PEERS[0], hub.0, &one.1));
+    assert!(say(&mut star, PEERS[0], hub.0, &other.1), "that of another");
+    let mut changed = one.1.clone();
+    changed.certificate.not_after = Time(changed.certificate.not_after.0 - 1);
+    assert!(say(&mut star, PEERS[0], hub.0, &changed), "with a certificate that was changed");
+    assert!(!say(&mut star, PEERS[0], other.0, &one.1), "nobody talks to that one");
+    let expected = [
+        (PEERS[0], hub.0, Ok(hub.1)),
+        (HUB, one.0, Ok(one.1)),
+        (HUB, one.0, Err(CardFault::Foreign(other.0))),
+        (HUB, one.0, Err(CardFault::Certificate(CertificateError::Signature))),
+    ];
+    assert_eq!(star.cards, expected);
 }

@@ -1,0 +1,55 @@
+//! Where each of two is reached when they talk no more: both say it, so that whichever comes back under another address finds
+//! the other. Of those who have an offer the ledger says it already.
+
+use byway_dialogue::{CertificateError, Delivery, Durability, Goodbye, ProtocolId};
+use byway_primitives::codec::decode_exact;
+use byway_primitives::{Encode, IdentityId, Store, Time};
+
+use super::Market;
+use super::news::MarketNews;
+use super::step::MALFORMED;
+use crate::link::PeerCard;
+
+/// Why what a peer says of its whereabouts is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CardFault {
+    #[error("the card is that of {0}")]
+    Foreign(IdentityId),
+    #[error("its certificate is not good: {0}")]
+    Certificate(#[from] CertificateError),
+}
+
+impl Market {
+    /// Says to `peer` where this side is reached. `false` where it is not being talked to.
+    pub fn say_whereabouts(&mut self, now: Time, peer: IdentityId, card: &PeerCard, store: &impl Store) -> bool {
+        let is_talking = self.is_talking_to(peer);
+        if is_talking {
+            let said = card.to_bytes();
+            self.step(now, peer, |_, step| step.send(ProtocolId::WHEREABOUTS, said, Durability::Volatile));
+            self.pump(now, store);
+        }
+        is_talking
+    }
+
+    pub(super) fn card_came(&mut self, now: Time, delivery: &Delivery) {
+        let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
+        self.step(now, peer, |_, step| step.receipt(receipt));
+        match decode_exact(&delivery.bytes) {
+            Ok(card) => match self.check_card(now, peer, &card) {
+                Ok(()) => self.tell(MarketNews::Whereabouts { peer, card: Box::new(card) }),
+                Err(fault) => self.tell(MarketNews::CardFault { peer, fault }),
+            },
+            Err(error) => {
+                self.tell(MarketNews::Malformed { peer, error });
+                self.dialogues.close(now, peer, Goodbye::Application(MALFORMED));
+            }
+        }
+    }
+
+    fn check_card(&self, now: Time, peer: IdentityId, card: &PeerCard) -> Result<(), CardFault> {
+        if card.certificate.identity != peer {
+            return Err(CardFault::Foreign(card.certificate.identity));
+        }
+        Ok(card.certificate.verify(self.config.network, now)?)
+    }
+}

@@ -2,8 +2,12 @@
 //!
 //! - [`content`]: what is in a message, and how the messages of many become what is shown.
 //! - [`mls`]: a conversation as one device has it: who is in it, and the keys that they have together.
+//! - [`delivery`]: how what is to be said reaches whom it is for.
+//! - [`people`]: whom one knows.
 //!
 //! Pure code, which knows nothing of links: it says to whom what is to be brought.
 
 pub mod content;
+pub mod delivery;
 pub mod mls;
+pub mod people;

@@ -1,0 +1,218 @@
+//! What two nodes say to each other for their people. Bytes: docs/formats/chat-delivery.md.
+
+use byway_primitives::Hash;
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::hash::Context;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+const PARCEL: Context = Context("byway 1 chat parcel");
+
+/// Bytes of one part: it has to fit into one message of a dialogue (64 KiB), with what stands around it.
+pub const PART_MAX: usize = 48 * 1024;
+/// Bytes of a parcel: the tree of a conversation of 1,000 devices, with room.
+pub const PARCEL_MAX: usize = 4 * 1024 * 1024;
+/// Parcels that one receipt is for.
+pub const RECEIPTS_MAX: usize = 256;
+/// Bytes of a key package: one of ours has some 600.
+pub const PACKAGE_MAX: usize = 4 * 1024;
+/// Bytes of the name by which somebody goes.
+pub const NAME_MAX: usize = 64;
+
+/// Names a conversation for as long as there is one: drawn by whoever founds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConversationId(pub [u8; 16]);
+
+/// Names a parcel: the hash of its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ParcelId(pub Hash);
+
+/// What whoever was invited shows. It is worth one contact, so it is secret.
+#[derive(Clone)]
+pub struct InviteToken(pub Zeroizing<[u8; 16]>);
+
+/// One message between two nodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChatMessage {
+    /// A piece of a parcel. They come in order, and every piece but the last has [`PART_MAX`] bytes.
+    Part { parcel: ParcelId, index: u16, count: u16, bytes: Vec<u8> },
+    /// These parcels are on disk over here.
+    Receipt { parcels: Vec<ParcelId> },
+}
+
+/// What is in a parcel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Letter {
+    /// Wants to be a contact.
+    Ask(Ask),
+    /// Lets a device into a conversation.
+    Welcome { conversation: ConversationId, welcome: Vec<u8> },
+    /// A message of a conversation, which only those who are in it can open.
+    Sealed { conversation: ConversationId, bytes: Vec<u8> },
+}
+
+/// What somebody says who wants to be a contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// Where there was an invite.
+    pub token: Option<InviteToken>,
+    /// By which the device can be let into a conversation; it also says whose device it is.
+    pub package: Vec<u8>,
+    /// By which that person goes; nobody has checked it.
+    pub name: String,
+}
+
+impl Letter {
+    /// The parcel, and its name.
+    #[must_use]
+    pub fn pack(&self) -> (ParcelId, Vec<u8>) {
+        let bytes = self.to_bytes();
+        (ParcelId::of(&bytes), bytes)
+    }
+}
+
+impl ParcelId {
+    pub fn of(parcel: &[u8]) -> Self {
+        Self(PARCEL.hash(&[parcel]))
+    }
+}
+
+impl PartialEq for InviteToken {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&*other.0).into()
+    }
+}
+
+impl Eq for InviteToken {}
+
+impl std::fmt::Debug for InviteToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InviteToken")
+    }
+}
+
+/// The parts of a parcel, in order.
+pub fn parts(parcel: ParcelId, bytes: &[u8]) -> impl Iterator<Item = ChatMessage> {
+    let count = bytes.len().div_ceil(PART_MAX).max(1);
+    let count = u16::try_from(count).expect("a parcel of at most PARCEL_MAX has fewer parts");
+    (0..count).map(move |index| {
+        let from = usize::from(index) * PART_MAX;
+        let to = bytes.len().min(from + PART_MAX);
+        ChatMessage::Part { parcel, index, count, bytes: bytes[from..to].to_vec() }
+    })
+}
+
+impl Encode for ConversationId {
+    fn encode(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+}
+
+impl Decode for ConversationId {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        input.array().map(Self)
+    }
+}
+
+impl Encode for ParcelId {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.0);
+    }
+}
+
+impl Decode for ParcelId {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        input.value().map(Self)
+    }
+}
+
+impl Encode for InviteToken {
+    fn encode(&self, out: &mut Writer) {
+        out.raw(&*self.0);
+    }
+}
+
+impl Decode for InviteToken {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self(Zeroizing::new(input.array()?)))
+    }
+}
+
+impl Encode for ChatMessage {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            ChatMessage::Part { parcel, index, count, bytes } => {
+                out.byte(0);
+                out.value(parcel);
+                out.varint(*index);
+                out.varint(*count);
+                out.bytes(bytes);
+            }
+            ChatMessage::Receipt { parcels } => {
+                out.byte(1);
+                out.list(parcels);
+            }
+        }
+    }
+}
+
+impl Decode for ChatMessage {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
+            0 => ChatMessage::Part {
+                parcel: input.value()?,
+                index: input.u16()?,
+                count: input.u16()?,
+                bytes: input.bytes(PART_MAX)?.to_vec(),
+            },
+            1 => ChatMessage::Receipt { parcels: input.list(RECEIPTS_MAX)? },
+            other => return Err(DecodeError::UnknownVariant { kind: "chat message", value: other.into() }),
+        })
+    }
+}
+
+impl Encode for Ask {
+    fn encode(&self, out: &mut Writer) {
+        out.option(self.token.as_ref());
+        out.bytes(&self.package);
+        out.text(&self.name);
+    }
+}
+
+impl Decode for Ask {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { token: input.option()?, package: input.bytes(PACKAGE_MAX)?.to_vec(), name: input.text(NAME_MAX)? })
+    }
+}
+
+impl Encode for Letter {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Letter::Ask(ask) => {
+                out.byte(0);
+                out.value(ask);
+            }
+            Letter::Welcome { conversation, welcome } => {
+                out.byte(1);
+                out.value(conversation);
+                out.bytes(welcome);
+            }
+            Letter::Sealed { conversation, bytes } => {
+                out.byte(2);
+                out.value(conversation);
+                out.bytes(bytes);
+            }
+        }
+    }
+}
+
+impl Decode for Letter {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
+            0 => Letter::Ask(input.value()?),
+            1 => Letter::Welcome { conversation: input.value()?, welcome: input.bytes(PARCEL_MAX)?.to_vec() },
+            2 => Letter::Sealed { conversation: input.value()?, bytes: input.bytes(PARCEL_MAX)?.to_vec() },
+            other => return Err(DecodeError::UnknownVariant { kind: "letter", value: other.into() }),
+        })
+    }
+}

@@ -1,0 +1,18 @@
+//! How what is to be said reaches somebody: parcels, kept until whoever they are for has them on disk.
+//!
+//! What one person's node has for another's is a [`Letter`]; its bytes are a *parcel*, named by their hash. A parcel goes to
+//! the other in [parts](ChatMessage::Part), as soon as the two talk and each time they talk again, until a
+//! [receipt](ChatMessage::Receipt) for it comes, which is sent once it is durable over there. So nothing is lost as long as
+//! the sender's disk is not, and what comes twice is known by its name.
+//!
+//! - [`letter`]: the messages, and what is in parcels.
+//! - [`outbox`]: what waits for a receipt.
+//! - [`inbox`]: parts become parcels again; what came before is known.
+
+pub mod inbox;
+pub mod letter;
+pub mod outbox;
+
+pub use inbox::{Gathered, Inbox, PartFault};
+pub use letter::{Ask, ChatMessage, ConversationId, InviteToken, Letter, ParcelId};
+pub use outbox::{Outbox, OutboxFull};

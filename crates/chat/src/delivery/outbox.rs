@@ -1,0 +1,178 @@
+//! What waits for a receipt.
+//!
+//! Every parcel is on disk once, and a line for each peer whose receipt is awaited. While a peer is there, parcels go to it in the
+//! order in which they were put in, no more than [`WINDOW`] bytes without a receipt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byway_primitives::codec::{Decode, Encode};
+use byway_primitives::{Batch, IdentityId, Space, Store};
+
+use super::letter::{ChatMessage, Letter, PARCEL_MAX, ParcelId, parts};
+
+/// Parcels, by name.
+const PARCELS: Space = Space("chat-parcels");
+/// Who waits for which: key is the peer and a number that grows.
+const WAITING: Space = Space("chat-outbox");
+
+/// Bytes that are under way to a peer without a receipt: enough to fill a fast link, little enough for a dialogue's queue.
+pub const WINDOW: usize = 1024 * 1024;
+/// Parcels that are under way to a peer without a receipt: fewer than its inbox knows again.
+pub const WINDOW_PARCELS: usize = 256;
+/// Parcels that wait for one peer, at most: a busy group for weeks.
+pub const WAITING_MAX: usize = 65_536;
+
+/// Too much waits for somebody already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{WAITING_MAX} messages wait for {0} already; it has to come back before there can be more")]
+pub struct OutboxFull(pub IdentityId);
+
+/// What waits for one peer.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: BTreeMap<u64, ParcelId>,
+    /// Sent since the peer is there, with their lengths.
+    under_way: BTreeMap<u64, usize>,
+    is_there: bool,
+}
+
+/// The sending side, for all peers.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    queues: BTreeMap<IdentityId, Queue>,
+    /// How many wait for each parcel.
+    uses: BTreeMap<ParcelId, usize>,
+}
+
+impl Outbox {
+    pub fn load(store: &impl Store) -> Self {
+        let mut outbox = Self::default();
+        for (key, value) in store.scan_prefix(WAITING, &[]) {
+            let split = key.split_first_chunk::<20>();
+            let Some((peer, Ok(number))) = split.map(|(peer, number)| (peer, <[u8; 8]>::try_from(number))) else {
+                continue;
+            };
+            if let Ok(parcel) = ParcelId::from_bytes(&value) {
+                let queue = outbox.queues.entry(IdentityId(*peer)).or_default();
+                queue.waiting.insert(u64::from_be_bytes(number), parcel);
+                *outbox.uses.entry(parcel).or_default() += 1;
+            }
+        }
+        outbox
+    }
+
+    /// Everyone for whom something waits.
+    pub fn awaited(&self) -> impl Iterator<Item = IdentityId> {
+        self.queues.iter().filter(|(_, queue)| !queue.waiting.is_empty()).map(|(peer, _)| *peer)
+    }
+
+    /// How many parcels wait for this one.
+    pub fn waiting_for(&self, peer: IdentityId) -> usize {
+        self.queues.get(&peer).map_or(0, |queue| queue.waiting.len())
+    }
+
+    /// Whether a parcel has come to all whom it is for.
+    pub fn has_arrived(&self, parcel: ParcelId) -> bool {
+        !self.uses.contains_key(&parcel)
+    }
+
+    /// Keeps a letter until all of these have it.
+    pub fn put(
+        &mut self,
+        letter: &Letter,
+        to: impl IntoIterator<Item = IdentityId>,
+        batch: &mut Batch,
+    ) -> Result<ParcelId, OutboxFull> {
+        let (parcel, bytes) = letter.pack();
+        assert!(bytes.len() <= PARCEL_MAX, "whatever is posted is bounded below what a parcel can be");
+        let to: BTreeSet<IdentityId> = to.into_iter().collect();
+        if let Some(full) = to.iter().find(|peer| self.waiting_for(**peer) >= WAITING_MAX) {
+            return Err(OutboxFull(*full));
+        }
+        let is_new = !self.uses.contains_key(&parcel);
+        if is_new && !to.is_empty() {
+            batch.put(PARCELS, parcel.to_bytes(), bytes);
+        }
+        for peer in to {
+            let queue = self.queues.entry(peer).or_default();
+            if !is_new && queue.waiting.values().any(|waiting| *waiting == parcel) {
+                continue;
+            }
+            let number = queue.waiting.last_key_value().map_or(0, |(last, _)| last + 1);
+            queue.waiting.insert(number, parcel);
+            *self.uses.entry(parcel).or_default() += 1;
+            batch.put(WAITING, key(peer, number), parcel.to_bytes());
+        }
+        Ok(parcel)
+    }
+
+    /// A peer is there: everything goes to it anew.
+    pub fn handle_connected(&mut self, peer: IdentityId) {
+        let queue = self.queues.entry(peer).or_default();
+        queue.under_way.clear();
+        queue.is_there = true;
+    }
+
+    pub fn handle_disconnected(&mut self, peer: IdentityId) {
+        if let Some(queue) = self.queues.get_mut(&peer) {
+            queue.under_way.clear();
+            queue.is_there = false;
+        }
+    }
+
+    /// A peer has these on disk. Gives those that nobody waits for any more.
+    pub fn handle_receipt(&mut self, peer: IdentityId, parcels: &[ParcelId], batch: &mut Batch) -> Vec<ParcelId> {
+        let Some(queue) = self.queues.get_mut(&peer) else { return Vec::new() };
+        let is_had = |parcel: &ParcelId| parcels.contains(parcel);
+        let had: Vec<(u64, ParcelId)> = queue
+            .waiting
+            .iter()
+            .filter(|(_, parcel)| is_had(parcel))
+            .map(|(number, parcel)| (*number, *parcel))
+            .collect();
+        let mut arrived = Vec::new();
+        for (number, parcel) in had {
+            queue.waiting.remove(&number);
+            queue.under_way.remove(&number);
+            batch.delete(WAITING, key(peer, number));
+            let uses = self.uses.get_mut(&parcel).expect("whatever waits is counted");
+            *uses -= 1;
+            if *uses == 0 {
+                self.uses.remove(&parcel);
+                batch.delete(PARCELS, parcel.to_bytes());
+                arrived.push(parcel);
+            }
+        }
+        arrived
+    }
+
+    /// Nothing waits for this one any more.
+    pub fn forget(&mut self, peer: IdentityId, batch: &mut Batch) {
+        let waiting: Vec<ParcelId> =
+            self.queues.get(&peer).map(|queue| queue.waiting.values().copied().collect()).unwrap_or_default();
+        self.handle_receipt(peer, &waiting, batch);
+    }
+
+    /// What goes to a peer now, as far as its window allows.
+    pub fn due(&mut self, peer: IdentityId, store: &impl Store) -> Vec<ChatMessage> {
+        let Some(queue) = self.queues.get_mut(&peer).filter(|queue| queue.is_there) else { return Vec::new() };
+        let mut due = Vec::new();
+        let mut bytes_under_way: usize = queue.under_way.values().sum();
+        let from = queue.under_way.last_key_value().map_or(0, |(last, _)| last + 1);
+        for (number, parcel) in queue.waiting.range(from..) {
+            if bytes_under_way >= WINDOW || queue.under_way.len() >= WINDOW_PARCELS {
+                break;
+            }
+            // It was written with the line that names it.
+            let Some(bytes) = store.load(PARCELS, &parcel.to_bytes()) else { continue };
+            bytes_under_way += bytes.len();
+            queue.under_way.insert(*number, bytes.len());
+            due.extend(parts(*parcel, &bytes));
+        }
+        due
+    }
+}
+
+fn key(peer: IdentityId, number: u64) -> Vec<u8> {
+    [&peer.0[..], &number.to_be_bytes()].concat()
+}

@@ -1,0 +1,200 @@
+//! Parcels reach whom they are for, once, whatever is lost on their way.
+
+use byway_chat::delivery::letter::{PARCEL_MAX, PART_MAX, parts};
+use byway_chat::delivery::outbox::{WAITING_MAX, WINDOW, WINDOW_PARCELS};
+use byway_chat::delivery::{
+    ChatMessage, ConversationId, Gathered, Inbox, Letter, Outbox, OutboxFull, ParcelId, PartFault,
+};
+use byway_primitives::codec::{Encode, decode_exact};
+use byway_primitives::{Batch, Hash, IdentityId, MemoryStore};
+use proptest::prelude::*;
+
+const ALICE: IdentityId = IdentityId([1; 20]);
+const BOB: IdentityId = IdentityId([2; 20]);
+const CAROL: IdentityId = IdentityId([3; 20]);
+
+fn letter(number: u64, length: usize) -> Letter {
+    let bytes = number.to_be_bytes().into_iter().cycle().take(length.max(8)).collect();
+    Letter::Sealed { conversation: ConversationId([7; 16]), bytes }
+}
+
+/// A machine's writes are on its disk as soon as they are made.
+#[derive(Default)]
+struct Disk(MemoryStore);
+
+impl Disk {
+    fn with<T>(&mut self, what: impl FnOnce(&mut Batch) -> T) -> T {
+        let mut batch = Batch::new();
+        let done = what(&mut batch);
+        self.0.apply(&batch);
+        done
+    }
+}
+
+/// Takes what is due to a peer; gives what came whole, in order.
+fn take(inbox: &mut Inbox, disk: &mut Disk, messages: Vec<ChatMessage>) -> (Vec<Letter>, Vec<ParcelId>) {
+    let (mut letters, mut receipts) = (Vec::new(), Vec::new());
+    for message in messages {
+        let ChatMessage::Part { parcel, index, count, bytes } = message else { panic!("{message:?}") };
+        match inbox.handle_part(ALICE, parcel, (index, count), bytes).unwrap() {
+            Gathered::Part => {}
+            Gathered::Again(parcel) => receipts.push(parcel),
+            Gathered::Whole(parcel, bytes) => {
+                disk.with(|batch| inbox.take(ALICE, parcel, batch));
+                letters.push(decode_exact(&bytes).unwrap());
+                receipts.push(parcel);
+            }
+        }
+    }
+    (letters, receipts)
+}
+
+#[test]
+fn a_parcel_is_kept_until_all_have_it_and_written_once() {
+    let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
+    let parcel = disk.with(|batch| {
+        let parcel = outbox.put(&letter(1, 100), [BOB, CAROL], batch).unwrap();
+        assert_eq!(batch.writes.len(), 3, "itself, and a line for each");
+        parcel
+    });
+    assert!(outbox.due(BOB, &disk.0).is_empty(), "nobody is there");
+    outbox.handle_connected(BOB);
+    assert_eq!(outbox.due(BOB, &disk.0).len(), 1);
+    assert!(outbox.due(BOB, &disk.0).is_empty(), "it is under way");
+    assert!(disk.with(|batch| outbox.handle_receipt(BOB, &[parcel], batch)).is_empty() && !outbox.has_arrived(parcel));
+    assert_eq!(outbox.awaited().collect::<Vec<_>>(), [CAROL]);
+    // A receipt of somebody for whom it does not wait changes nothing.
+    assert!(disk.with(|batch| outbox.handle_receipt(BOB, &[parcel], batch)).is_empty() && !outbox.has_arrived(parcel));
+    assert_eq!(disk.with(|batch| outbox.handle_receipt(CAROL, &[parcel], batch)), [parcel]);
+    assert!(outbox.has_arrived(parcel));
+    assert_eq!(Outbox::load(&disk.0).awaited().count(), 0);
+}
+
+#[test]
+fn it_survives_a_restart_and_goes_again_whenever_the_peer_comes_back() {
+    let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
+    let letters: Vec<Letter> = (0..5).map(|number| letter(number, 10)).collect();
+    for letter in &letters {
+        disk.with(|batch| outbox.put(letter, [BOB], batch).unwrap());
+    }
+    let (mut inbox, mut bobs) = (Inbox::default(), Disk::default());
+    outbox.handle_connected(BOB);
+    let due = outbox.due(BOB, &disk.0);
+    let (came, _) = take(&mut inbox, &mut bobs, due[..2].to_vec());
+    assert_eq!(came, letters[..2]);
+
+    // Both lose their memory, and the receipts were lost with the link.
+    let (mut outbox, mut inbox) = (Outbox::load(&disk.0), Inbox::load(&bobs.0));
+    outbox.handle_connected(BOB);
+    let (came, receipts) = take(&mut inbox, &mut bobs, outbox.due(BOB, &disk.0));
+    assert_eq!((came.as_slice(), receipts.len()), (&letters[2..], 5));
+    disk.with(|batch| outbox.handle_receipt(BOB, &receipts, batch));
+    assert_eq!((outbox.waiting_for(BOB), Outbox::load(&disk.0).awaited().count()), (0, 0));
+}
+
+#[test]
+fn no_more_is_under_way_than_the_window() {
+    let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
+    for number in 0..WINDOW_PARCELS as u64 + 10 {
+        disk.with(|batch| outbox.put(&letter(number, 10), [BOB], batch).unwrap());
+    }
+    outbox.handle_connected(BOB);
+    let due = outbox.due(BOB, &disk.0);
+    assert_eq!(due.len(), WINDOW_PARCELS);
+    let (_, receipts) = take(&mut Inbox::default(), &mut Disk::default(), due);
+    disk.with(|batch| outbox.handle_receipt(BOB, &receipts[..4], batch));
+    assert_eq!(outbox.due(BOB, &disk.0).len(), 4);
+
+    let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
+    for number in 0..3 {
+        disk.with(|batch| outbox.put(&letter(number, WINDOW - 100), [BOB], batch).unwrap());
+    }
+    outbox.handle_connected(BOB);
+    let sent: usize = outbox.due(BOB, &disk.0).iter().map(|message| message.to_bytes().len()).sum();
+    assert!(
+        (2 * WINDOW - 1000..2 * WINDOW + 10_000).contains(&sent),
+        "one fits, and the next may go over the edge: {sent}"
+    );
+}
+
+#[test]
+fn nobody_fills_a_disk_by_staying_away() {
+    let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
+    for number in 0..WAITING_MAX as u64 {
+        disk.with(|batch| outbox.put(&letter(number, 8), [BOB], batch).unwrap());
+    }
+    let more = disk.with(|batch| outbox.put(&letter(WAITING_MAX as u64, 8), [CAROL, BOB], batch));
+    assert_eq!(more, Err(OutboxFull(BOB)));
+    assert_eq!(outbox.waiting_for(CAROL), 0, "all or nothing");
+    disk.with(|batch| outbox.forget(BOB, batch));
+    assert_eq!(Outbox::load(&disk.0).awaited().count(), 0);
+}
+
+#[test]
+fn parts_that_are_wrong_are_named() {
+    let (parcel, bytes) = letter(1, 2 * PART_MAX).pack();
+    let all: Vec<ChatMessage> = parts(parcel, &bytes).collect();
+    assert_eq!(all.len(), 3);
+    let feed = |parts: &[(u16, u16, usize)]| {
+        let mut inbox = Inbox::default();
+        let mut last = Ok(Gathered::Part);
+        for (index, count, length) in parts {
+            last = inbox.handle_part(ALICE, parcel, (*index, *count), vec![0; *length]);
+        }
+        last
+    };
+    let many = (PARCEL_MAX / PART_MAX + 2) as u16;
+    assert_eq!(feed(&[(0, 0, 1)]), Err(PartFault::Count(0)));
+    assert_eq!(feed(&[(0, many, PART_MAX)]), Err(PartFault::Count(many)));
+    assert_eq!(feed(&[(1, 3, PART_MAX)]), Err(PartFault::Order { index: 1, expected: 0 }));
+    assert_eq!(feed(&[(0, 3, PART_MAX), (2, 3, 1)]), Err(PartFault::Order { index: 2, expected: 1 }));
+    assert_eq!(feed(&[(0, 3, PART_MAX), (1, 2, 1)]), Err(PartFault::Order { index: 1, expected: 0 }));
+    assert_eq!(feed(&[(3, 3, PART_MAX)]), Err(PartFault::Length));
+    assert_eq!(feed(&[(0, 2, 5)]), Err(PartFault::Length));
+    assert_eq!(feed(&[(0, 2, PART_MAX), (1, 2, 0)]), Err(PartFault::Length));
+    assert_eq!(feed(&[(0, 1, 5)]), Err(PartFault::Hash));
+    assert_eq!(feed(&[(u16::MAX, u16::MAX, 5)]), Err(PartFault::Count(u16::MAX)));
+}
+
+proptest! {
+    /// Links break and either side loses its memory at any moment; in the end all is there, once, in order.
+    #[test]
+    fn all_arrive_once_and_in_order(lengths in prop::collection::vec(1..3 * PART_MAX, 1..12), breaks in prop::collection::vec(0..40usize, 0..6)) {
+        let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
+        let (mut inbox, mut bobs) = (Inbox::default(), Disk::default());
+        let letters: Vec<Letter> = lengths.iter().enumerate().map(|(number, length)| letter(number as u64, *length)).collect();
+        for letter in &letters {
+            disk.with(|batch| outbox.put(letter, [BOB], batch).unwrap());
+        }
+        let mut came = Vec::new();
+        for until in breaks.into_iter().map(Some).chain([None]) {
+            outbox.handle_connected(BOB);
+            inbox.forget_parts(ALICE);
+            let mut left = until.unwrap_or(usize::MAX);
+            loop {
+                let mut due = outbox.due(BOB, &disk.0);
+                due.truncate(left);
+                if due.is_empty() {
+                    break;
+                }
+                left -= due.len();
+                let (letters, receipts) = take(&mut inbox, &mut bobs, due);
+                came.extend(letters);
+                // A receipt is lost where the link breaks.
+                if left > 0 {
+                    disk.with(|batch| outbox.handle_receipt(BOB, &receipts, batch));
+                }
+            }
+            outbox.handle_disconnected(BOB);
+            (outbox, inbox) = (Outbox::load(&disk.0), Inbox::load(&bobs.0));
+        }
+        prop_assert_eq!(came, letters);
+        prop_assert_eq!(outbox.waiting_for(BOB), 0);
+    }
+
+    #[test]
+    fn a_parcel_s_name_is_that_of_its_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let message = ChatMessage::Receipt { parcels: vec![ParcelId::of(&bytes), ParcelId(Hash([9; 32]))] };
+        prop_assert_eq!(decode_exact::<ChatMessage>(&message.to_bytes()), Ok(message));
+    }
+}

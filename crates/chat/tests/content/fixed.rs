@@ -1,0 +1,127 @@
+//! One content of each kind, with fixed bytes.
+
+use byway_chat::content::bounded::{BoundedBytes, BoundedList, BoundedText};
+use byway_chat::content::lists::{EntryId, EntryTag, List, ListChange, ListChanges, ListStyle, Position};
+use byway_chat::content::poll::{Choices, Poll, PollClose, Vote};
+use byway_chat::content::post::{
+    Attachment, AttachmentKey, Deletion, Edit, Emoji, Memo, Post, Reaction, Shape, Text, Voice,
+};
+use byway_chat::content::signs::{Presence, Profile, ReadMark, Receipt, Settings, Typing};
+use byway_chat::content::{Content, Kind, MessageId, MessageRef};
+use byway_primitives::{Decode, Encode, Hash, IdentityId, Span, Time};
+
+pub const TIME: Time = Time(1_800_000_000_000);
+
+pub fn person(number: u8) -> IdentityId {
+    IdentityId([number; 20])
+}
+
+pub fn message(author: u8, id: u8) -> MessageRef {
+    MessageRef { author: person(author), id: MessageId([id; 16]) }
+}
+
+pub fn text(source: &str) -> Text {
+    Text { source: BoundedText::new(source).unwrap(), mentions: BoundedList::default() }
+}
+
+pub fn post(source: &str) -> Kind {
+    Kind::Post(Post { text: text(source), attachments: BoundedList::default() })
+}
+
+pub fn attachment() -> Attachment {
+    Attachment {
+        name: BoundedText::new("map.png").unwrap(),
+        media_type: BoundedText::new("image/png").unwrap(),
+        size: 70_000,
+        root: Hash([3; 32]),
+        key: AttachmentKey([4; 32]),
+        shape: Some(Shape { width: 640, height: 480 }),
+        duration: None,
+        thumbnail: Some(BoundedBytes::new([0x89, b'P', b'N', b'G']).unwrap()),
+    }
+}
+
+pub fn put(entry: u8, place: &Position, text: &str) -> ListChange {
+    ListChange::Put { entry: EntryId([entry; 16]), place: place.clone(), text: BoundedText::new(text).unwrap() }
+}
+
+fn list_changes() -> Vec<ListChange> {
+    let entry = EntryId([8; 16]);
+    let place = Position::between(None, None).unwrap();
+    vec![
+        put(8, &place, "bread"),
+        ListChange::Write { entry, text: BoundedText::new("rye bread").unwrap() },
+        ListChange::Done { entry, is_done: true },
+        ListChange::Assign { entry, to: Some(person(2)) },
+        ListChange::Move { entry, place: Position::between(Some(&place), None).unwrap() },
+        ListChange::TakeOff { entry, seen: BoundedList::new([EntryTag([9; 16])]).unwrap() },
+    ]
+}
+
+/// The kinds that make up messages and what is said about them.
+fn posted() -> Vec<(&'static str, Kind)> {
+    let of = message(1, 7);
+    let mentions = BoundedList::new([person(2), person(3)]).unwrap();
+    let called = Text { mentions, ..text("hello [@Ada](mention:0202020202020202020202020202020202020202)") };
+    let recording = Attachment { duration: Some(Span::seconds(12)), shape: None, thumbnail: None, ..attachment() };
+    vec![
+        ("text", post("hello *world*")),
+        ("text, called", Kind::Post(Post { text: called, attachments: BoundedList::default() })),
+        (
+            "files",
+            Kind::Post(Post { text: text(""), attachments: BoundedList::new([attachment(), attachment()]).unwrap() }),
+        ),
+        ("edit", Kind::Edit(Edit { of, text: text("hello") })),
+        ("deletion", Kind::Deletion(Deletion { of })),
+        ("reaction", Kind::Reaction(Reaction { of, emoji: Emoji::new("👍🏽").unwrap(), is_there: true })),
+        ("reaction taken back", Kind::Reaction(Reaction { of, emoji: Emoji::new("👍🏽").unwrap(), is_there: false })),
+        ("voice note", Kind::Voice(Voice { recording, levels: BoundedBytes::new([0, 90, 255]).unwrap() })),
+        ("poll", Kind::Poll(Poll::new("When?", &["Friday", "Saturday"], 2, Some(TIME + Span::days(1))).unwrap())),
+        ("vote", Kind::Vote(Vote { poll: of, choices: Choices::new([0, 1]).unwrap() })),
+        ("close of a poll", Kind::PollClose(PollClose { poll: of })),
+        ("memo", Kind::Memo(Memo { text: text("buy rye"), remind: Some(TIME) })),
+    ]
+}
+
+/// All others.
+fn beside() -> Vec<(&'static str, Kind)> {
+    let title = BoundedText::new("shopping").unwrap();
+    let changes = BoundedList::new(list_changes()).unwrap();
+    let messages = BoundedList::new([message(1, 7), message(2, 7)]).unwrap();
+    let picture = Some(BoundedBytes::new([0xff, 0xd8, 0xff]).unwrap());
+    let name = BoundedText::new("Ada").unwrap();
+    vec![
+        ("receipt", Kind::Receipt(Receipt { messages: messages.clone() })),
+        ("read mark", Kind::ReadMark(ReadMark { messages })),
+        ("list", Kind::List(List { title, style: ListStyle::Shared, changes: changes.clone() })),
+        ("changes of a list", Kind::ListChanges(ListChanges { list: message(1, 7), changes })),
+        ("profile", Kind::Profile(Profile { nickname: name.clone(), picture })),
+        ("settings", Kind::Settings(Settings { title: Some(name), disappearing: Some(Span::days(7)) })),
+        ("typing", Kind::Typing(Typing { is_typing: true })),
+        ("presence", Kind::Presence(Presence::Busy)),
+    ]
+}
+
+pub fn content(id: u8, kind: Kind) -> Content {
+    Content::new(MessageId([id; 16]), TIME, 5, kind)
+}
+
+/// What a version to come might send: a kind that is not known here, and fields at both ends of one that is.
+pub fn from_later() -> Vec<(&'static str, Content)> {
+    let mut unknown = content(1, post("")).to_bytes();
+    let kind_at = unknown.len() - 5;
+    unknown.splice(kind_at.., [90, 3, 1, 2, 3]);
+    let unknown = Content::from_bytes(&unknown).unwrap();
+    let mut longer = content(1, post("hello"));
+    longer.later.of_kind = vec![1, 2];
+    longer.later.of_envelope = vec![3];
+    vec![("a kind to come", unknown), ("fields to come", longer)]
+}
+
+pub fn contents() -> Vec<(&'static str, Content)> {
+    let mut answer = content(1, post("yes"));
+    (answer.thread, answer.reply) = (Some(message(1, 7)), Some(message(2, 8)));
+    let kinds = posted().into_iter().chain(beside());
+    let all = kinds.map(|(name, kind)| (name, content(1, kind)));
+    all.chain([("answer in a thread", answer)]).chain(from_later()).collect()
+}

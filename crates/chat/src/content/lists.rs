@@ -116,12 +116,12 @@ fn join<T: Clone>(slot: &mut Option<Register<T>>, other: Option<&Register<T>>) {
 /// An entry, with all that was ever said about it. It is on the list while a tag of it was not taken off.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entry {
-    put: BTreeSet<EntryTag>,
-    taken_off: BTreeSet<EntryTag>,
-    text: Option<Register<BoundedText<LINE_BYTES_MAX>>>,
-    place: Option<Register<Position>>,
-    is_done: Option<Register<bool>>,
-    assignee: Option<Register<Option<IdentityId>>>,
+    pub(super) put: BTreeSet<EntryTag>,
+    pub(super) taken_off: BTreeSet<EntryTag>,
+    pub(super) text: Option<Register<BoundedText<LINE_BYTES_MAX>>>,
+    pub(super) place: Option<Register<Position>>,
+    pub(super) is_done: Option<Register<bool>>,
+    pub(super) assignee: Option<Register<Option<IdentityId>>>,
 }
 
 impl Entry {
@@ -177,7 +177,7 @@ impl Entry {
 
 /// All that was said about a list's entries.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Entries(BTreeMap<EntryId, Entry>);
+pub struct Entries(pub(super) BTreeMap<EntryId, Entry>);
 
 /// A list holds no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

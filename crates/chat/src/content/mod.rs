@@ -24,6 +24,7 @@ pub mod poll;
 pub mod position;
 pub mod post;
 pub mod signs;
+mod stored;
 
 pub use apply::{About, Change, Items, Refusal, Rights, Sender, Shown, apply};
 pub use envelope::{Author, Content, MessageId, MessageRef, Stamp};

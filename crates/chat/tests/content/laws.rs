@@ -5,8 +5,8 @@ use byway_chat::content::lists::{Entries, EntryId, EntryTag, List, ListChange, L
 use byway_chat::content::poll::{Choices, Poll, PollClose, Vote};
 use byway_chat::content::post::{Deletion, Edit, Emoji, Memo, Reaction};
 use byway_chat::content::signs::{Profile, ReadMark, Receipt, Settings};
-use byway_chat::content::{Author, Content, Kind, MessageId, MessageRef, Rights, Sender, Shown, Stamp};
-use byway_primitives::{Span, Time};
+use byway_chat::content::{About, Author, Content, Item, Kind, MessageId, MessageRef, Rights, Sender, Shown, Stamp};
+use byway_primitives::{Decode, Encode, Span, Time};
 use proptest::prelude::*;
 
 use crate::fixed;
@@ -138,6 +138,21 @@ proptest! {
             let entries = item.entries().shown();
             prop_assert!(entries.windows(2).all(|pair| (pair[0].1.place(), pair[0].0) < (pair[1].1.place(), pair[1].0)));
         }
+    }
+
+    /// What is kept on disk comes back as it was, and goes on alike.
+    #[test]
+    fn what_is_kept_is_what_was_shown(all in prop::collection::vec(sent(), 1..24), more in sent()) {
+        let mut kept = shown(&all);
+        for item in kept.items.values_mut() {
+            let read = Item::from_bytes(&item.to_bytes()).expect("it was written here");
+            prop_assert_eq!(&read, &*item);
+            *item = read;
+        }
+        kept.about = About::from_bytes(&kept.about.to_bytes()).expect("it was written here");
+        let mut before = shown(&all);
+        prop_assert_eq!(before.apply(&more.0, &more.1), kept.apply(&more.0, &more.1));
+        prop_assert_eq!(before, kept);
     }
 
     #[test]

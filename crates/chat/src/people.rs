@@ -6,7 +6,8 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
 use byway_primitives::{Batch, IdentityId, Space, Store, Time};
 
-use crate::delivery::letter::{ConversationId, InviteToken, NAME_MAX, PACKAGE_MAX};
+use crate::delivery::letter::{InviteToken, NAME_MAX, PACKAGE_MAX};
+use crate::mls::RoomId;
 
 const PEOPLE: Space = Space("chat-people");
 const INVITES: Space = Space("chat-invites");
@@ -45,7 +46,7 @@ pub struct Person {
     /// Since when they stand so.
     pub since: Time,
     /// The conversation of the two of us.
-    pub direct: Option<ConversationId>,
+    pub direct: Option<RoomId>,
 }
 
 /// All of them.

@@ -12,16 +12,14 @@ const PARCEL: Context = Context("byway 1 chat parcel");
 pub const PART_MAX: usize = 48 * 1024;
 /// Bytes of a parcel: the tree of a conversation of 1,000 devices, with room.
 pub const PARCEL_MAX: usize = 4 * 1024 * 1024;
+/// After so many parts of a parcel the receiver says that it has them.
+pub const GOT_EVERY: u16 = 4;
 /// Parcels that one receipt is for.
 pub const RECEIPTS_MAX: usize = 256;
 /// Bytes of a key package: one of ours has some 600.
 pub const PACKAGE_MAX: usize = 4 * 1024;
 /// Bytes of the name by which somebody goes.
 pub const NAME_MAX: usize = 64;
-
-/// Names a conversation for as long as there is one: drawn by whoever founds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConversationId(pub [u8; 16]);
 
 /// Names a parcel: the hash of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +36,8 @@ pub enum ChatMessage {
     Part { parcel: ParcelId, index: u16, count: u16, bytes: Vec<u8> },
     /// These parcels are on disk over here.
     Receipt { parcels: Vec<ParcelId> },
+    /// The parts before this one have come; said every [`GOT_EVERY`] parts, so that more of a long parcel may follow.
+    Got { parcel: ParcelId, next: u16 },
 }
 
 /// What is in a parcel.
@@ -46,9 +46,9 @@ pub enum Letter {
     /// Wants to be a contact.
     Ask(Ask),
     /// Lets a device into a conversation.
-    Welcome { conversation: ConversationId, welcome: Vec<u8> },
-    /// A message of a conversation, which only those who are in it can open.
-    Sealed { conversation: ConversationId, bytes: Vec<u8> },
+    Welcome { invitation: Vec<u8>, tree: Vec<u8> },
+    /// A [frame](crate::mls::wire::Frame) of a conversation, which only those who are in it can open.
+    Sealed(Vec<u8>),
 }
 
 /// What somebody says who wants to be a contact.
@@ -91,27 +91,16 @@ impl std::fmt::Debug for InviteToken {
     }
 }
 
-/// The parts of a parcel, in order.
-pub fn parts(parcel: ParcelId, bytes: &[u8]) -> impl Iterator<Item = ChatMessage> {
-    let count = bytes.len().div_ceil(PART_MAX).max(1);
-    let count = u16::try_from(count).expect("a parcel of at most PARCEL_MAX has fewer parts");
-    (0..count).map(move |index| {
-        let from = usize::from(index) * PART_MAX;
-        let to = bytes.len().min(from + PART_MAX);
-        ChatMessage::Part { parcel, index, count, bytes: bytes[from..to].to_vec() }
-    })
+/// How many parts a parcel of so many bytes has.
+pub fn part_count(length: usize) -> u16 {
+    u16::try_from(length.div_ceil(PART_MAX).max(1)).expect("a parcel of at most PARCEL_MAX has fewer parts")
 }
 
-impl Encode for ConversationId {
-    fn encode(&self, out: &mut Writer) {
-        out.raw(&self.0);
-    }
-}
-
-impl Decode for ConversationId {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        input.array().map(Self)
-    }
+/// One part of a parcel.
+pub fn part(parcel: ParcelId, bytes: &[u8], index: u16) -> ChatMessage {
+    let from = usize::from(index) * PART_MAX;
+    let to = bytes.len().min(from + PART_MAX);
+    ChatMessage::Part { parcel, index, count: part_count(bytes.len()), bytes: bytes[from..to].to_vec() }
 }
 
 impl Encode for ParcelId {
@@ -152,6 +141,11 @@ impl Encode for ChatMessage {
                 out.byte(1);
                 out.list(parcels);
             }
+            ChatMessage::Got { parcel, next } => {
+                out.byte(2);
+                out.value(parcel);
+                out.varint(*next);
+            }
         }
     }
 }
@@ -166,6 +160,7 @@ impl Decode for ChatMessage {
                 bytes: input.bytes(PART_MAX)?.to_vec(),
             },
             1 => ChatMessage::Receipt { parcels: input.list(RECEIPTS_MAX)? },
+            2 => ChatMessage::Got { parcel: input.value()?, next: input.u16()? },
             other => return Err(DecodeError::UnknownVariant { kind: "chat message", value: other.into() }),
         })
     }
@@ -192,15 +187,14 @@ impl Encode for Letter {
                 out.byte(0);
                 out.value(ask);
             }
-            Letter::Welcome { conversation, welcome } => {
+            Letter::Welcome { invitation, tree } => {
                 out.byte(1);
-                out.value(conversation);
-                out.bytes(welcome);
+                out.bytes(invitation);
+                out.bytes(tree);
             }
-            Letter::Sealed { conversation, bytes } => {
+            Letter::Sealed(frame) => {
                 out.byte(2);
-                out.value(conversation);
-                out.bytes(bytes);
+                out.bytes(frame);
             }
         }
     }
@@ -210,8 +204,11 @@ impl Decode for Letter {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(match input.byte()? {
             0 => Letter::Ask(input.value()?),
-            1 => Letter::Welcome { conversation: input.value()?, welcome: input.bytes(PARCEL_MAX)?.to_vec() },
-            2 => Letter::Sealed { conversation: input.value()?, bytes: input.bytes(PARCEL_MAX)?.to_vec() },
+            1 => Letter::Welcome {
+                invitation: input.bytes(PARCEL_MAX)?.to_vec(),
+                tree: input.bytes(PARCEL_MAX)?.to_vec(),
+            },
+            2 => Letter::Sealed(input.bytes(PARCEL_MAX)?.to_vec()),
             other => return Err(DecodeError::UnknownVariant { kind: "letter", value: other.into() }),
         })
     }

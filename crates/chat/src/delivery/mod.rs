@@ -14,5 +14,5 @@ pub mod letter;
 pub mod outbox;
 
 pub use inbox::{Gathered, Inbox, PartFault};
-pub use letter::{Ask, ChatMessage, ConversationId, InviteToken, Letter, ParcelId};
+pub use letter::{Ask, ChatMessage, InviteToken, Letter, ParcelId};
 pub use outbox::{Outbox, OutboxFull};

@@ -8,15 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{Batch, IdentityId, Space, Store};
 
-use super::letter::{ChatMessage, Letter, PARCEL_MAX, ParcelId, parts};
+use super::letter::{ChatMessage, Letter, PARCEL_MAX, PART_MAX, ParcelId, part};
 
 /// Parcels, by name.
 const PARCELS: Space = Space("chat-parcels");
 /// Who waits for which: key is the peer and a number that grows.
 const WAITING: Space = Space("chat-outbox");
 
-/// Bytes that are under way to a peer without a receipt: enough to fill a fast link, little enough for a dialogue's queue.
-pub const WINDOW: usize = 1024 * 1024;
+/// Bytes that are under way to a peer and of which it has said nothing: a part of what a dialogue's queue holds (1 MiB), since others use
+/// it too.
+pub const WINDOW: usize = 8 * PART_MAX;
 /// Parcels that are under way to a peer without a receipt: fewer than its inbox knows again.
 pub const WINDOW_PARCELS: usize = 256;
 /// Parcels that wait for one peer, at most: a busy group for weeks.
@@ -31,9 +32,19 @@ pub struct OutboxFull(pub IdentityId);
 #[derive(Debug, Default)]
 struct Queue {
     waiting: BTreeMap<u64, ParcelId>,
-    /// Sent since the peer is there, with their lengths.
-    under_way: BTreeMap<u64, usize>,
+    /// Begun since the peer is there, and without a receipt.
+    under_way: BTreeMap<u64, UnderWay>,
+    /// The one of which not all parts are sent: the last that is under way.
+    current: Option<Vec<u8>>,
     is_there: bool,
+}
+
+/// A parcel on its way, in bytes.
+#[derive(Debug, Default, Clone, Copy)]
+struct UnderWay {
+    sent: usize,
+    /// As far as the peer has said.
+    got: usize,
 }
 
 /// The sending side, for all peers.
@@ -109,13 +120,13 @@ impl Outbox {
     /// A peer is there: everything goes to it anew.
     pub fn handle_connected(&mut self, peer: IdentityId) {
         let queue = self.queues.entry(peer).or_default();
-        queue.under_way.clear();
+        queue.stop();
         queue.is_there = true;
     }
 
     pub fn handle_disconnected(&mut self, peer: IdentityId) {
         if let Some(queue) = self.queues.get_mut(&peer) {
-            queue.under_way.clear();
+            queue.stop();
             queue.is_there = false;
         }
     }
@@ -133,7 +144,7 @@ impl Outbox {
         let mut arrived = Vec::new();
         for (number, parcel) in had {
             queue.waiting.remove(&number);
-            queue.under_way.remove(&number);
+            queue.is_over(number);
             batch.delete(WAITING, key(peer, number));
             let uses = self.uses.get_mut(&parcel).expect("whatever waits is counted");
             *uses -= 1;
@@ -153,23 +164,65 @@ impl Outbox {
         self.handle_receipt(peer, &waiting, batch);
     }
 
+    /// A peer has the parts before `next` of a parcel.
+    pub fn handle_got(&mut self, peer: IdentityId, parcel: ParcelId, next: u16) {
+        let Some(queue) = self.queues.get_mut(&peer) else { return };
+        if let Some((_, last)) =
+            queue.under_way.iter_mut().next_back().filter(|(number, _)| queue.waiting.get(number) == Some(&parcel))
+        {
+            last.got = last.sent.min(usize::from(next) * PART_MAX).max(last.got);
+        }
+    }
+
     /// What goes to a peer now, as far as its window allows.
     pub fn due(&mut self, peer: IdentityId, store: &impl Store) -> Vec<ChatMessage> {
         let Some(queue) = self.queues.get_mut(&peer).filter(|queue| queue.is_there) else { return Vec::new() };
         let mut due = Vec::new();
-        let mut bytes_under_way: usize = queue.under_way.values().sum();
-        let from = queue.under_way.last_key_value().map_or(0, |(last, _)| last + 1);
-        for (number, parcel) in queue.waiting.range(from..) {
-            if bytes_under_way >= WINDOW || queue.under_way.len() >= WINDOW_PARCELS {
-                break;
-            }
-            // It was written with the line that names it.
-            let Some(bytes) = store.load(PARCELS, &parcel.to_bytes()) else { continue };
-            bytes_under_way += bytes.len();
-            queue.under_way.insert(*number, bytes.len());
-            due.extend(parts(*parcel, &bytes));
+        while let Some(message) = queue.next_part(store) {
+            due.push(message);
         }
         due
+    }
+}
+
+impl Queue {
+    /// All begins anew.
+    fn stop(&mut self) {
+        self.under_way.clear();
+        self.current = None;
+    }
+
+    fn is_over(&mut self, number: u64) {
+        if self.under_way.last_key_value().is_some_and(|(last, _)| *last == number) {
+            self.current = None;
+        }
+        self.under_way.remove(&number);
+    }
+
+    fn next_part(&mut self, store: &impl Store) -> Option<ChatMessage> {
+        let unconfirmed: usize = self.under_way.values().map(|parcel| parcel.sent - parcel.got).sum();
+        if unconfirmed >= WINDOW {
+            return None;
+        }
+        if self.current.is_none() {
+            if self.under_way.len() >= WINDOW_PARCELS {
+                return None;
+            }
+            let from = self.under_way.last_key_value().map_or(0, |(last, _)| last + 1);
+            let (number, parcel) = self.waiting.range(from..).next()?;
+            // It was written with the line that names it.
+            self.current = Some(store.load(PARCELS, &parcel.to_bytes())?);
+            self.under_way.insert(*number, UnderWay::default());
+        }
+        let (number, parcel) = self.under_way.iter_mut().next_back()?;
+        let (bytes, name) = (self.current.as_deref()?, *self.waiting.get(number)?);
+        let index = u16::try_from(parcel.sent / PART_MAX).expect("a parcel of at most PARCEL_MAX has fewer parts");
+        let message = part(name, bytes, index);
+        parcel.sent = bytes.len().min(parcel.sent + PART_MAX);
+        if parcel.sent == bytes.len() {
+            self.current = None;
+        }
+        Some(message)
     }
 }
 

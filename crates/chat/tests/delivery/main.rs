@@ -1,10 +1,8 @@
 //! Parcels reach whom they are for, once, whatever is lost on their way.
 
-use byway_chat::delivery::letter::{PARCEL_MAX, PART_MAX, parts};
+use byway_chat::delivery::letter::{PARCEL_MAX, PART_MAX, part, part_count};
 use byway_chat::delivery::outbox::{WAITING_MAX, WINDOW, WINDOW_PARCELS};
-use byway_chat::delivery::{
-    ChatMessage, ConversationId, Gathered, Inbox, Letter, Outbox, OutboxFull, ParcelId, PartFault,
-};
+use byway_chat::delivery::{ChatMessage, Gathered, Inbox, Letter, Outbox, OutboxFull, ParcelId, PartFault};
 use byway_primitives::codec::{Encode, decode_exact};
 use byway_primitives::{Batch, Hash, IdentityId, MemoryStore};
 use proptest::prelude::*;
@@ -15,7 +13,7 @@ const CAROL: IdentityId = IdentityId([3; 20]);
 
 fn letter(number: u64, length: usize) -> Letter {
     let bytes = number.to_be_bytes().into_iter().cycle().take(length.max(8)).collect();
-    Letter::Sealed { conversation: ConversationId([7; 16]), bytes }
+    Letter::Sealed(bytes)
 }
 
 /// A machine's writes are on its disk as soon as they are made.
@@ -31,13 +29,16 @@ impl Disk {
     }
 }
 
-/// Takes what is due to a peer; gives what came whole, in order.
-fn take(inbox: &mut Inbox, disk: &mut Disk, messages: Vec<ChatMessage>) -> (Vec<Letter>, Vec<ParcelId>) {
-    let (mut letters, mut receipts) = (Vec::new(), Vec::new());
+/// What came whole, receipts for it, and how much there is of what did not.
+type Taken = (Vec<Letter>, Vec<ParcelId>, Vec<(ParcelId, u16)>);
+
+/// Takes what is due to a peer, in order.
+fn take(inbox: &mut Inbox, disk: &mut Disk, messages: Vec<ChatMessage>) -> Taken {
+    let (mut letters, mut receipts, mut got) = (Vec::new(), Vec::new(), Vec::new());
     for message in messages {
         let ChatMessage::Part { parcel, index, count, bytes } = message else { panic!("{message:?}") };
         match inbox.handle_part(ALICE, parcel, (index, count), bytes).unwrap() {
-            Gathered::Part => {}
+            Gathered::Part => got.push((parcel, index + 1)),
             Gathered::Again(parcel) => receipts.push(parcel),
             Gathered::Whole(parcel, bytes) => {
                 disk.with(|batch| inbox.take(ALICE, parcel, batch));
@@ -46,7 +47,7 @@ fn take(inbox: &mut Inbox, disk: &mut Disk, messages: Vec<ChatMessage>) -> (Vec<
             }
         }
     }
-    (letters, receipts)
+    (letters, receipts, got)
 }
 
 #[test]
@@ -80,13 +81,13 @@ fn it_survives_a_restart_and_goes_again_whenever_the_peer_comes_back() {
     let (mut inbox, mut bobs) = (Inbox::default(), Disk::default());
     outbox.handle_connected(BOB);
     let due = outbox.due(BOB, &disk.0);
-    let (came, _) = take(&mut inbox, &mut bobs, due[..2].to_vec());
+    let (came, ..) = take(&mut inbox, &mut bobs, due[..2].to_vec());
     assert_eq!(came, letters[..2]);
 
     // Both lose their memory, and the receipts were lost with the link.
     let (mut outbox, mut inbox) = (Outbox::load(&disk.0), Inbox::load(&bobs.0));
     outbox.handle_connected(BOB);
-    let (came, receipts) = take(&mut inbox, &mut bobs, outbox.due(BOB, &disk.0));
+    let (came, receipts, _) = take(&mut inbox, &mut bobs, outbox.due(BOB, &disk.0));
     assert_eq!((came.as_slice(), receipts.len()), (&letters[2..], 5));
     disk.with(|batch| outbox.handle_receipt(BOB, &receipts, batch));
     assert_eq!((outbox.waiting_for(BOB), Outbox::load(&disk.0).awaited().count()), (0, 0));
@@ -101,20 +102,23 @@ fn no_more_is_under_way_than_the_window() {
     outbox.handle_connected(BOB);
     let due = outbox.due(BOB, &disk.0);
     assert_eq!(due.len(), WINDOW_PARCELS);
-    let (_, receipts) = take(&mut Inbox::default(), &mut Disk::default(), due);
+    let (_, receipts, _) = take(&mut Inbox::default(), &mut Disk::default(), due);
     disk.with(|batch| outbox.handle_receipt(BOB, &receipts[..4], batch));
     assert_eq!(outbox.due(BOB, &disk.0).len(), 4);
 
+    // Of one that is longer than the window, more follows as the peer says that it has what came.
     let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
-    for number in 0..3 {
-        disk.with(|batch| outbox.put(&letter(number, WINDOW - 100), [BOB], batch).unwrap());
-    }
+    let parcel = disk.with(|batch| outbox.put(&letter(1, 3 * WINDOW), [BOB], batch).unwrap());
     outbox.handle_connected(BOB);
-    let sent: usize = outbox.due(BOB, &disk.0).iter().map(|message| message.to_bytes().len()).sum();
-    assert!(
-        (2 * WINDOW - 1000..2 * WINDOW + 10_000).contains(&sent),
-        "one fits, and the next may go over the edge: {sent}"
-    );
+    let in_window = (WINDOW / PART_MAX) as u16;
+    assert_eq!(outbox.due(BOB, &disk.0).len(), usize::from(in_window));
+    outbox.handle_got(BOB, ParcelId(Hash([1; 32])), 3);
+    outbox.handle_got(CAROL, parcel, 3);
+    assert_eq!(outbox.due(BOB, &disk.0).len(), 0, "that was of another, or by another");
+    outbox.handle_got(BOB, parcel, 3);
+    assert_eq!(outbox.due(BOB, &disk.0).len(), 3);
+    outbox.handle_got(BOB, parcel, u16::MAX);
+    assert_eq!(outbox.due(BOB, &disk.0).len(), usize::from(in_window), "nobody has what was not sent");
 }
 
 #[test]
@@ -133,8 +137,8 @@ fn nobody_fills_a_disk_by_staying_away() {
 #[test]
 fn parts_that_are_wrong_are_named() {
     let (parcel, bytes) = letter(1, 2 * PART_MAX).pack();
-    let all: Vec<ChatMessage> = parts(parcel, &bytes).collect();
-    assert_eq!(all.len(), 3);
+    assert_eq!(part_count(bytes.len()), 3);
+    assert!(matches!(part(parcel, &bytes, 2), ChatMessage::Part { index: 2, count: 3, bytes, .. } if bytes.len() < 10));
     let feed = |parts: &[(u16, u16, usize)]| {
         let mut inbox = Inbox::default();
         let mut last = Ok(Gathered::Part);
@@ -178,11 +182,12 @@ proptest! {
                     break;
                 }
                 left -= due.len();
-                let (letters, receipts) = take(&mut inbox, &mut bobs, due);
+                let (letters, receipts, got) = take(&mut inbox, &mut bobs, due);
                 came.extend(letters);
                 // A receipt is lost where the link breaks.
                 if left > 0 {
                     disk.with(|batch| outbox.handle_receipt(BOB, &receipts, batch));
+                    got.into_iter().for_each(|(parcel, next)| outbox.handle_got(BOB, parcel, next));
                 }
             }
             outbox.handle_disconnected(BOB);

@@ -1,9 +1,11 @@
 //! Conversations between people (rows M2, M6, M11), with no server in the middle.
 //!
 //! - [`content`]: what is in a message, and how the messages of many become what is shown.
+//! - [`device`]: what an identity signs for each of its devices.
 //! - [`mls`]: a conversation as one device has it: who is in it, and the keys that they have together.
 //!
 //! Pure code, which knows nothing of links: it says to whom what is to be brought.
 
 pub mod content;
+pub mod device;
 pub mod mls;

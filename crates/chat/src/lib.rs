@@ -1,6 +1,7 @@
 //! Conversations between people (rows M2, M6, M11), with no server in the middle.
 //!
 //! - [`content`]: what is in a message, and how the messages of many become what is shown.
+//! - [`device`]: what an identity signs for each of its devices.
 //! - [`mls`]: a conversation as one device has it: who is in it, and the keys that they have together.
 //! - [`delivery`]: how what is to be said reaches whom it is for.
 //! - [`people`]: whom one knows.
@@ -9,5 +10,6 @@
 
 pub mod content;
 pub mod delivery;
+pub mod device;
 pub mod mls;
 pub mod people;

@@ -53,6 +53,8 @@ pub enum Purpose {
     Contact,
     /// What an identity says of how a provider served it (ECDSA).
     Attestation,
+    /// An identity's certificate on the key of one of its devices, for conversations (ECDSA).
+    Device,
 }
 
 impl Purpose {
@@ -92,6 +94,7 @@ impl Purpose {
             Purpose::DialogueStatic => "byway 1 signature: dialogue static",
             Purpose::Contact => "byway 1 signature: contact",
             Purpose::Attestation => "byway 1 signature: attestation",
+            Purpose::Device => "byway 1 signature: device",
         })
     }
 }

@@ -1,1 +1,4 @@
 //! Two and more devices, on any order of what they are brought.
+
+mod talking;
+mod world;

@@ -1,0 +1,340 @@
+//! The tree of epochs that a device keeps of a room, and which of them it follows.
+//!
+//! Each commit begins an epoch on another; several commits on one epoch make branches. The one that is followed is found from the root,
+//! the oldest epoch that is kept, by going to the commit with the lowest [`Rank`] each time: what was built on the others does not
+//! count. The root moves on [`BRANCH_EPOCHS`] behind the head, and then what was aside from it is deleted.
+//!
+//! Only losers are ever deleted to keep within bounds, so no bound changes what is followed.
+
+use std::collections::BTreeMap;
+
+use byway_primitives::{Batch, Decode, DecodeError, Encode, Reader, Time, Writer};
+
+use super::change::TurnedBack;
+use super::epoch::{Epoch, Keys};
+use super::{
+    BRANCH_EPOCHS, BRANCH_SPAN, BRANCHES_MAX, EPOCHS_MAX, EpochTag, LINE_STEPS, PAST_SPAN, Place, Role, RoomId,
+};
+
+/// Which of several commits on one epoch goes before: the lowest. By what the committer is, then by the digest of what the commit led to,
+/// which nobody can choose but by trying many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    pub role: Role,
+    pub tag: EpochTag,
+}
+
+/// One epoch of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    pub epoch: u64,
+    pub tag: EpochTag,
+    /// Of the committer that began it.
+    pub role: Role,
+}
+
+/// The epochs that a device has followed lately, in order, up to its newest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Line {
+    pub steps: Vec<Step>,
+}
+
+/// How another's line stands to one's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    Same,
+    /// The other is further on the same line: it has commits for us, on `from`.
+    Behind {
+        from: EpochTag,
+    },
+    /// We are further: the other lacks what we have on `from`.
+    Ahead {
+        from: EpochTag,
+    },
+    /// They part after `from`, and commits that are brought across still decide.
+    Parted {
+        from: EpochTag,
+    },
+    /// They parted too long ago. The side whose first commit has the lower rank stays, the other enters anew.
+    Forked {
+        ours_stays: bool,
+    },
+    /// No epoch of one is known on the other. Whoever was brought into the room later lets itself be added again.
+    Apart,
+}
+
+/// The epochs that are kept.
+pub(crate) struct Branches {
+    room: RoomId,
+    epochs: BTreeMap<EpochTag, Epoch>,
+    root: EpochTag,
+    head: EpochTag,
+    /// The line up to the root, not with it.
+    past: Vec<Step>,
+}
+
+impl Branches {
+    pub fn new(room: RoomId, epoch: Epoch) -> Self {
+        let tag = epoch.tag;
+        Self { room, epochs: [(tag, epoch)].into(), root: tag, head: tag, past: Vec::new() }
+    }
+
+    /// As they were kept. `None` if they are not one tree.
+    pub fn restore(
+        room: RoomId,
+        epochs: Vec<Epoch>,
+        (root, head): (EpochTag, EpochTag),
+        past: Vec<Step>,
+    ) -> Option<Self> {
+        let epochs: BTreeMap<EpochTag, Epoch> = epochs.into_iter().map(|epoch| (epoch.tag, epoch)).collect();
+        let branches = Self { room, epochs, root, head, past };
+        let is_tree = branches.epochs.contains_key(&root) && branches.path().last() == Some(&head);
+        is_tree.then_some(branches)
+    }
+
+    pub fn root(&self) -> EpochTag {
+        self.root
+    }
+
+    pub fn past(&self) -> &[Step] {
+        &self.past
+    }
+
+    pub fn find(&self, tag: EpochTag) -> Option<&Epoch> {
+        self.epochs.get(&tag)
+    }
+
+    pub fn find_mut(&mut self, tag: EpochTag) -> Option<&mut Epoch> {
+        self.epochs.get_mut(&tag)
+    }
+
+    pub fn head(&self) -> &Epoch {
+        &self.epochs[&self.head]
+    }
+
+    pub fn head_mut(&mut self) -> &mut Epoch {
+        self.epochs.get_mut(&self.head).expect("the head is kept")
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Epoch> {
+        self.epochs.values()
+    }
+
+    /// The lowest number of an epoch that is kept.
+    pub fn oldest(&self) -> u64 {
+        self.epochs[&self.root].number
+    }
+
+    /// The epochs that commits on `parent` have begun.
+    pub fn children(&self, parent: EpochTag) -> impl Iterator<Item = &Epoch> {
+        let is_child = move |epoch: &&Epoch| epoch.begun.as_ref().is_some_and(|begun| begun.parent == parent);
+        self.epochs.values().filter(is_child)
+    }
+
+    /// From the root to what is to be followed.
+    fn path(&self) -> Vec<EpochTag> {
+        let mut path = vec![self.root];
+        let mut at = self.root;
+        while let Some(next) = self.children(at).min_by_key(|child| child.begun.as_ref().map(|begun| begun.rank)) {
+            at = next.tag;
+            path.push(at);
+        }
+        path
+    }
+
+    pub fn place(&self, tag: EpochTag) -> Place {
+        match tag {
+            head if head == self.head => Place::Head,
+            past if self.path().contains(&past) => Place::Past,
+            _ => Place::Aside,
+        }
+    }
+
+    /// Keeps an epoch that a commit on another has begun, and follows what is to be followed now. Says what was left for it.
+    pub fn add(&mut self, epoch: Epoch, now: Time, batch: &mut Batch) -> Option<TurnedBack> {
+        let before = self.path();
+        epoch.put(self.room, batch);
+        self.epochs.insert(epoch.tag, epoch);
+        let after = self.path();
+        self.head = *after.last().expect("a path begins with the root");
+        for epoch in self.epochs.values_mut() {
+            let is_head = epoch.tag == self.head;
+            if is_head != epoch.left_at.is_none() {
+                epoch.left_at = (!is_head).then_some(now);
+                epoch.put_header(self.room, batch);
+            }
+        }
+        let left: Vec<EpochTag> = before.into_iter().filter(|tag| !after.contains(tag)).collect();
+        let turned_back = (!left.is_empty()).then(|| self.turned_back(left));
+        self.bound(batch);
+        turned_back
+    }
+
+    fn turned_back(&self, epochs: Vec<EpochTag>) -> TurnedBack {
+        let begun = epochs.iter().filter_map(|tag| self.epochs[tag].begun.as_ref());
+        let lost = begun.filter(|begun| begun.is_own).map(|begun| begun.summary.clone()).collect();
+        TurnedBack { epochs, lost }
+    }
+
+    /// Deletes what is older than is kept, and of what is aside the most hopeless.
+    fn bound(&mut self, batch: &mut Batch) {
+        let path = self.path();
+        if path.len() > BRANCH_EPOCHS + 1 {
+            self.move_root(path[path.len() - 1 - BRANCH_EPOCHS], batch);
+        }
+        while let Some(worst) = self.superfluous() {
+            self.delete_below(worst, batch);
+        }
+    }
+
+    /// An epoch aside that there is no room for.
+    fn superfluous(&self) -> Option<EpochTag> {
+        let path = self.path();
+        let aside = |epoch: &&Epoch| !path.contains(&epoch.tag);
+        let worst = |epochs: Vec<&Epoch>| {
+            let key = |epoch: &&Epoch| (epoch.number, epoch.begun.as_ref().map(|begun| begun.rank));
+            epochs.into_iter().filter(aside).max_by_key(key).map(|epoch| epoch.tag)
+        };
+        for parent in self.epochs.keys() {
+            let children: Vec<&Epoch> = self.children(*parent).collect();
+            if children.len() > BRANCHES_MAX {
+                return worst(children);
+            }
+        }
+        if self.epochs.len() > EPOCHS_MAX { worst(self.epochs.values().collect()) } else { None }
+    }
+
+    fn delete_below(&mut self, tag: EpochTag, batch: &mut Batch) {
+        let children: Vec<EpochTag> = self.children(tag).map(|child| child.tag).collect();
+        for child in children {
+            self.delete_below(child, batch);
+        }
+        if let Some(epoch) = self.epochs.remove(&tag) {
+            epoch.delete(self.room, batch);
+        }
+    }
+
+    /// Makes an epoch of the path the oldest that is kept.
+    fn move_root(&mut self, root: EpochTag, batch: &mut Batch) {
+        let path = self.path();
+        for tag in path.into_iter().take_while(|tag| *tag != root) {
+            self.past.push(self.step(tag));
+            let others: Vec<EpochTag> = self.children(tag).map(|child| child.tag).collect();
+            let next = self.next_on_path(tag);
+            for aside in others.into_iter().filter(|other| Some(*other) != next) {
+                self.delete_below(aside, batch);
+            }
+            if let Some(epoch) = self.epochs.remove(&tag) {
+                epoch.delete(self.room, batch);
+            }
+        }
+        let over = self.past.len().saturating_sub(LINE_STEPS);
+        self.past.drain(..over);
+        self.root = root;
+    }
+
+    fn next_on_path(&self, tag: EpochTag) -> Option<EpochTag> {
+        self.path().into_iter().skip_while(|at| *at != tag).nth(1)
+    }
+
+    /// Deletes what may be kept no longer at `now`.
+    pub fn expire(&mut self, now: Time, batch: &mut Batch) {
+        let is_over = |epoch: &Epoch, span| epoch.left_at.is_some_and(|left| now.since(left) > span);
+        let path = self.path();
+        if let Some(oldest) = path.iter().find(|tag| !is_over(&self.epochs[tag], PAST_SPAN))
+            && *oldest != self.root
+        {
+            self.move_root(*oldest, batch);
+        }
+        let aside = self.epochs.values().filter(|epoch| !path.contains(&epoch.tag) && is_over(epoch, PAST_SPAN));
+        for tag in aside.map(|epoch| epoch.tag).collect::<Vec<_>>() {
+            self.delete_below(tag, batch);
+        }
+        for epoch in self.epochs.values_mut().filter(|epoch| epoch.keys == Keys::All && is_over(epoch, BRANCH_SPAN)) {
+            epoch.keep_reading_only(self.room, batch);
+        }
+    }
+
+    fn step(&self, tag: EpochTag) -> Step {
+        let epoch = &self.epochs[&tag];
+        let role = epoch.begun.as_ref().map_or(Role::Founder, |begun| begun.rank.role);
+        Step { epoch: epoch.number, tag, role }
+    }
+
+    /// What was followed, up to the head.
+    pub fn line(&self) -> Line {
+        let kept = self.path().into_iter().map(|tag| self.step(tag));
+        Line { steps: self.past.iter().copied().chain(kept).collect() }
+    }
+
+    /// How `theirs` stands to the line here.
+    pub fn compare(&self, theirs: &Line) -> Comparison {
+        let ours = self.line();
+        let is_common = |step: &&Step| theirs.steps.iter().any(|their| their.tag == step.tag);
+        let Some(common) = ours.steps.iter().rfind(is_common) else { return Comparison::Apart };
+        let from = common.tag;
+        let next = |line: &Line| line.steps.iter().skip_while(|step| step.tag != from).nth(1).copied();
+        match (next(&ours), next(theirs)) {
+            (None, None) => Comparison::Same,
+            (None, Some(_)) => Comparison::Behind { from },
+            (Some(_), None) => Comparison::Ahead { from },
+            (Some(_), Some(_)) if self.find(from).is_some_and(|epoch| epoch.keys == Keys::All) => {
+                Comparison::Parted { from }
+            }
+            (Some(our), Some(their)) => Comparison::Forked { ours_stays: our.rank() < their.rank() },
+        }
+    }
+
+    /// The commits that lead from an epoch on the line to the head, in order.
+    pub fn commits_since(&self, from: EpochTag) -> Vec<Vec<u8>> {
+        let path = self.path().into_iter().skip_while(|tag| *tag != from).skip(1);
+        path.filter_map(|tag| self.epochs[&tag].begun.as_ref().map(|begun| begun.frame.clone())).collect()
+    }
+}
+
+impl Step {
+    fn rank(&self) -> Rank {
+        Rank { role: self.role, tag: self.tag }
+    }
+}
+
+impl Encode for Rank {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.role);
+        out.value(&self.tag);
+    }
+}
+
+impl Decode for Rank {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { role: input.value()?, tag: input.value()? })
+    }
+}
+
+impl Encode for Step {
+    fn encode(&self, out: &mut Writer) {
+        out.varint(self.epoch);
+        out.value(&self.tag);
+        out.value(&self.role);
+    }
+}
+
+impl Decode for Step {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { epoch: input.u64()?, tag: input.value()?, role: input.value()? })
+    }
+}
+
+impl Encode for Line {
+    fn encode(&self, out: &mut Writer) {
+        out.list(&self.steps);
+    }
+}
+
+impl Decode for Line {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let steps: Vec<Step> = input.list(LINE_STEPS + BRANCH_EPOCHS + 1)?;
+        let is_line = steps.windows(2).all(|pair| pair[0].epoch.checked_add(1) == Some(pair[1].epoch));
+        if is_line { Ok(Self { steps }) } else { Err(DecodeError::Invalid("line of epochs")) }
+    }
+}

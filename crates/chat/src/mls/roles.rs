@@ -1,0 +1,142 @@
+//! Who may do what in a conversation.
+//!
+//! It stands in an extension of the group's context, so that the protocol itself keeps all devices agreed on it, and everyone who is let
+//! in learns it signed. Roles are of people, not of devices: all devices of an admin may do what admins may.
+
+use std::collections::BTreeSet;
+
+use byway_primitives::{Decode, DecodeError, Encode, IdentityId, Reader, Writer};
+use openmls::extensions::{Extension, ExtensionType, Extensions, UnknownExtension};
+use openmls::group::GroupContext;
+use openmls::prelude::{CredentialType, RequiredCapabilitiesExtension};
+
+/// The extension's type, of those that are for private use (RFC 9420 §17.3).
+pub(crate) const EXTENSION: u16 = 0xf0b1;
+
+/// Admins of one room.
+pub const ADMINS_MAX: usize = 64;
+
+const VERSION: u8 = 1;
+
+/// What somebody is in a conversation; the first may do most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    Founder,
+    Admin,
+    Member,
+}
+
+/// Who is what, and who may add others.
+///
+/// - Everyone adds and removes devices of their own, and leaves.
+/// - Whoever is `adding` or above adds others; nobody does where there is none, as in a conversation of two.
+/// - Admins remove members. The founder removes anyone.
+/// - The founder changes roles; where no device of the founder is in the room any more, admins do.
+///
+/// A role stays with an identity that is removed until it is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roles {
+    pub founder: IdentityId,
+    pub admins: BTreeSet<IdentityId>,
+    pub adding: Option<Role>,
+}
+
+impl Roles {
+    /// A group, to which admins add people.
+    pub fn group(founder: IdentityId) -> Self {
+        Self { founder, admins: BTreeSet::new(), adding: Some(Role::Admin) }
+    }
+
+    /// What `identity` is, if it is in the room.
+    pub fn role(&self, identity: IdentityId) -> Role {
+        match identity {
+            founder if founder == self.founder => Role::Founder,
+            admin if self.admins.contains(&admin) => Role::Admin,
+            _ => Role::Member,
+        }
+    }
+
+    pub(crate) fn may_add(&self, by: IdentityId, added: IdentityId) -> bool {
+        by == added || self.adding.is_some_and(|lowest| self.role(by) <= lowest)
+    }
+
+    pub(crate) fn may_remove(&self, by: IdentityId, removed: IdentityId) -> bool {
+        match self.role(by) {
+            Role::Founder => true,
+            Role::Admin => by == removed || self.role(removed) == Role::Member,
+            Role::Member => by == removed,
+        }
+    }
+
+    pub(crate) fn may_change_roles(&self, by: IdentityId, has_founder: bool) -> bool {
+        match self.role(by) {
+            Role::Founder => true,
+            Role::Admin => !has_founder,
+            Role::Member => false,
+        }
+    }
+
+    /// The extensions of a group's context that say this, and nothing else.
+    pub(crate) fn extensions(&self) -> Extensions<GroupContext> {
+        let kinds = [ExtensionType::Unknown(EXTENSION)];
+        let required = RequiredCapabilitiesExtension::new(&kinds, &[], &[CredentialType::Basic]);
+        let roles = Extension::Unknown(EXTENSION, UnknownExtension(self.to_bytes()));
+        let extensions = Extensions::from_vec(vec![Extension::RequiredCapabilities(required), roles]);
+        extensions.expect("both kinds are of a group's context")
+    }
+
+    /// What a group's context says, if it says this and nothing else.
+    pub(crate) fn read(extensions: &Extensions<GroupContext>) -> Result<Self, DecodeError> {
+        let unknown = |extension: &Extension| match extension {
+            Extension::Unknown(EXTENSION, UnknownExtension(bytes)) => Some(Self::from_bytes(bytes)),
+            _ => None,
+        };
+        let roles = extensions.iter().find_map(unknown).ok_or(DecodeError::Invalid("room without roles"))??;
+        if roles.extensions() == *extensions { Ok(roles) } else { Err(DecodeError::Invalid("extensions of a room")) }
+    }
+}
+
+impl Encode for Role {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(match self {
+            Role::Founder => 0,
+            Role::Admin => 1,
+            Role::Member => 2,
+        });
+    }
+}
+
+impl Decode for Role {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            0 => Ok(Role::Founder),
+            1 => Ok(Role::Admin),
+            2 => Ok(Role::Member),
+            other => Err(DecodeError::UnknownVariant { kind: "role", value: other.into() }),
+        }
+    }
+}
+
+impl Encode for Roles {
+    fn encode(&self, out: &mut Writer) {
+        out.byte(VERSION);
+        out.value(&self.founder);
+        out.list(&self.admins.iter().copied().collect::<Vec<_>>());
+        out.option(self.adding.as_ref());
+    }
+}
+
+impl Decode for Roles {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match input.byte()? {
+            VERSION => {}
+            other => return Err(DecodeError::UnknownVariant { kind: "roles version", value: other.into() }),
+        }
+        let founder = input.value()?;
+        let admins: Vec<IdentityId> = input.list(ADMINS_MAX)?;
+        if !admins.windows(2).all(|pair| pair[0] < pair[1]) || admins.contains(&founder) {
+            return Err(DecodeError::Invalid("admins: each once, in order, and not the founder"));
+        }
+        Ok(Self { founder, admins: admins.into_iter().collect(), adding: input.option()? })
+    }
+}

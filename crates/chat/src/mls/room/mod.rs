@@ -1,0 +1,201 @@
+//! A conversation as one device has it.
+//!
+//! [`Room::found`] begins one; [`Room::enter`] comes into one that somebody [added](Room::change) the device to, by a
+//! [key package](Room::key_package) of its own. [`Room::seal`] makes content for all others, [`Room::receive`] takes whatever frame of
+//! theirs is brought, in any order and any number of times. [`Room::leave`] asks the others to be removed.
+//!
+//! Each operation that changes anything puts what is to be written into a batch. What it gives to be sent must not leave before that
+//! batch is durable: a device that went back behind what it has sent would encrypt two things under one key. The seed is secret, and
+//! new for each operation; the same operation with the same seed has the same result.
+
+mod changing;
+mod entering;
+mod errors;
+mod journal;
+mod receiving;
+
+use byway_primitives::hash::Context;
+use byway_primitives::{Batch, IdentityId, NetworkId, Time};
+use openmls::prelude::tls_codec::Deserialize;
+use openmls::prelude::{
+    MlsGroupJoinConfig, MlsMessageIn, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, SenderRatchetConfiguration, WireFormatPolicy,
+};
+use openmls_traits::OpenMlsProvider;
+use zeroize::Zeroizing;
+
+pub use entering::{Entered, KeptPackage};
+pub use errors::{BrokenRoom, ChangeError, EnterError, Refused, SealError};
+
+use super::branch::{Branches, Comparison, Line};
+use super::change::Sealed;
+use super::epoch::Epoch;
+use super::member::Member;
+use super::policy::members;
+use super::wire::{Body, Frame, PADDING, pad};
+use super::{EpochTag, FORWARD_MAX, OUT_OF_ORDER_MAX, Role, Roles, RoomId};
+use crate::device::Device;
+use byway_primitives::Encode;
+
+const PART: Context = Context("byway 1 derive: part of an operation on a conversation");
+
+/// A conversation.
+pub struct Room {
+    id: RoomId,
+    device: Device,
+    branches: Branches,
+}
+
+/// The newest epoch.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EpochView {
+    pub number: u64,
+    pub tag: EpochTag,
+    /// The same for all devices that are in this epoch, and known to nobody else: what people compare.
+    pub authenticator: Vec<u8>,
+}
+
+impl Room {
+    fn new(id: RoomId, device: Device, epoch: Epoch) -> Self {
+        Self { id, device, branches: Branches::new(id, epoch) }
+    }
+
+    pub fn id(&self) -> RoomId {
+        self.id
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn network(&self) -> NetworkId {
+        self.device.certificate.network
+    }
+
+    /// Whether the device is in the room. If not it reads what came before, and can be brought back where the room turns back.
+    pub fn is_member(&self) -> bool {
+        self.head_group().is_some_and(|group| group.is_active())
+    }
+
+    /// The devices in the room, by their places.
+    pub fn members(&self) -> Vec<Member> {
+        let group = self.head_group();
+        group.map(|group| members(group).expect("checked when they came")).unwrap_or_default()
+    }
+
+    pub fn roles(&self) -> Option<Roles> {
+        self.head_group().and_then(|group| Roles::read(group.extensions()).ok())
+    }
+
+    /// What a person is here; `None` if no device of theirs is in the room.
+    pub fn role(&self, identity: IdentityId) -> Option<Role> {
+        let is_here = self.members().iter().any(|member| member.identity == identity);
+        self.roles().filter(|_| is_here).map(|roles| roles.role(identity))
+    }
+
+    /// Those who have asked to be removed, in the newest epoch.
+    pub fn leaving(&self) -> Vec<Member> {
+        self.branches.head().leaving.iter().map(|leaving| leaving.member).collect()
+    }
+
+    pub fn epoch(&self) -> EpochView {
+        let head = self.branches.head();
+        let authenticator = self.head_group().map(|group| group.epoch_authenticator().as_slice().to_vec());
+        EpochView { number: head.number, tag: head.tag, authenticator: authenticator.unwrap_or_default() }
+    }
+
+    /// The epochs that were followed lately, for others to compare with.
+    pub fn line(&self) -> Line {
+        self.branches.line()
+    }
+
+    /// How the line of another device stands to ours.
+    pub fn compare(&self, theirs: &Line) -> Comparison {
+        self.branches.compare(theirs)
+    }
+
+    /// The commits that were followed after an epoch, in order, as far as they are kept: for a device that lacks them.
+    pub fn commits_since(&self, from: EpochTag) -> Vec<Vec<u8>> {
+        self.branches.commits_since(from)
+    }
+
+    /// Content for all others in the room, to be sent once `batch` is durable.
+    ///
+    /// # Errors
+    /// [`SealError`]; nothing has happened then.
+    pub fn seal(&mut self, seed: &[u8; 32], content: &[u8], batch: &mut Batch) -> Result<Sealed, SealError> {
+        if !self.is_member() {
+            return Err(SealError::NotMember);
+        }
+        let padded = Zeroizing::new(pad(content).ok_or(SealError::TooLong { length: content.len() })?);
+        let (room, device) = (self.id, &self.device);
+        let head = self.branches.head_mut();
+        let (message, changes) = head.operate(room, seed, |group, provider| {
+            let message = group.create_message(provider, device, &padded).map_err(SealError::mls)?;
+            message.to_bytes().map_err(SealError::mls)
+        })?;
+        head.put_changes(room, &changes, batch);
+        let (epoch, tag) = (head.number, head.tag);
+        Ok(Sealed { bytes: Frame { room, epoch, tag, body: Body::Content(message) }.to_bytes(), epoch: tag })
+    }
+
+    /// A secret that all devices of an epoch can make, and nobody else: `length` bytes, for what `label` says.
+    ///
+    /// # Errors
+    /// [`SealError::UnknownEpoch`] if the epoch is not kept, or the device is not in it.
+    pub fn export(&mut self, epoch: EpochTag, label: &str, length: u16) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let room = self.id;
+        let epoch = self.branches.find_mut(epoch).ok_or(SealError::UnknownEpoch)?;
+        let ((secret, _), _) = epoch.operate(room, &[0; 32], |group, provider| {
+            let secret = group.export_secret(provider.crypto(), label, &[], length.into());
+            secret.map(|secret| (Zeroizing::new(secret), ())).map_err(|_| SealError::UnknownEpoch)
+        })?;
+        Ok(secret)
+    }
+
+    /// Deletes what may be kept no longer at `now`. Every operation that is told the time does so first.
+    pub fn expire(&mut self, now: Time, batch: &mut Batch) -> Result<(), BrokenRoom> {
+        let before = batch.writes.len();
+        self.branches.expire(now, batch);
+        if batch.writes.len() != before {
+            self.put_record(batch);
+        }
+        self.branches.head_mut().group(self.id).map(|_| ())
+    }
+
+    fn head_group(&self) -> Option<&openmls::group::MlsGroup> {
+        self.branches.head().loaded()
+    }
+}
+
+/// What a room is run with. Nothing of past epochs is kept by the library: epochs are kept whole, here.
+fn join_config() -> MlsGroupJoinConfig {
+    MlsGroupJoinConfig::builder()
+        .wire_format_policy(wire_format())
+        .padding_size(PADDING)
+        .max_past_epochs(0)
+        .number_of_resumption_psks(0)
+        .use_ratchet_tree_extension(false)
+        .sender_ratchet_configuration(ratchets())
+        .build()
+}
+
+/// All is encrypted, but for the commits of those who enter anew, who can't yet.
+fn wire_format() -> WireFormatPolicy {
+    PURE_CIPHERTEXT_WIRE_FORMAT_POLICY
+}
+
+fn ratchets() -> SenderRatchetConfiguration {
+    SenderRatchetConfiguration::new(OUT_OF_ORDER_MAX, FORWARD_MAX)
+}
+
+/// The seed of one part of an operation.
+fn part(seed: &[u8; 32], number: u8) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(PART.hash(&[seed, &[number]]).0)
+}
+
+/// An MLS message, all of the bytes.
+fn message(bytes: &[u8]) -> Option<MlsMessageIn> {
+    let mut input = bytes;
+    let message = MlsMessageIn::tls_deserialize(&mut input).ok()?;
+    input.is_empty().then_some(message)
+}

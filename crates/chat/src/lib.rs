@@ -1,5 +1,6 @@
 //! Conversations between people (rows M2, M6, M11), with no server in the middle.
 //!
+//! - [`chats`]: all of the below together, for one person on one device.
 //! - [`content`]: what is in a message, and how the messages of many become what is shown.
 //! - [`device`]: what an identity signs for each of its devices.
 //! - [`mls`]: a conversation as one device has it: who is in it, and the keys that they have together.
@@ -8,6 +9,7 @@
 //!
 //! Pure code, which knows nothing of links: it says to whom what is to be brought.
 
+pub mod chats;
 pub mod content;
 pub mod delivery;
 pub mod device;

@@ -38,6 +38,8 @@ pub enum ChatMessage {
     Receipt { parcels: Vec<ParcelId> },
     /// The parts before this one have come; said every [`GOT_EVERY`] parts, so that more of a long parcel may follow.
     Got { parcel: ParcelId, next: u16 },
+    /// A frame of a conversation that is worth nothing a moment later: in no parcel, and without a receipt.
+    Passing { frame: Vec<u8> },
 }
 
 /// What is in a parcel.
@@ -146,6 +148,10 @@ impl Encode for ChatMessage {
                 out.value(parcel);
                 out.varint(*next);
             }
+            ChatMessage::Passing { frame } => {
+                out.byte(3);
+                out.bytes(frame);
+            }
         }
     }
 }
@@ -161,6 +167,7 @@ impl Decode for ChatMessage {
             },
             1 => ChatMessage::Receipt { parcels: input.list(RECEIPTS_MAX)? },
             2 => ChatMessage::Got { parcel: input.value()?, next: input.u16()? },
+            3 => ChatMessage::Passing { frame: input.bytes(PART_MAX)?.to_vec() },
             other => return Err(DecodeError::UnknownVariant { kind: "chat message", value: other.into() }),
         })
     }

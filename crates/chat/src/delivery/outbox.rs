@@ -3,7 +3,7 @@
 //! Every parcel is on disk once, and a line for each peer whose receipt is awaited. While a peer is there, parcels go to it in the
 //! order in which they were put in, no more than [`WINDOW`] bytes without a receipt.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{Batch, IdentityId, Space, Store};
@@ -82,6 +82,20 @@ impl Outbox {
         self.queues.get(&peer).map_or(0, |queue| queue.waiting.len())
     }
 
+    /// Those who are there.
+    pub fn there(&self) -> impl Iterator<Item = IdentityId> {
+        self.queues.iter().filter(|(_, queue)| queue.is_there).map(|(peer, _)| *peer)
+    }
+
+    pub fn is_there(&self, peer: IdentityId) -> bool {
+        self.queues.get(&peer).is_some_and(|queue| queue.is_there)
+    }
+
+    /// One of these for whom too much waits.
+    pub fn full(&self, to: &[IdentityId]) -> Option<OutboxFull> {
+        to.iter().find(|peer| self.waiting_for(**peer) >= WAITING_MAX).map(|peer| OutboxFull(*peer))
+    }
+
     /// Whether a parcel has come to all whom it is for.
     pub fn has_arrived(&self, parcel: ParcelId) -> bool {
         !self.uses.contains_key(&parcel)
@@ -96,9 +110,11 @@ impl Outbox {
     ) -> Result<ParcelId, OutboxFull> {
         let (parcel, bytes) = letter.pack();
         assert!(bytes.len() <= PARCEL_MAX, "whatever is posted is bounded below what a parcel can be");
-        let to: BTreeSet<IdentityId> = to.into_iter().collect();
-        if let Some(full) = to.iter().find(|peer| self.waiting_for(**peer) >= WAITING_MAX) {
-            return Err(OutboxFull(*full));
+        let mut to: Vec<IdentityId> = to.into_iter().collect();
+        to.sort_unstable();
+        to.dedup();
+        if let Some(full) = self.full(&to) {
+            return Err(full);
         }
         let is_new = !self.uses.contains_key(&parcel);
         if is_new && !to.is_empty() {

@@ -1,0 +1,197 @@
+//! Becoming contacts.
+
+use std::collections::BTreeSet;
+
+use byway_primitives::{IdentityId, Store, Time};
+
+use super::talk::Talk;
+use super::{Call, ChatError, ChatFault, ChatNews, Chats};
+use crate::delivery::letter::{Ask, InviteToken, Letter};
+use crate::mls::{Change, Entered, Made, Roles, Room, RoomId};
+use crate::people::{Person, Standing};
+
+impl Chats {
+    /// Asks somebody to be a contact; with the token of an invite they agree at once.
+    ///
+    /// # Errors
+    /// [`ChatError::AlreadyContact`], [`ChatError::Oneself`], [`ChatError::Outbox`], [`ChatError::Seal`].
+    pub fn ask(
+        &mut self,
+        now: Time,
+        seed: [u8; 32],
+        peer: IdentityId,
+        token: Option<InviteToken>,
+        store: &impl Store,
+    ) -> Result<(), ChatError> {
+        if peer == self.me() {
+            return Err(ChatError::Oneself);
+        }
+        if self.people.is_contact(peer) {
+            return Err(ChatError::AlreadyContact(peer));
+        }
+        let call = Call::new(now, seed, store);
+        let (package, kept) = Room::key_package(&self.config.device, &call.draw())?;
+        let letter = Letter::Ask(Ask { token, package, name: self.config.name.clone() });
+        self.outbox.put(&letter, [peer], &mut self.step.batch)?;
+        self.packages.keep(kept, &mut self.step.batch);
+        let known = self.people.get(peer).cloned();
+        let (name, nickname) = known.map_or_else(Default::default, |known| (known.name, known.nickname));
+        self.put_person(peer, Person { standing: Standing::Asked, name, nickname, since: now, direct: None });
+        self.send_due(peer, store);
+        Ok(())
+    }
+
+    /// Agrees to be a contact of somebody who asks.
+    ///
+    /// # Errors
+    /// [`ChatError::NotAsking`], or what is wrong with the key package that they gave.
+    pub fn accept(
+        &mut self,
+        now: Time,
+        seed: [u8; 32],
+        peer: IdentityId,
+        store: &impl Store,
+    ) -> Result<RoomId, ChatError> {
+        let person = self.people.get(peer).ok_or(ChatError::Unknown(peer))?.clone();
+        let Standing::Asking { package } = &person.standing else { return Err(ChatError::NotAsking(peer)) };
+        let call = Call::new(now, seed, store);
+        let room = self.found_direct(&call, peer, package, &person)?;
+        self.send_due(peer, store);
+        Ok(room)
+    }
+
+    /// Hears somebody no more, or hears them again; then they are as if they had never been known.
+    pub fn set_blocked(&mut self, now: Time, peer: IdentityId, is_blocked: bool) {
+        if !is_blocked {
+            if self.people.is_blocked(peer) {
+                self.people.remove(peer, &mut self.step.batch);
+                self.tell(ChatNews::Person { peer });
+            }
+            return;
+        }
+        let known = self.people.get(peer).cloned();
+        let blocked =
+            Person { standing: Standing::Blocked, name: String::new(), nickname: None, since: now, direct: None };
+        let person = known.map_or(blocked.clone(), |known| Person { standing: Standing::Blocked, since: now, ..known });
+        self.outbox.forget(peer, &mut self.step.batch);
+        self.put_person(peer, person);
+    }
+
+    /// Calls somebody otherwise than they call themselves.
+    ///
+    /// # Errors
+    /// [`ChatError::Unknown`].
+    pub fn set_nickname(&mut self, peer: IdentityId, nickname: Option<String>) -> Result<(), ChatError> {
+        let person = self.people.get(peer).cloned().ok_or(ChatError::Unknown(peer))?;
+        self.put_person(peer, Person { nickname, ..person });
+        Ok(())
+    }
+
+    /// Somebody asks.
+    pub(super) fn asked<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, ask: Ask) {
+        let known = self.people.get(peer).cloned();
+        let is_invited =
+            ask.token.is_some_and(|token| self.invites.take(call.now, &token, &mut self.step.batch).is_some());
+        let nickname = known.as_ref().and_then(|known| known.nickname.clone());
+        let standing = Standing::Asking { package: ask.package.clone() };
+        let person = Person { standing, name: ask.name, nickname, since: call.now, direct: None };
+        match known.map(|known| known.standing) {
+            Some(Standing::Blocked) => {}
+            // Both have asked. One founds the conversation, and the other awaits it.
+            Some(Standing::Asked) if self.me() > peer => {}
+            // Who is a contact and asks has lost its disk, or the conversation.
+            Some(Standing::Asked | Standing::Contact) => self.agree(call, peer, &ask.package, &person),
+            Some(Standing::Asking { .. }) | None if is_invited => self.agree(call, peer, &ask.package, &person),
+            Some(Standing::Asking { .. }) => self.put_person(peer, person),
+            None if self.people.has_room() => self.put_person(peer, person),
+            None => {}
+        }
+    }
+
+    fn agree<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, package: &[u8], person: &Person) {
+        match self.found_direct(call, peer, package, person) {
+            Ok(_) => {}
+            Err(ChatError::Fault(fault)) => self.fault(peer, *fault),
+            Err(error) => self.fault(peer, ChatFault::Package(error.to_string())),
+        }
+    }
+
+    /// Begins the conversation of two with somebody whose package this is, who is a contact from here on.
+    fn found_direct<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        peer: IdentityId,
+        package: &[u8],
+        person: &Person,
+    ) -> Result<RoomId, ChatError> {
+        let mut batch = byway_primitives::Batch::new();
+        let id = RoomId(*call.draw());
+        let roles = Roles { founder: self.me(), admins: BTreeSet::new(), adding: None };
+        let mut founding = roles.clone();
+        // Of two, the founder lets the other in, and then nobody lets in anybody.
+        founding.adding = Some(crate::mls::Role::Founder);
+        let mut room = Room::found(&self.config.device, id, &founding, &call.draw(), call.now, &mut batch)?;
+        let change = Change { add: vec![package.to_vec()], roles: Some(roles), ..Change::default() };
+        let Made { welcome, summary, .. } = room.change(&call.draw(), call.now, &change, &mut batch)?;
+        if summary.added.iter().any(|added| added.identity != peer) {
+            return Err(ChatError::Fault(Box::new(ChatFault::ForeignPackage(peer))));
+        }
+        let welcome = welcome.expect("whoever adds somebody has a welcome for them");
+        let letter = Letter::Welcome { invitation: welcome.invitation, tree: welcome.tree };
+        self.outbox.put(&letter, [peer], &mut batch)?;
+        self.step.batch.append(batch);
+        let talk = Talk::new(room, Some(peer), call.now);
+        talk.put(&mut self.step.batch);
+        self.talks.insert(id, talk);
+        let standing = Standing::Contact;
+        self.put_person(peer, Person { standing, since: call.now, direct: Some(id), ..person.clone() });
+        self.tell(ChatNews::Room { room: id });
+        Ok(id)
+    }
+
+    /// Somebody lets us into a conversation.
+    pub(super) fn welcomed<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        peer: IdentityId,
+        (invitation, tree): (&[u8], &[u8]),
+    ) -> Result<(), ChatFault> {
+        let known = self.people.get(peer).filter(|known| matches!(known.standing, Standing::Asked | Standing::Contact));
+        let person = known.cloned().ok_or(ChatFault::Unasked(peer))?;
+        let mut batch = byway_primitives::Batch::new();
+        let (device, kept) = (&self.config.device, &self.packages.kept);
+        let entered = Room::enter(device, (invitation, tree), kept, &call.draw(), &mut batch);
+        let Entered { room, by, used } = entered.map_err(ChatFault::Invitation)?;
+        if by.identity != peer {
+            return Err(ChatFault::Unasked(peer));
+        }
+        let id = room.id();
+        if self.talks.contains_key(&id) {
+            return Ok(());
+        }
+        self.step.batch.append(batch);
+        self.packages.remove(used, &mut self.step.batch);
+        let members: BTreeSet<IdentityId> = room.members().iter().map(|member| member.identity).collect();
+        let is_direct = members == BTreeSet::from([self.me(), peer]);
+        let talk = Talk::new(room, is_direct.then_some(peer), call.now);
+        talk.put(&mut self.step.batch);
+        self.talks.insert(id, talk);
+        if is_direct {
+            let standing = Standing::Contact;
+            let since = if person.standing == standing { person.since } else { call.now };
+            self.put_person(peer, Person { standing, since, direct: Some(id), ..person });
+        }
+        self.tell(ChatNews::Room { room: id });
+        self.try_early(call, id);
+        Ok(())
+    }
+
+    /// Conversations, in no order that means anything.
+    pub fn talks(&self) -> impl Iterator<Item = super::TalkView> {
+        self.talks.values().map(Talk::view)
+    }
+
+    pub fn talk(&self, room: RoomId) -> Option<super::TalkView> {
+        self.talks.get(&room).map(Talk::view)
+    }
+}

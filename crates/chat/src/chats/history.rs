@@ -1,0 +1,135 @@
+//! Messages as they stand now, on disk: each under its reference, and the order in which they came.
+
+use byway_primitives::codec::{Decode, Encode, Reader, Writer};
+use byway_primitives::{Batch, Space, Store};
+
+use super::talk::Talk;
+use super::{ChatNews, Chats, Pending};
+use crate::content::{Change, Content, Item, Items, MessageRef, Refusal, Sender, apply};
+use crate::mls::RoomId;
+
+/// Items: key is the room and the message's reference.
+const ITEMS: Space = Space("chat-items");
+/// The reference of each message: key is the room, and its place counted down, so that the newest comes first.
+const ORDER: Space = Space("chat-order");
+
+/// A message with its place in the conversation, on this device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    pub place: u64,
+    pub item: Item,
+}
+
+/// The messages of one room.
+struct OfRoom<'a, S> {
+    room: RoomId,
+    waiting: u64,
+    store: &'a S,
+}
+
+impl<S: Store> Items for OfRoom<'_, S> {
+    fn item(&self, of: &MessageRef) -> Option<Item> {
+        load(self.store, self.room, of).map(|shown| shown.item)
+    }
+
+    fn waiting(&self) -> usize {
+        usize::try_from(self.waiting).unwrap_or(usize::MAX)
+    }
+}
+
+fn load(store: &impl Store, room: RoomId, of: &MessageRef) -> Option<Shown> {
+    let bytes = store.load(ITEMS, &item_key(room, of))?;
+    let mut input = Reader::new(&bytes);
+    // Nothing else writes here. What can't be read is as if it had not come.
+    Some(Shown { place: input.u64().ok()?, item: Item::decode(&mut input).ok()? })
+}
+
+fn put(room: RoomId, shown: &Shown, batch: &mut Batch) {
+    let mut out = Writer::new();
+    out.varint(shown.place);
+    out.value(&shown.item);
+    batch.put(ITEMS, item_key(room, &shown.item.of), out.into_bytes());
+}
+
+fn item_key(room: RoomId, of: &MessageRef) -> Vec<u8> {
+    [&room.0[..], &of.author.0, &of.id.0].concat()
+}
+
+fn order_key(room: RoomId, place: u64) -> Vec<u8> {
+    [&room.0[..], &(u64::MAX - place).to_be_bytes()].concat()
+}
+
+impl Talk {
+    /// Applies a content to what is shown, and gives what is to be told.
+    pub(super) fn apply(
+        &mut self,
+        sender: &Sender,
+        content: &Content,
+        is_ours: bool,
+        store: &impl Store,
+        batch: &mut Batch,
+    ) -> Result<Vec<ChatNews>, Refusal> {
+        let room = self.room.id();
+        let changes = {
+            let pending = Pending { store, batch };
+            let items = OfRoom { room, waiting: self.record.waiting, store: &pending };
+            apply(&items, &self.record.about, sender, content)?
+        };
+        self.record.lamport = self.record.lamport.max(content.lamport);
+        let mut news = Vec::new();
+        for change in changes {
+            match change {
+                Change::Item(item) => news.push(self.put_item(*item, is_ours, store, batch)),
+                Change::Forgotten(of) => {
+                    if load(&Pending { store, batch }, room, &of).is_some_and(|old| old.item.is_waiting()) {
+                        self.record.waiting = self.record.waiting.saturating_sub(1);
+                    }
+                    batch.delete(ITEMS, item_key(room, &of));
+                }
+                Change::Typing { .. } | Change::Presence { .. } => news.push(ChatNews::Sign { room, change }),
+                change => {
+                    self.record.about.take(&change);
+                    news.push(ChatNews::Room { room });
+                }
+            }
+        }
+        self.put(batch);
+        Ok(news)
+    }
+
+    fn put_item(&mut self, item: Item, is_ours: bool, store: &impl Store, batch: &mut Batch) -> ChatNews {
+        let room = self.room.id();
+        let old = load(&Pending { store, batch }, room, &item.of);
+        let was_waiting = old.as_ref().is_some_and(|old| old.item.is_waiting());
+        let is_new = !item.is_waiting() && old.as_ref().is_none_or(|old| old.item.is_waiting());
+        self.record.waiting += u64::from(item.is_waiting());
+        self.record.waiting -= u64::from(was_waiting);
+        let place = if is_new { self.record.next } else { old.map_or(0, |old| old.place) };
+        if is_new {
+            self.record.next += 1;
+            self.record.unread += u64::from(!is_ours && !item.is_gone());
+            batch.put(ORDER, order_key(room, place), item.of.to_bytes());
+        }
+        let of = item.of;
+        put(room, &Shown { place, item }, batch);
+        ChatNews::Item { room, of, is_new }
+    }
+}
+
+impl Chats {
+    pub fn item(&self, room: RoomId, of: &MessageRef, store: &impl Store) -> Option<Shown> {
+        load(store, room, of).filter(|shown| !shown.item.is_waiting())
+    }
+
+    /// Up to `limit` messages before a place, or the newest: the newest first.
+    pub fn page(&self, room: RoomId, before: Option<u64>, limit: usize, store: &impl Store) -> Vec<Shown> {
+        let newest = match before {
+            None => u64::MAX,
+            Some(0) => return Vec::new(),
+            Some(before) => before - 1,
+        };
+        let lines = store.scan(ORDER, &order_key(room, newest), limit);
+        let of_room = lines.into_iter().take_while(|(key, _)| key.starts_with(&room.0));
+        of_room.filter_map(|(_, of)| load(store, room, &MessageRef::from_bytes(&of).ok()?)).collect()
+    }
+}

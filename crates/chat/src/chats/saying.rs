@@ -1,0 +1,164 @@
+//! What our person says.
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{IdentityId, Store, Time};
+
+use super::{Call, ChatError, ChatNews, Chats, Pending, SENT};
+use crate::content::bounded::BoundedList;
+use crate::content::signs::{ReadMark, Receipt};
+use crate::content::{Author, Content, Kind, MessageId, MessageRef, Rights, Sender};
+use crate::delivery::letter::{ChatMessage, Letter, ParcelId};
+use crate::mls::{Role, RoomId};
+
+/// What is to be said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    pub thread: Option<MessageRef>,
+    pub reply: Option<MessageRef>,
+    pub kind: Kind,
+}
+
+impl From<Kind> for Draft {
+    fn from(kind: Kind) -> Self {
+        Self { thread: None, reply: None, kind }
+    }
+}
+
+/// Which message a parcel brings.
+struct Sent {
+    room: RoomId,
+    of: MessageRef,
+}
+
+impl Encode for Sent {
+    fn encode(&self, out: &mut Writer) {
+        out.value(&self.room);
+        out.value(&self.of);
+    }
+}
+
+impl Decode for Sent {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { room: input.value()?, of: input.value()? })
+    }
+}
+
+impl Chats {
+    /// Says something in a conversation.
+    ///
+    /// # Errors
+    /// [`ChatError`]; nothing was said then.
+    pub fn say(
+        &mut self,
+        now: Time,
+        seed: [u8; 32],
+        room: RoomId,
+        draft: Draft,
+        store: &impl Store,
+    ) -> Result<MessageRef, ChatError> {
+        let call = Call::new(now, seed, store);
+        let said = self.say_in(&call, room, draft)?;
+        self.talks.get(&room).map(|talk| talk.others(self.me())).unwrap_or_default().into_iter().for_each(|peer| {
+            self.send_due(peer, store);
+        });
+        Ok(said)
+    }
+
+    pub(super) fn say_in<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        draft: Draft,
+    ) -> Result<MessageRef, ChatError> {
+        let me = self.me();
+        let sender = self.sender(room, Author { identity: me, device: self.config.device.certificate.index });
+        let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
+        let id = MessageId(*call.draw().first_chunk().expect("a seed is longer"));
+        let Draft { thread, reply, kind } = draft;
+        let is_passing = kind.is_volatile();
+        let is_message = kind.is_message();
+        let lamport = talk.record.lamport + 1;
+        let content = Content { thread, reply, ..Content::new(id, call.now, lamport, kind) };
+        let packed = content.pack()?;
+        let others = talk.others(me);
+        if is_passing {
+            let frame = talk.room.seal(&call.draw(), &packed, &mut self.step.batch)?.bytes;
+            let there = others.into_iter().filter(|peer| self.outbox.is_there(*peer));
+            self.step.sends.extend(there.map(|peer| (peer, ChatMessage::Passing { frame: frame.clone() })));
+            return Ok(MessageRef { author: me, id });
+        }
+        if let Some(full) = self.outbox.full(&others) {
+            return Err(full.into());
+        }
+        let frame = talk.room.seal(&call.draw(), &packed, &mut self.step.batch)?;
+        let news = talk.apply(&sender, &content, true, call.store, &mut self.step.batch)?;
+        let parcel = self.outbox.put(&Letter::Sealed(frame.bytes), others, &mut self.step.batch)?;
+        let of = MessageRef { author: me, id };
+        if is_message {
+            self.step.batch.put(SENT, parcel.to_bytes(), Sent { room, of }.to_bytes());
+        }
+        news.into_iter().for_each(|news| self.tell(news));
+        Ok(of)
+    }
+
+    /// Who somebody is in a conversation, and what they may do.
+    pub(super) fn sender(&self, room: RoomId, author: Author) -> Sender {
+        let role = self.talks.get(&room).and_then(|talk| talk.room.role(author.identity));
+        let is_direct = self.talks.get(&room).is_some_and(|talk| talk.record.direct.is_some());
+        let is_admin = matches!(role, Some(Role::Founder | Role::Admin));
+        // Of two, neither deletes what the other has said.
+        Sender {
+            author,
+            rights: Rights { deletes_others: is_admin && !is_direct, changes_settings: is_admin || is_direct },
+        }
+    }
+
+    /// A peer has a parcel on disk: the message in it has arrived with that peer.
+    pub(super) fn note_arrived(&mut self, now: Time, peer: IdentityId, parcel: ParcelId, store: &impl Store) {
+        let sent = Pending { store, batch: &self.step.batch }.load(SENT, &parcel.to_bytes());
+        let Some(Sent { room, of }) = sent.and_then(|bytes| Sent::from_bytes(&bytes).ok()) else { return };
+        if self.outbox.has_arrived(parcel) {
+            self.step.batch.delete(SENT, parcel.to_bytes());
+        }
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        // As if the peer had said so: what its receipt says.
+        let Ok(messages) = BoundedList::new(vec![of]) else { return };
+        let receipt = Content::new(of.id, now, 0, Kind::Receipt(Receipt { messages }));
+        let sender = Sender { author: Author { identity: peer, device: 0 }, rights: Rights::default() };
+        let news = talk.apply(&sender, &receipt, true, store, &mut self.step.batch).unwrap_or_default();
+        news.into_iter().for_each(|news| self.tell(news));
+    }
+
+    /// Our person has looked at a conversation. Where `is_told`, the others hear of which messages.
+    ///
+    /// # Errors
+    /// [`ChatError`].
+    pub fn mark_read(
+        &mut self,
+        now: Time,
+        seed: [u8; 32],
+        room: RoomId,
+        is_told: bool,
+        store: &impl Store,
+    ) -> Result<(), ChatError> {
+        let me = self.me();
+        let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
+        let (from, to) = (talk.record.read, talk.record.next);
+        if from == to {
+            return Ok(());
+        }
+        (talk.record.read, talk.record.unread) = (to, 0);
+        talk.put(&mut self.step.batch);
+        self.tell(ChatNews::Room { room });
+        if !is_told {
+            return Ok(());
+        }
+        let limit = usize::try_from(to - from).unwrap_or(usize::MAX).min(crate::content::limits::RECEIPTS_MAX);
+        let shown = self.page(room, None, limit, store).into_iter().filter(|shown| shown.place >= from);
+        let theirs: Vec<MessageRef> = shown.map(|shown| shown.item.of).filter(|of| of.author != me).collect();
+        if let (false, Ok(messages)) = (theirs.is_empty(), BoundedList::new(theirs)) {
+            self.say(now, seed, room, Kind::ReadMark(ReadMark { messages }).into(), store)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! People with a disk each, and what goes between them by hand.
+
+use std::collections::VecDeque;
+
+use byway_chat::chats::{ChatConfig, ChatNews, ChatStep, Chats, Draft};
+use byway_chat::content::bounded::{BoundedList, BoundedText};
+use byway_chat::content::post::{Post, Text};
+use byway_chat::content::{Kind, MessageRef};
+use byway_chat::delivery::ChatMessage;
+use byway_chat::device::{Device, DeviceCertificate, DeviceSecret};
+use byway_chat::mls::RoomId;
+use byway_crypto::IdentitySecret;
+use byway_primitives::codec::{Encode, decode_exact};
+use byway_primitives::hash::Context;
+use byway_primitives::{Hash, IdentityId, MemoryStore, NetworkId, Span, Time};
+
+pub const NETWORK: NetworkId = NetworkId(Hash([3; 32]));
+pub const START: Time = Time(1_000_000_000);
+const SEEDS: Context = Context("byway tests of chats");
+
+/// One person, on one device.
+pub struct Person {
+    pub name: &'static str,
+    pub secret: IdentitySecret,
+    pub chats: Chats,
+    pub disk: MemoryStore,
+    pub news: Vec<ChatNews>,
+    drawn: u64,
+}
+
+fn config(name: &'static str) -> (IdentitySecret, ChatConfig) {
+    let secret = IdentitySecret::from_bytes(&SEEDS.hash(&[name.as_bytes()]).0).unwrap();
+    let device = DeviceSecret::from_seed(&SEEDS.hash(&[b"device", name.as_bytes()]).0);
+    let until = START + Span::days(300);
+    let certificate = DeviceCertificate::issue(&secret, NETWORK, (device.key(), 0), START, until);
+    (secret, ChatConfig { network: NETWORK, device: Device { secret: device, certificate }, name: name.to_owned() })
+}
+
+pub fn device(name: &'static str) -> Device {
+    config(name).1.device
+}
+
+impl Person {
+    pub fn new(name: &'static str) -> Self {
+        let (secret, config) = config(name);
+        let disk = MemoryStore::new();
+        let chats = Chats::load(config, &disk).unwrap();
+        Self { name, secret, chats, disk, news: Vec::new(), drawn: 0 }
+    }
+
+    pub fn id(&self) -> IdentityId {
+        self.secret.id()
+    }
+
+    pub fn seed(&mut self) -> [u8; 32] {
+        self.drawn += 1;
+        SEEDS.hash(&[self.name.as_bytes(), &self.drawn.to_be_bytes()]).0
+    }
+
+    /// Has lost its memory.
+    pub fn restart(&mut self) {
+        self.chats = Chats::load(config(self.name).1, &self.disk).unwrap();
+    }
+
+    /// Does something; what comes of it is on disk before it is sent.
+    pub fn with<T>(
+        &mut self,
+        what: impl FnOnce(&mut Chats, [u8; 32], &MemoryStore) -> T,
+    ) -> (T, Vec<(IdentityId, ChatMessage)>) {
+        let seed = self.seed();
+        let done = what(&mut self.chats, seed, &self.disk);
+        let ChatStep { batch, sends, news } = self.chats.take_step();
+        self.disk.apply(&batch);
+        self.news.extend(news);
+        (done, sends)
+    }
+
+    /// The texts of a conversation, oldest first, with whether they are ours.
+    pub fn texts(&self, room: RoomId) -> Vec<(bool, String)> {
+        let mut shown = self.chats.page(room, None, 1000, &self.disk);
+        shown.reverse();
+        let text = |shown: &byway_chat::chats::Shown| shown.item.text().unwrap().source.to_string();
+        shown.iter().map(|shown| (shown.item.of.author == self.id(), text(shown))).collect()
+    }
+
+    pub fn faults(&self) -> Vec<String> {
+        let faults = self.news.iter().filter_map(|news| match news {
+            ChatNews::Fault { fault, .. } => Some(fault.to_string()),
+            _ => None,
+        });
+        faults.collect()
+    }
+
+    /// Its conversation with that one.
+    pub fn direct(&self, peer: IdentityId) -> Option<RoomId> {
+        self.chats.people().get(peer)?.direct
+    }
+}
+
+pub fn text(text: &str) -> Draft {
+    let source = BoundedText::new(text).unwrap();
+    let text = Text { source, mentions: BoundedList::default() };
+    Kind::Post(Post { text, ..Post::default() }).into()
+}
+
+/// Several people and what is on its way between them. Links are there or not.
+pub struct World {
+    pub people: Vec<Person>,
+    pub now: Time,
+    pub wire: VecDeque<(usize, usize, Vec<u8>)>,
+    pub links: Vec<[usize; 2]>,
+}
+
+impl World {
+    pub fn new(names: &[&'static str]) -> Self {
+        let people = names.iter().map(|name| Person::new(name)).collect();
+        Self { people, now: START + Span::minutes(1), wire: VecDeque::new(), links: Vec::new() }
+    }
+
+    fn index(&self, id: IdentityId) -> usize {
+        self.people.iter().position(|person| person.id() == id).unwrap()
+    }
+
+    fn is_linked(&self, one: usize, other: usize) -> bool {
+        self.links.contains(&[one.min(other), one.max(other)])
+    }
+
+    pub fn with<T>(&mut self, who: usize, what: impl FnOnce(&mut Chats, Time, [u8; 32], &MemoryStore) -> T) -> T {
+        let now = self.now;
+        let (done, sends) = self.people[who].with(|chats, seed, store| what(chats, now, seed, store));
+        for (to, message) in sends {
+            let to = self.index(to);
+            if self.is_linked(who, to) {
+                self.wire.push_back((who, to, message.to_bytes()));
+            }
+        }
+        done
+    }
+
+    pub fn connect(&mut self, one: usize, other: usize) {
+        self.links.push([one.min(other), one.max(other)]);
+        for (who, peer) in [(one, other), (other, one)] {
+            let peer = self.people[peer].id();
+            self.with(who, |chats, _, _, store| chats.handle_connected(peer, store));
+        }
+    }
+
+    /// What is on its way is lost.
+    pub fn cut(&mut self, one: usize, other: usize) {
+        self.links.retain(|link| *link != [one.min(other), one.max(other)]);
+        self.wire.retain(|(from, to, _)| ![(one, other), (other, one)].contains(&(*from, *to)));
+        for (who, peer) in [(one, other), (other, one)] {
+            let peer = self.people[peer].id();
+            self.with(who, |chats, _, _, _| chats.handle_disconnected(peer));
+        }
+    }
+
+    pub fn deliver_one(&mut self) -> bool {
+        let Some((from, to, bytes)) = self.wire.pop_front() else { return false };
+        let (peer, message) = (self.people[from].id(), decode_exact(&bytes).unwrap());
+        self.with(to, |chats, now, seed, store| chats.handle_message(now, seed, peer, message, store));
+        true
+    }
+
+    pub fn carry(&mut self) {
+        while self.deliver_one() {}
+    }
+
+    pub fn say(&mut self, who: usize, room: RoomId, what: &str) -> MessageRef {
+        self.with(who, |chats, now, seed, store| chats.say(now, seed, room, text(what), store)).unwrap()
+    }
+
+    /// Two who are contacts by an invite, with a link. Gives their conversation.
+    pub fn acquaint(&mut self, inviting: usize, invited: usize) -> RoomId {
+        let token = self.with(inviting, |chats, now, seed, _| {
+            chats.invite(now, seed.first_chunk().unwrap(), now + Span::days(1), "").unwrap()
+        });
+        let peer = self.people[inviting].id();
+        if !self.is_linked(inviting, invited) {
+            self.connect(inviting, invited);
+        }
+        self.with(invited, |chats, now, seed, store| chats.ask(now, seed, peer, Some(token), store)).unwrap();
+        self.carry();
+        self.people[invited].direct(peer).expect("the invite was good")
+    }
+}

@@ -30,6 +30,7 @@ mod reestablish;
 mod routing;
 mod scene;
 mod splits;
+#[allow(dead_code, reason = "the market's tests and those of nodes use more of it")]
 mod strict;
 mod updates;
 mod watching;

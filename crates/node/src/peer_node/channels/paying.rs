@@ -11,9 +11,9 @@ use byway_channel::routing::{
     EXPIRES_MAX, HINTS_MAX, HubTerms, Invoice, OnItsWay, PayError, PaymentFailure, PaymentHash, PaymentStatus,
     PaymentView, Preimage, Reason as RoutingReason, RoutingNews, Stage,
 };
-use byway_channel::{ChannelMachine, Health, Life};
-use byway_crypto::IdentitySecret;
+use byway_channel::{Health, Life};
 use byway_driver::entropy;
+use byway_peer::market::OwnChannel;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::offer::Service;
 use byway_records::promise::ChannelId;
@@ -282,8 +282,6 @@ impl Actor {
         }
     }
 }
-
-type OwnChannel = ChannelMachine<IdentitySecret>;
 
 /// What either side can send the other at once: its balance less its reserve, ours first.
 fn rooms(channel: &OwnChannel) -> [Amount; 2] {

@@ -1,7 +1,7 @@
 //! Channels as they are shown.
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractWish, Health, Life, SaidError};
-use byway_crypto::IdentitySecret;
+use byway_channel::{Change, ChannelKey, ChannelNews, ContractWish, Health, Life, SaidError};
+use byway_peer::market::OwnChannel;
 use byway_primitives::{Amount, Time};
 use byway_records::Channel;
 use byway_records::call::ChannelsCall;
@@ -15,8 +15,6 @@ use crate::api::{
     ChannelLogEntry, ChannelRecord, ChannelRemainder, ChannelState, ContractPurseRecord, ContractRecord,
     ContractWishKind, Reason,
 };
-
-type OwnChannel = ChannelMachine<IdentitySecret>;
 
 /// Letters by which a channel may be named if no other begins with them.
 pub(super) const PREFIX_MIN: usize = 4;

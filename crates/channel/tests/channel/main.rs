@@ -24,6 +24,7 @@ mod life;
 mod lost;
 mod many;
 mod model;
+mod net;
 mod purses;
 mod random;
 mod reestablish;

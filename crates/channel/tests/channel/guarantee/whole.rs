@@ -7,11 +7,11 @@ use crate::scene::count;
 
 #[test]
 fn a_virtual_channel_is_opened_paid_in_and_closed_and_the_ledger_never_hears_of_it() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
-    net.pay(ONE, id, 300_000);
-    net.pay(OTHER, id, 20_000);
-    net.pay(ONE, id, 1_000);
+    net.transfer(ONE, id, 300_000);
+    net.transfer(OTHER, id, 20_000);
+    net.transfer(ONE, id, 1_000);
     for node in [ONE, OTHER] {
         assert_eq!(
             net.machine(node, id).position().balances.map(|part| part.units()),
@@ -34,7 +34,7 @@ fn a_virtual_channel_is_opened_paid_in_and_closed_and_the_ledger_never_hears_of_
 
 #[test]
 fn contracts_run_in_a_virtual_channel_as_in_any() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     let counter = crate::guarantee::create_counter(&mut net, ONE, id);
     net.call(ONE, id, count(0, counter, 1, 500));

@@ -70,7 +70,7 @@ pub fn lock_for(net: &mut Net, wire: (usize, usize), number: u8, hash: PaymentHa
 
 #[test]
 fn locks_that_take_more_calls_than_can_be_forced_are_refused_whichever_contracts_they_are_in() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let hash = net.invoice(1, AMOUNT).terms.hash;
     net.run();
     let side = net.machine(0, net.channel(0, 1)).side();
@@ -124,7 +124,7 @@ fn a_hub_makes_its_locks_in_one_contract_however_many_its_peer_puts_into_the_cha
 fn a_lock_of_the_name_of_one_that_was_to_pay_is_not_opened_for_less() {
     // Nothing is shown yet, or what opens it is on its way when the connection is lost.
     for steps in [1, 6] {
-        let mut net = Net::new(2, &[(0, 1)]);
+        let mut net = Net::with_channels(2, &[(0, 1)]);
         let hash = net.invoice(1, 400_000).terms.hash;
         net.run();
         let lock = Lock { number: 1, amount: 400_000, span: Span::minutes(10), place: 0 };
@@ -148,7 +148,7 @@ fn a_lock_of_the_name_of_one_that_was_to_pay_is_not_opened_for_less() {
 
 #[test]
 fn a_payee_that_was_away_until_one_part_was_over_opens_none_of_the_others() {
-    let mut net = Net::new(4, &[(0, 1), (1, 3), (2, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (1, 3), (2, 3)]);
     let hash = net.invoice(3, 400_000).terms.hash;
     net.run();
     let lock = |number, amount, minutes| Lock { number, amount, span: Span::minutes(minutes), place: 0 };
@@ -176,7 +176,7 @@ fn a_payee_that_was_away_until_one_part_was_over_opens_none_of_the_others() {
 
 #[test]
 fn what_is_on_its_way_with_a_peer_counts_whatever_it_is_and_one_lock_is_bounded_as_parts_are() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let [one, other, last] = [AMOUNT, AMOUNT, 500_000].map(|amount| net.invoice(1, amount).terms.hash);
     net.run();
     for number in 0..PEER_PAYMENTS_MAX as u8 {
@@ -190,7 +190,7 @@ fn what_is_on_its_way_with_a_peer_counts_whatever_it_is_and_one_lock_is_bounded_
 
 #[test]
 fn a_node_for_which_the_ledger_would_execute_no_call_opens_nothing_and_pays_itself_nothing() {
-    let mut net = Net::new(3, &[(0, 1), (1, 2), (0, 2)]);
+    let mut net = Net::with_channels(3, &[(0, 1), (1, 2), (0, 2)]);
     (0..3).for_each(|node| net.set_terms(node, Some(hub_terms())));
     let circle = Circle { from: net.channel(0, 1), to: net.channel(0, 2) };
     net.nodes[0].router.set_ready(false);
@@ -210,7 +210,7 @@ fn a_node_for_which_the_ledger_would_execute_no_call_opens_nothing_and_pays_itse
 
 #[test]
 fn money_that_is_to_go_in_a_circle_does_not_come_in_where_it_went_out() {
-    let mut net = Net::new(3, &[(0, 1), (1, 2), (0, 2)]);
+    let mut net = Net::with_channels(3, &[(0, 1), (1, 2), (0, 2)]);
     (0..3).for_each(|node| net.set_terms(node, Some(hub_terms())));
     let circle = Circle { from: net.channel(0, 1), to: net.channel(0, 2) };
     net.disconnect(1, 2);

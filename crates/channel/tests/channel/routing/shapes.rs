@@ -56,7 +56,7 @@ fn gas_taken(call: &ChannelsCall) -> Option<u64> {
 
 #[test]
 fn locks_that_a_peer_makes_too_large_to_be_shown_together_are_opened_in_several_calls() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let hash = net.invoice(1, EACH * u128::from(PARTS_MAX)).terms.hash;
     net.run();
     let last = PARTS_MAX as u8;

@@ -236,7 +236,7 @@ pub struct HubOffer {
 /// Has this node pay itself over other hubs, out over one channel and in over another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HubRebalance {
-    /// The channels; the two that are most uneven when left out.
+    /// The channels; when left out the two between which most would move until they are even.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 use byway_channel::routing::conduit::{self, LockId};
 use byway_channel::routing::{
     Circle, Order, PEER_PAYMENTS_MAX, PaymentFailure, PaymentHash, PaymentStatus, Preimage, Reason, RoutingMessage,
+    Stage,
 };
 use byway_channel::{Change, ContractCall};
 use byway_primitives::{Span, Time};
@@ -226,4 +227,39 @@ fn money_that_is_to_go_in_a_circle_does_not_come_in_where_it_went_out() {
     lock_for(&mut net, (2, 0), 2, hash, 100_000, &SINGLE);
     net.pass(Span::seconds(30));
     assert_eq!(net.gain(0), 100_000);
+}
+
+#[test]
+fn a_hub_locks_and_waits_for_nothing_that_would_cost_more_by_force_than_it_is() {
+    let least = hub_terms().amount_min.units();
+    let mut net = Net::with_channels(3, &[(0, 1), (1, 2)]);
+    let hash = net.invoice(1, 100_000).terms.hash;
+    net.run();
+    let forward = |net: &Net, amount| {
+        let until = Time((net.now + Span::minutes(20)).0 / 1000 * 1000);
+        Order::Forward { next: net.id(2), amount: units(amount), until, rest: Vec::new() }
+    };
+    let mut number = 0;
+    let mut come = |net: &mut Net, amount, its: &Order| {
+        number += 1;
+        // Whoever was given the turn by a tie has it for so long.
+        net.pass(Span::seconds(35));
+        // Enough for the fee.
+        let lock = Lock { number, amount: 2 * amount, span: Span::minutes(40), place: 0 };
+        make(net, (0, 1), hash, if matches!(its, Order::Forward { .. }) { lock } else { Lock { amount, ..lock } });
+        order(net, (0, 1), hash, number, its);
+        refusals(net, 1)
+    };
+    let its = forward(&net, least - 1);
+    assert_eq!(come(&mut net, least - 1, &its), [Reason::Dust], "to send on");
+    let its = forward(&net, least);
+    assert_eq!(come(&mut net, least, &its).len(), 1);
+    assert!(stages(&net, 1).contains(&Stage::Locking));
+    assert_eq!(come(&mut net, least - 1, &part(1)), [Reason::Dust; 2], "as a part of what it is paid itself");
+    assert_eq!((come(&mut net, least, &part(1)).len(), waiting(&net, 1)), (2, 1));
+    // All at once it takes what it has asked for itself, however little.
+    let little = net.invoice(1, least - 1).terms.hash;
+    net.run();
+    lock_for(&mut net, (0, 1), 100, little, least - 1, &SINGLE);
+    assert_eq!((refusals(&net, 1).len(), net.received(1)), (2, units(least - 1)));
 }

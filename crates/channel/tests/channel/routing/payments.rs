@@ -145,7 +145,7 @@ fn a_hub_says_what_it_refuses_and_why() {
         })
     };
     assert_eq!(refused(AMOUNT, hub_terms()), None);
-    assert_eq!(refused(900, hub_terms()), Some((Reason::Fee, 0)), "a question for too small an amount");
+    assert_eq!(refused(900, hub_terms()), Some((Reason::Dust, 0)), "a question for too small an amount");
     let full = HubTerms { per_peer: Exposure { amount: units(AMOUNT), payments: 4 }, ..hub_terms() };
     assert_eq!(refused(AMOUNT, full), Some((Reason::Exposure, 0)));
 }

@@ -354,6 +354,8 @@ fn refusal(reason: RoutingReason) -> Reason {
         RoutingReason::Parts => "parts",
         RoutingReason::Unready => "unready",
         RoutingReason::PaidOut => "paid_out",
+        RoutingReason::Shape => "shape",
+        RoutingReason::Dust => "dust",
     };
     Reason::new(code, reason.to_string())
 }

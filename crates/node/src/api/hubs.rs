@@ -168,9 +168,10 @@ pub struct HubStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unready: Option<Reason>,
     pub terms: HubTermsRecord,
-    /// Payments that it has sent on, what those came to, and what it got for that.
+    /// Payments that it has sent on, and what those came to.
     pub forwarded: u64,
     pub amount: Amount,
+    /// What it got for that, and for guaranteeing virtual channels, ever.
     pub fees: Amount,
     pub peers: Vec<HubPeer>,
     pub on_their_way: Vec<HubPayment>,

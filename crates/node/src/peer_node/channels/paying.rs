@@ -226,7 +226,7 @@ impl Actor {
             },
             forwarded: earned.payments,
             amount: earned.amount,
-            fees: earned.fees,
+            fees: earned.fees.checked_add(self.market.guarantees().earned()).unwrap_or(Amount::MAX),
             peers: self.hub_peers(),
             on_their_way: router.on_their_way().map(|on_its_way| self.hub_payment(on_its_way)).collect(),
             guarantees: self.hub_guarantees(),

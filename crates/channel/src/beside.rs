@@ -24,7 +24,9 @@ pub enum ErrorCode {
     Signature,
     #[error("a state was shown as agreed without what shows it")]
     Unproven,
-    #[error("a round is of a time more than an hour ahead; one of the two clocks may be wrong")]
+    #[error(
+        "a round is of a time more than an hour ahead: one of the two clocks is wrong, and until it is set nothing goes on"
+    )]
     Round,
     #[error("something was accepted that was not proposed")]
     NotProposed,
@@ -142,6 +144,13 @@ impl Beside {
     pub fn begin(&mut self) {
         self.errors_said.clear();
         self.errors_heard.clear();
+    }
+
+    /// Both stand at one position, so their clocks are near each other.
+    pub fn forget_clocks(&mut self) {
+        for last in [&mut self.last_said, &mut self.last_heard] {
+            last.take_if(|error| error.code == ErrorCode::Round);
+        }
     }
 
     /// Whether an error is to be said.

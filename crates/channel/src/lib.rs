@@ -172,4 +172,4 @@ pub use machine::{
 pub use message::{ChannelMessage, LanePromise, Proposal, Reestablish, Refusal, STATE_BYTES_MAX};
 pub use news::{ChannelEffect, ChannelNews, CloseError, PeerFault, PromiseError, ProposeError};
 pub use purses::{ContractPurse, Purse, purse_payment};
-pub use signer::Signer;
+pub use signer::{SharedSigner, Signer};

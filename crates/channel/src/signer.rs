@@ -1,4 +1,7 @@
-//! Whoever signs for our side. Tests put one here that panics where a second state of one round is to be signed.
+//! Whoever signs for our side: the identity's secret, or what holds it elsewhere. Tests put one here that panics where a second state of
+//! one round is to be signed.
+
+use std::sync::Arc;
 
 use byway_crypto::{IdentitySecret, IdentitySignature, Purpose};
 use byway_primitives::hash::Context;
@@ -8,6 +11,9 @@ use byway_records::channel::{
     WatchSecret,
 };
 use byway_records::{Promise, SignedPromise, TransactionId};
+
+/// One signer for all channels of an identity, whatever holds its key.
+pub type SharedSigner = Arc<dyn Signer + Send + Sync>;
 
 const SECRET: Context = Context("byway 1 channel secret of a party");
 
@@ -67,5 +73,47 @@ impl Signer for IdentitySecret {
 
     fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {
         self.sign(Purpose::Authorise, network, &transaction.0.0)
+    }
+}
+
+impl Signer for SharedSigner {
+    fn id(&self) -> IdentityId {
+        (**self).id()
+    }
+
+    fn sign_state(&self, state: &ChannelState) -> IdentitySignature {
+        (**self).sign_state(state)
+    }
+
+    fn sign_funding(&self, change: &FundingChange) -> IdentitySignature {
+        (**self).sign_funding(change)
+    }
+
+    fn sign_close(&self, close: &MutualClose) -> IdentitySignature {
+        (**self).sign_close(close)
+    }
+
+    fn sign_virtual_terms(&self, terms: &VirtualTerms) -> IdentitySignature {
+        (**self).sign_virtual_terms(terms)
+    }
+
+    fn sign_virtual_close(&self, close: &VirtualClose) -> IdentitySignature {
+        (**self).sign_virtual_close(close)
+    }
+
+    fn sign_call(&self, call: ForcedCall) -> SignedForcedCall {
+        (**self).sign_call(call)
+    }
+
+    fn sign_promise(&self, promise: Promise) -> SignedPromise {
+        (**self).sign_promise(promise)
+    }
+
+    fn watch_secret(&self, network: NetworkId, peer: IdentityId, number: u16) -> WatchSecret {
+        (**self).watch_secret(network, peer, number)
+    }
+
+    fn authorise(&self, network: NetworkId, transaction: TransactionId) -> IdentitySignature {
+        (**self).authorise(network, transaction)
     }
 }

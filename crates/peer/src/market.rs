@@ -51,6 +51,7 @@ use byway_access::quality::Exchange;
 use byway_access::service::Services;
 use byway_access::session::{ClientConfig, Listing, ProviderConfig, SessionView};
 use byway_access::warning::{WarningConfig, Warnings};
+use byway_channel::SharedSigner;
 use byway_crypto::IdentitySecret;
 use byway_dialogue::payment::{GiveConfig, PayFrom, SettleError, TakeConfig, TakenPromise};
 use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, ProtocolId};
@@ -59,7 +60,7 @@ use byway_records::{OfferId, Promise, SignedPromise};
 
 use account::OwnAccount;
 use channels::Carried;
-pub use channels::OwnChannels;
+pub use channels::{OwnChannel, OwnChannels};
 pub use exported::put_back;
 pub use news::{MarketNews, Output};
 use pair::Pair;
@@ -76,6 +77,8 @@ const PEERS: Space = Space("market-peers");
 pub struct MarketConfig {
     pub network: NetworkId,
     pub identity: IdentitySecret,
+    /// Signs in the identity's channels, if that isn't the secret itself.
+    pub signer: Option<SharedSigner>,
     pub dialogue: Config,
     pub give: GiveConfig,
     pub take: TakeConfig,

@@ -11,7 +11,7 @@ use byway_records::promise::ChannelId;
 use byway_vm::Address;
 
 use super::message::{GuaranteeMessage, GuaranteeRefusal};
-use super::record::{GUARANTEES, Held, HeldStage, Own, entries, held_key, own_key};
+use super::record::{GUARANTEES, Held, HeldStage, Own, earned_key, entries, held_key, load_earned, own_key};
 use super::terms::{GuaranteeTerms, VIRTUAL_LOCK_MIN};
 use super::wish::{LastAct, Wish};
 use crate::change::{Change, ContractCall};
@@ -144,6 +144,8 @@ pub struct Guarantees {
     pub(super) fee_max: Amount,
     pub(super) own: BTreeMap<ChannelId, Own>,
     pub(super) held: BTreeMap<ChannelId, Held>,
+    /// What this node was paid for guarantees, ever.
+    pub(super) earned: Amount,
     pub(super) seen: BTreeMap<ChannelId, Seen>,
     pub(super) commits: u64,
     /// What hubs said, since the start.
@@ -192,6 +194,7 @@ impl Guarantees {
             fee_max,
             own: entries(store, 0)?.into_iter().collect(),
             held: entries(store, 1)?.into_iter().collect(),
+            earned: load_earned(store)?,
             seen: BTreeMap::new(),
             commits: 0,
             told: BTreeMap::new(),
@@ -222,6 +225,11 @@ impl Guarantees {
             parents: vec![own.parent],
             stands: own.stands,
         })
+    }
+
+    /// What this node was paid for guarantees, ever.
+    pub fn earned(&self) -> Amount {
+        self.earned
     }
 
     /// Guarantees that this node gives others.
@@ -401,6 +409,21 @@ impl Guarantees {
     pub(super) fn put_held(&mut self, id: ChannelId, held: Held) {
         self.out.batch.put(GUARANTEES, held_key(id), held.to_bytes());
         self.held.insert(id, held);
+    }
+
+    /// The hub has its fee once an offer is accepted and nothing half-signed undoes that.
+    pub(super) fn note_earned(&mut self, id: ChannelId, is_paid: [bool; 2]) {
+        let Some(held) = self.held.get(&id).cloned() else { return };
+        let new = [0, 1].map(|index| is_paid[index] && !held.is_paid[index]);
+        if new == [false; 2] {
+            return;
+        }
+        let fees = held.fees.into_iter().zip(new).filter_map(|(fee, is_new)| is_new.then_some(fee));
+        let earned = Amount::checked_sum(fees.chain([self.earned]));
+        self.earned = earned.unwrap_or(Amount::MAX);
+        self.out.batch.put(GUARANTEES, earned_key(), self.earned.to_bytes());
+        let is_paid = [0, 1].map(|index| held.is_paid[index] || new[index]);
+        self.put_held(id, Held { is_paid, ..held });
     }
 
     pub(super) fn remove_held(&mut self, id: ChannelId) {

@@ -73,6 +73,10 @@ impl Guarantees {
     pub(super) fn advance_held<S: Signer + Clone>(&mut self, now: Time, channels: &Channels<S>, id: ChannelId) {
         while let Some(held) = self.held.get(&id).cloned() {
             let found = self.look(channels, id, &held);
+            let is_settled = |found: &Found| matches!(found, Found::There { is_settled: true, .. });
+            let is_paid = found.each_ref().map(|found| is_accepted(found) && is_settled(found));
+            self.note_earned(id, is_paid);
+            let held = Held { is_paid: [0, 1].map(|index| held.is_paid[index] || is_paid[index]), ..held };
             let next = match held.stage {
                 HeldStage::Accepting => self.accept(now, channels, &held, found),
                 HeldStage::Standing => self.see_through(now, channels, id, &held, found),

@@ -57,6 +57,7 @@ impl Guarantees {
             places: [one_place, other_place],
             deadlines: [first.deadline, second.deadline],
             fees: [first.fee, second.fee],
+            is_paid: [false; 2],
             since: Time::ZERO,
             stage: HeldStage::Accepting,
             certificate: None,

@@ -11,7 +11,7 @@ use super::contract::Guarantee;
 /// Where guarantees are journaled.
 pub const GUARANTEES: Space = Space("guarantees");
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A virtual channel of this node's, and its guarantee.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub(crate) struct Held {
     pub deadlines: [Time; 2],
     /// What each pays.
     pub fees: [Amount; 2],
+    /// Of which of the two this node has been paid that.
+    pub is_paid: [bool; 2],
     pub since: Time,
     pub stage: HeldStage,
     /// The one that this node has ever signed.
@@ -79,6 +81,15 @@ pub(crate) fn own_key(id: ChannelId) -> Vec<u8> {
 
 pub(crate) fn held_key(id: ChannelId) -> Vec<u8> {
     [&[1][..], &id.0.0].concat()
+}
+
+/// The one entry of its kind: what guarantees have brought in, ever.
+pub(crate) fn earned_key() -> Vec<u8> {
+    vec![2]
+}
+
+pub(crate) fn load_earned(store: &impl Store) -> Result<Amount, DecodeError> {
+    store.load(GUARANTEES, &earned_key()).map_or(Ok(Amount::ZERO), |bytes| Amount::from_bytes(&bytes))
 }
 
 /// All of a kind.
@@ -140,6 +151,7 @@ impl Encode for Held {
         self.places.iter().for_each(|place| out.value(place));
         self.deadlines.iter().for_each(|deadline| out.value(deadline));
         self.fees.iter().for_each(|fee| out.value(fee));
+        self.is_paid.iter().for_each(|is_paid| out.flag(*is_paid));
         out.value(&self.since);
         out.byte(match self.stage {
             HeldStage::Accepting => 0,
@@ -159,6 +171,7 @@ impl Decode for Held {
             places: [input.value()?, input.value()?],
             deadlines: [input.value()?, input.value()?],
             fees: [input.value()?, input.value()?],
+            is_paid: [input.flag()?, input.flag()?],
             since: input.value()?,
             stage: match input.byte()? {
                 0 => HeldStage::Accepting,

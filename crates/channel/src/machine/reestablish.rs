@@ -77,6 +77,7 @@ impl<S: Signer> ChannelMachine<S> {
             self.greet();
         }
         self.link = Link::Connected;
+        self.beside.forget_clocks();
         self.go_on(now);
         self.hear_promise(now)
     }

@@ -283,6 +283,14 @@ impl<S: Signer> ChannelMachine<S> {
         self.witness_for(call, call.gas).map(|_| ())
     }
 
+    /// Whether the ledger could be shown what a call of this side's touches at that time of its, whoever's turn it is then. Yes, where that can't be
+    /// said.
+    pub fn fits_forced(&self, call: &ContractCall, at: Time) -> bool {
+        let environment = self.forced_environment();
+        let later = Environment { time: environment.time.max(at), ..environment };
+        !matches!(self.witness_at(call, call.gas, later), Err(CloseError::TooLarge))
+    }
+
     /// The gas that a call needs.
     fn least_gas(&self, call: &ContractCall) -> Result<u64, CloseError> {
         let (ground, environment) = (self.record.ground, self.forced_environment());
@@ -293,13 +301,22 @@ impl<S: Signer> ChannelMachine<S> {
     /// The contract that is called, and the part of the state that the ledger needs for that.
     fn witness_for(&self, call: &ContractCall, gas: u64) -> Result<(Address, Vec<u8>), CloseError> {
         self.may_act_alone()?;
+        self.witness_at(call, gas, self.forced_environment())
+    }
+
+    fn witness_at(
+        &self,
+        call: &ContractCall,
+        gas: u64,
+        environment: Environment,
+    ) -> Result<(Address, Vec<u8>), CloseError> {
         if self.state.root() != self.record.base.root {
             return Err(CloseError::Recovering);
         }
         let Target::Contract(contract) = call.target else { return Err(CloseError::NotACall) };
         let ground = self.record.ground;
         let (vm_call, addresses) = (Call { gas, ..ground.vm_call(call) }, ground.addresses());
-        let witness = self.state.witness(ground.network, self.forced_environment(), &vm_call, &addresses);
+        let witness = self.state.witness(ground.network, environment, &vm_call, &addresses);
         let (witness, _) = witness.map_err(ChangeError::from)?;
         let witness = witness.to_bytes();
         if witness.len() > WITNESS_BYTES_MAX { Err(CloseError::TooLarge) } else { Ok((contract, witness)) }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use byway_primitives::{Amount, IdentityId};
+use byway_primitives::{Amount, IdentityId, Time};
 use byway_records::promise::ChannelId;
 use byway_vm::Address;
 
-use super::conduit::{self, RESOLVED_MAX};
+use super::conduit::{self, LockId, RESOLVED_MAX};
 use super::message::Reason;
 use super::passage::{Incoming, LockRef, Passage, Stage};
 use super::router::Router;
@@ -20,6 +20,18 @@ use crate::signer::Signer;
 struct Load {
     come: Vec<Amount>,
     go: Vec<Amount>,
+}
+
+/// A lock that may have to be resolved by force, and its time; none where it is not there yet.
+#[derive(Debug, Clone, Copy)]
+struct Held(Option<(LockId, Time)>);
+
+impl Held {
+    const UNMADE: Self = Self(None);
+
+    fn of(incoming: &Incoming) -> Self {
+        Self(Some((incoming.lock.id, incoming.until)))
+    }
 }
 
 impl Router {
@@ -44,53 +56,62 @@ impl Router {
         incoming: &Incoming,
     ) -> Result<(), Reason> {
         let load = self.load_with(channels, machine.peer());
-        let is_full = load.come.len() + load.go.len() >= PEER_PAYMENTS_MAX;
-        let calls = self.calls_with(machine, incoming.lock.channel, Some(incoming.conduit), 1);
-        if is_full || calls > CALLS_MAX { Err(Reason::Exposure) } else { Ok(()) }
+        if load.come.len() + load.go.len() >= PEER_PAYMENTS_MAX {
+            return Err(Reason::Exposure);
+        }
+        let mut held = self.held(machine, incoming.lock.channel);
+        held.entry(Some(incoming.conduit)).or_default().push(Held::of(incoming));
+        self.judge_calls(machine, held, incoming.lock.channel)
     }
 
     /// Whether so many more locks could be made in a channel, and taken back by force.
     pub(super) fn can_lock<S: Signer + Clone>(&self, channels: &Channels<S>, channel: ChannelId, more: usize) -> bool {
-        let machine = sight::machine(channels, channel);
-        machine.is_some_and(|machine| self.calls_with(machine, channel, None, more) <= CALLS_MAX)
+        let Some(machine) = sight::machine(channels, channel) else { return false };
+        let mut held = self.held(machine, channel);
+        held.entry(None).or_default().extend(std::iter::repeat_n(Held::UNMADE, more));
+        self.judge_calls(machine, held, channel).is_ok()
     }
 
-    /// How many calls it takes to resolve all that is locked in a channel, and so many locks more in that contract, or in the one that this side
-    /// locks in: a call is for locks in one contract.
-    fn calls_with<S: Signer + Clone>(
+    /// Whether all that is locked in a channel could be resolved by the calls that are sure to be forced there. A call is for so many locks in one
+    /// contract, and for fewer where the peer has made what shows them too long.
+    fn judge_calls<S: Signer + Clone>(
         &self,
         machine: &ChannelMachine<S>,
+        mut held: BTreeMap<Option<Address>, Vec<Held>>,
         channel: ChannelId,
-        place: Option<Address>,
-        more: usize,
-    ) -> usize {
-        let mut held = self.held(machine, channel);
-        let own = self.place_in(machine, channel);
-        if let Some(unmade) = held.remove(&None) {
-            *held.entry(own).or_default() += unmade;
+    ) -> Result<(), Reason> {
+        // Those that this side is about to make come to where it locks.
+        let unmade = held.remove(&None).unwrap_or_default();
+        if !unmade.is_empty() {
+            held.entry(self.place_in(machine, channel)).or_default().extend(unmade);
         }
-        *held.entry(place.or(own)).or_default() += more;
-        held.values().map(|locks| locks.div_ceil(RESOLVED_MAX)).sum()
+        let counted = |locks: &Vec<Held>| locks.len().div_ceil(RESOLVED_MAX);
+        if held.values().map(counted).sum::<usize>() > CALLS_MAX {
+            return Err(Reason::Exposure);
+        }
+        let shown = |(place, locks): (&Option<Address>, &Vec<Held>)| calls_that_show(machine, *place, locks);
+        let calls = held.iter().map(shown).try_fold(0, |sum: usize, calls| Some(sum + calls?));
+        if calls.is_some_and(|calls| calls <= CALLS_MAX) { Ok(()) } else { Err(Reason::Shape) }
     }
 
-    /// How many locks each contract of a channel holds; those that this side is about to make are in none yet.
+    /// The locks that each contract of a channel holds; those that this side is about to make are in none yet.
     fn held<S: Signer + Clone>(
         &self,
         machine: &ChannelMachine<S>,
         channel: ChannelId,
-    ) -> BTreeMap<Option<Address>, usize> {
-        let mut held = BTreeMap::new();
+    ) -> BTreeMap<Option<Address>, Vec<Held>> {
+        let mut held: BTreeMap<_, Vec<Held>> = BTreeMap::new();
         for passage in self.kept() {
             if let Some(incoming) = passage.incoming.filter(|incoming| incoming.lock.channel == channel) {
-                *held.entry(Some(incoming.conduit)).or_default() += 1;
+                held.entry(Some(incoming.conduit)).or_default().push(Held::of(&incoming));
             }
             if let Some(outgoing) = passage.outgoing.as_ref().filter(|outgoing| outgoing.lock.channel == channel) {
                 let sought = Sought { id: outgoing.lock.id, by: machine.side(), conduit: None };
-                let place = match sight::find_in(machine, sought) {
-                    Found::There(place, _) => Some(place),
-                    _ => None,
+                let (place, lock) = match sight::find_in(machine, sought) {
+                    Found::There(place, _) => (Some(place), Held(Some((outgoing.lock.id, outgoing.until)))),
+                    _ => (None, Held::UNMADE),
                 };
-                *held.entry(place).or_default() += 1;
+                held.entry(place).or_default().push(lock);
             }
         }
         held
@@ -104,7 +125,7 @@ impl Router {
         channel: ChannelId,
     ) -> Option<Address> {
         let held = self.held(machine, channel).into_iter().filter_map(|(place, locks)| Some((place?, locks)));
-        let most = held.max_by_key(|(_, locks)| *locks).map(|(place, _)| place);
+        let most = held.max_by_key(|(_, locks)| locks.len()).map(|(place, _)| place);
         most.or_else(|| conduit::all(machine.state()).next())
     }
 
@@ -134,4 +155,25 @@ impl Router {
         }
         Ok(())
     }
+}
+
+/// How many calls it takes to resolve these locks of one contract, as it is now; none where one of them can't be shown at all. What shows those that are
+/// not there yet is not known: where it matters they take calls of their own.
+fn calls_that_show<S: Signer>(machine: &ChannelMachine<S>, place: Option<Address>, held: &[Held]) -> Option<usize> {
+    let least = held.len().div_ceil(RESOLVED_MAX);
+    let there: Vec<(LockId, Time)> = held.iter().filter_map(|held| held.0).collect();
+    let Some(place) = place.filter(|_| !there.is_empty()) else { return Some(least) };
+    // All can be resolved then, which touches most: the peer's are let go of, and ours are taken back.
+    let last = there.iter().map(|(_, until)| *until).max().unwrap_or_default();
+    let fits = |locks: &[(LockId, Time)]| {
+        let locks: Vec<_> = locks.iter().map(|(id, _)| (*id, None)).collect();
+        machine.fits_forced(&conduit::resolve(machine.side(), place, &locks), last)
+    };
+    // As many as are tried by force, where whichever comes together fits.
+    let mut counts = std::iter::successors(Some(RESOLVED_MAX), |most| Some(most / 2)).take_while(|most| *most > 0);
+    let most = counts.find(|most| there.chunks(*most).all(fits))?;
+    if most == RESOLVED_MAX {
+        return Some(least);
+    }
+    Some(there.len().div_ceil(most) + (held.len() - there.len()).div_ceil(RESOLVED_MAX))
 }

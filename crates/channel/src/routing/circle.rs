@@ -4,8 +4,8 @@
 //! over is that peer's choice.
 
 use byway_primitives::{Amount, IdentityId, Span, Time};
-use byway_records::promise::ChannelId;
 
+use super::balancing::{self, peers_room};
 use super::conduit::{PaymentHash, Preimage};
 use super::invoice::InvoiceTerms;
 use super::passage::{Circle, Payment, PaymentStatus};
@@ -13,13 +13,10 @@ use super::payer::PayError;
 use super::router::Router;
 use super::sight;
 use crate::channels::Channels;
-use crate::machine::ChannelMachine;
 use crate::signer::Signer;
 
 /// How long the invoice that a node makes out to itself can be paid.
 const OWN_TIME_MAX: Span = Span::minutes(30);
-/// By how much of a hundred our shares in two channels differ that are worth balancing.
-const UNEVEN_PERCENT: u128 = 40;
 
 /// Why nothing is balanced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -77,17 +74,10 @@ impl Router {
         Ok(hash)
     }
 
-    /// Two channels of which the one has much to send and the other little, and what would go from the one to the other so that they come near each
-    /// other.
+    /// The two channels between which most would move, of which the one has much to send and the other little, and what would go from the one to the
+    /// other so that they come near each other.
     pub fn uneven<S: Signer + Clone>(&self, channels: &Channels<S>) -> Option<(Circle, Amount)> {
-        let usable = channels.iter().filter(|(_, machine)| sight::is_usable(*machine));
-        let named = usable.filter_map(|(_, machine)| Some((machine.id()?, Sides::of(machine))));
-        let sides: Vec<(ChannelId, Sides)> = named.collect();
-        let (from, full) = sides.iter().copied().max_by_key(|(_, sides)| sides.percent())?;
-        let (to, empty) = sides.iter().copied().min_by_key(|(_, sides)| sides.percent())?;
-        let difference = full.percent().checked_sub(empty.percent()).filter(|percent| *percent >= UNEVEN_PERCENT)?;
-        let amount = Amount::from_units(full.both().min(empty.both()) / 200 * difference);
-        (!amount.is_zero()).then_some((Circle { from, to }, amount))
+        balancing::uneven(&balancing::all_sides(channels)).into_iter().next()
     }
 
     /// Whether money of this node's is on its way in a circle.
@@ -101,30 +91,4 @@ impl Router {
         let circle = self.payments.get(&hash)?.circle?;
         channels.key_of(circle.from).map(|key| key.peer)
     }
-}
-
-/// What either side can send in a channel.
-#[derive(Debug, Clone, Copy)]
-struct Sides {
-    ours: Amount,
-    theirs: Amount,
-}
-
-impl Sides {
-    fn of<S: Signer>(machine: &ChannelMachine<S>) -> Self {
-        Self { ours: sight::room(machine), theirs: peers_room(machine) }
-    }
-
-    fn both(self) -> u128 {
-        self.ours.units().saturating_add(self.theirs.units())
-    }
-
-    /// Our share.
-    fn percent(self) -> u128 {
-        self.ours.units().saturating_mul(100) / self.both().max(1)
-    }
-}
-
-fn peers_room<S: Signer>(machine: &ChannelMachine<S>) -> Amount {
-    machine.position().balances[machine.side().other().index()].saturating_sub(machine.terms().reserve)
 }

@@ -89,6 +89,8 @@ impl Router {
         let order = Order::open(sealed, &self.secret, hash).ok_or(Reason::Order)?;
         self.judge_load(channels, machine, incoming)?;
         match order {
+            // Whoever pays all at once pays what was asked for, however little.
+            Order::Receive { parts: Some(_) } if self.is_dust(incoming.amount) => Err(Reason::Dust),
             Order::Receive { parts } => {
                 self.judge_own(channels, machine, hash, incoming, parts).map(|stage| (None, stage))
             }
@@ -105,6 +107,11 @@ impl Router {
         }
     }
 
+    /// Whether a hub would rather not have so little locked: by force it costs more.
+    pub(super) fn is_dust(&self, amount: Amount) -> bool {
+        self.terms.is_some_and(|terms| amount < terms.amount_min)
+    }
+
     fn judge_forward<S: Signer + Clone>(
         &self,
         channels: &Channels<S>,
@@ -115,6 +122,9 @@ impl Router {
         order: Vec<u8>,
     ) -> Result<Outgoing, Reason> {
         let terms = self.terms.ok_or(Reason::NoHub)?;
+        if self.is_dust(amount) {
+            return Err(Reason::Dust);
+        }
         // What goes back to whom it came from, goes back over another channel.
         let rooms = self.rooms_with(channels, next).into_iter().filter(|(other, _)| *other != incoming.lock.channel);
         let rooms: Vec<_> = rooms.collect();

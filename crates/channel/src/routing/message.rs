@@ -80,6 +80,10 @@ pub enum Reason {
     Unready,
     #[error("its channel was paid out before it was known to be taken or to be back")]
     PaidOut,
+    #[error("what shows the ledger the locks of its channel would be too long for the calls that can be forced")]
+    Shape,
+    #[error("it is so little that to have it by force would cost more")]
+    Dust,
 }
 
 impl Failure {
@@ -112,7 +116,7 @@ macro_rules! reasons {
 }
 reasons! {
     0 Order, 1 NoHub, 2 NoChannel, 3 Room, 4 Exposure, 5 Fee, 6 Time, 7 Unknown, 8 Amount, 9 Late, 10 Paid, 11 Downstream,
-    12 Parts, 13 Unready, 14 PaidOut
+    12 Parts, 13 Unready, 14 PaidOut, 15 Shape, 16 Dust
 }
 
 impl Encode for QuestionId {

@@ -52,6 +52,7 @@
 //! - *No id of a payment travels*: each lock has an id of its own and only the hash is shared; a point in its place would hide that too.
 //! - *One way at a time*, as long as one has room for all of it; several only where none has ([`split`], [`parts`]).
 
+mod balancing;
 mod bounds;
 mod circle;
 pub mod conduit;
@@ -70,6 +71,7 @@ mod split;
 mod terms;
 mod wish;
 
+pub use balancing::Balancing;
 pub use circle::CircleError;
 pub use conduit::{Lock, LockId, PaymentHash, Preimage};
 pub use invoice::{HINTS_MAX, Invoice, InvoiceError, InvoiceTerms};

@@ -125,7 +125,7 @@ pub(crate) struct Part {
 }
 
 /// Money of this node's goes out over the one channel and comes in over the other, so that there is room where it is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Circle {
     pub from: ChannelId,
     pub to: ChannelId,

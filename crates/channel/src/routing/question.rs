@@ -108,6 +108,7 @@ impl Router {
             if legs.is_empty() && self.terms.is_some() && is_usable && !is_known {
                 let reason = match to == self.id {
                     _ if !self.is_ready => Reason::Unready,
+                    true if self.is_dust(amount) => Reason::Dust,
                     true => Reason::Fee,
                     false if is_full => Reason::Exposure,
                     false => Reason::NoChannel,

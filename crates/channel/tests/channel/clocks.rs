@@ -1,8 +1,8 @@
 //! Clocks that are wrong, machines that are put back with their memory, and peers that start anew again and again.
 
 use byway_channel::{
-    CLOCKS_APART_MAX, ChannelMessage, ChannelNews, CloseError, PeerFault, ProposeError, RELEASED_MAX, Reestablish,
-    round_at,
+    CLOCKS_APART_MAX, ChannelMessage, ChannelNews, CloseError, ErrorCode, PeerFault, ProposeError, RELEASED_MAX,
+    Reestablish, round_at,
 };
 use byway_primitives::{MemoryStore, Span};
 
@@ -166,6 +166,17 @@ fn a_greeting_of_a_later_time_is_looked_at_again_when_that_has_come() {
     let early = Reestablish { channel, secret: SECRET, position, total, fundings: 0, signatures, signed, seen: 1 };
     assert_eq!(rig.hear(1, ChannelMessage::Reestablish(early)), Err(PeerFault::Round));
     assert!(!rig.machine(1).is_connected());
+    while rig.write(1) | rig.deliver(0) {}
+    let codes =
+        |rig: &Rig| [0, 1].map(|side| rig.parties[side].machine.errors().map(|error| error.map(|error| error.code)));
+    let apart = Some(ErrorCode::Round);
+    assert_eq!(codes(&rig), [[None, apart], [apart, None]], "both users see what is wrong");
+    let is_told = |news: &ChannelNews| match news {
+        ChannelNews::ErrorSaid(error) | ChannelNews::ErrorHeard(error) => error.code == ErrorCode::Round,
+        _ => false,
+    };
+    assert_eq!([0, 1].map(|side| rig.parties[side].news.iter().filter(|news| is_told(news)).count()), [1, 1]);
     rig.tick(Span::minutes(1));
     assert!(rig.machine(1).is_connected());
+    assert_eq!(codes(&rig)[1], [None, None], "and no more once it is over");
 }

@@ -114,7 +114,7 @@ impl Drive {
     pub fn note(&mut self, before: [i128; 2]) {
         for side in [0, 1] {
             let party = &self.rig.parties[side];
-            let signings: Vec<Signing> = party.signings.borrow_mut().drain(..).collect();
+            let signings: Vec<Signing> = party.signings.lock().unwrap().drain(..).collect();
             self.signed[side].extend(signings.into_iter().map(|signing| noted(signing, before)));
             let cosigned = party.machine.cosigned().filter(|_| party.is_durable());
             if party.is_durable() && party.machine.life() == Life::Open {

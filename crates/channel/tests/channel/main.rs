@@ -24,12 +24,14 @@ mod life;
 mod lost;
 mod many;
 mod model;
+mod net;
 mod purses;
 mod random;
 mod reestablish;
 mod routing;
 mod scene;
 mod splits;
+#[allow(dead_code, reason = "the market's tests and those of nodes use more of it")]
 mod strict;
 mod updates;
 mod watching;

@@ -9,7 +9,7 @@ use byway_primitives::{Effect, Hash, MemoryStore, NetworkId, Time};
 use byway_records::channel::{ChannelTerms, Environment};
 
 use crate::scene::terms;
-use crate::strict::{Ever, StrictSigner};
+use crate::strict::{Ever, StrictSigner, sign_twice};
 use crate::world::World;
 
 const NOW: Time = Time(1_700_000_000_000);
@@ -314,4 +314,12 @@ fn an_opening_that_the_ledger_never_has_leaves_nothing() {
     assert_eq!(other.channels.iter().count(), 0);
     let network = World::new().network;
     assert_eq!(Channels::load(secret(1), network, &other.disk).unwrap().iter().count(), 0);
+}
+
+#[test]
+#[should_panic(expected = "a second state for round 7")]
+fn whoever_signs_here_signs_no_round_twice_in_whatever_lives() {
+    let ever = Ever::default();
+    let life = || StrictSigner::new(secret(0), &ever);
+    sign_twice(&life(), &life());
 }

@@ -1,8 +1,7 @@
 //! Two sides of a channel with a disk each, wires between them, and the real ledger.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use byway_channel::{Change, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, PeerFault};
 use byway_crypto::IdentitySecret;
@@ -49,7 +48,7 @@ pub struct Party {
     /// What it signed in this life, and in all lives what of that is durable: nothing else may leave.
     signed: Signed,
     pub kept: BTreeMap<u64, Hash>,
-    pub signings: Rc<RefCell<Vec<Signing>>>,
+    pub signings: Arc<Mutex<Vec<Signing>>>,
     /// Whatever it signed in all lives, durable or not.
     ever: Ever,
     /// Whether it hands anything to the ledger.
@@ -113,7 +112,7 @@ impl Party {
 
     /// Who signs for it in its next life, knowing what is durable.
     fn next_signer(&mut self, side: usize) -> StrictSigner {
-        self.signed = Rc::new(RefCell::new(self.kept.clone()));
+        self.signed = Arc::new(Mutex::new(self.kept.clone()));
         let (signed, ever, signings) = (self.signed.clone(), self.ever.clone(), self.signings.clone());
         StrictSigner { secret: person(side), signed, ever, shows: Some(SECRET), signings }
     }
@@ -209,7 +208,7 @@ impl Rig {
             match effect {
                 Effect::Persist { batch, token } => {
                     batches -= 1;
-                    let mut signed = party.signed.borrow().clone();
+                    let mut signed = party.signed.lock().unwrap().clone();
                     signed.retain(|round, _| batches == 0 || sent.contains(&(Some(token), *round)));
                     party.writes.push_back((batch, token, signed));
                 }

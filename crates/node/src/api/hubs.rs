@@ -168,9 +168,10 @@ pub struct HubStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unready: Option<Reason>,
     pub terms: HubTermsRecord,
-    /// Payments that it has sent on, what those came to, and what it got for that.
+    /// Payments that it has sent on, and what those came to.
     pub forwarded: u64,
     pub amount: Amount,
+    /// What it got for that, and for guaranteeing virtual channels, ever.
     pub fees: Amount,
     pub peers: Vec<HubPeer>,
     pub on_their_way: Vec<HubPayment>,
@@ -236,7 +237,7 @@ pub struct HubOffer {
 /// Has this node pay itself over other hubs, out over one channel and in over another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HubRebalance {
-    /// The channels; the two that are most uneven when left out.
+    /// The channels; when left out the two between which most would move until they are even.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

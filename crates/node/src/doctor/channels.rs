@@ -25,6 +25,8 @@ pub enum ChannelTrouble {
     Unreadable,
     /// The peer is asked for what the journal has lost.
     Recovering,
+    /// This machine's clock and the peer's are more than an hour apart.
+    ClocksApart,
     /// The peer closes it on the ledger.
     Dispute,
     /// It could be paid out, and nobody has shown the ledger what both have of its other assets.
@@ -52,6 +54,12 @@ pub(super) fn channel(findings: &ChannelFindings) -> Verdict {
             "channel_recovering",
             format!("The journal of channel {name} was an old one or is lost; its peer has not shown the rest yet."),
             "Leave the node running until the peer was there.",
+        ),
+        ChannelTrouble::ClocksApart => wrong(
+            "channel_clocks_apart",
+            format!("Channel {name} stands still: this machine's clock and its peer's are more than an hour apart."),
+            "Set this machine's clock, if that is the one that is wrong (`clock_behind` or `clock_ahead` is said here then) and start the node \
+             anew; else tell the peer's user.",
         ),
         ChannelTrouble::Dispute => note(
             "channel_dispute",

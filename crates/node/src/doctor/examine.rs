@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use byway_channel::ErrorCode;
 use byway_driver::link::LinkContact;
 use byway_driver::mirror::{Asker, answer_to_knock};
 use byway_kernel::follower::protocol::{Answer, Request};
@@ -18,7 +19,10 @@ use super::{
     ChannelFindings, ChannelTrouble, Findings, KernelFindings, Knock, OfferFindings, PortState, RelayFindings, Sight,
     TunnelLack, clock_off,
 };
-use crate::api::{ChannelCopyState, ChannelHealth, ChannelRecord, ChannelState, NodeStatus, Nothing, Offer, RelayWay};
+use crate::api::{
+    ChannelCopyState, ChannelDetail, ChannelHealth, ChannelNamed, ChannelRecord, ChannelState, NodeStatus, Nothing,
+    Offer, RelayWay,
+};
 use crate::client::Client;
 use crate::config::{Config, DisguiseChoice};
 use crate::directory::Directory;
@@ -30,6 +34,8 @@ const KERNEL_WAIT: Duration = Duration::from_secs(4);
 /// Mirrors that are asked how this machine looks: two that answer tell one kind of router from the other.
 const LOOKS_MAX: usize = 4;
 const SIGHTS_WANTED: usize = 2;
+/// Channels that are looked at more closely.
+const CHANNELS_SHOWN_MAX: usize = 64;
 
 /// Whose reachability is examined.
 pub struct Subject<'a> {
@@ -96,7 +102,29 @@ async fn ask_node(directory: &Directory, now: Time, findings: &mut Findings) {
     }
     if let Ok(channels) = client.call::<Vec<ChannelRecord>>("channel_list", &Nothing {}).await {
         findings.channels = channels.iter().flat_map(|record| troubles(record, now)).collect();
+        for record in channels.iter().filter(|record| may_stand_still(record)).take(CHANNELS_SHOWN_MAX) {
+            let name = ChannelNamed { channel: record.channel.clone() };
+            let shown = client.call::<ChannelDetail>("channel_show", &name).await;
+            findings
+                .channels
+                .extend(shown.ok().filter(clocks_apart).map(|_| found(record, ChannelTrouble::ClocksApart)));
+        }
     }
+}
+
+/// Whether something is waited for in a channel, or its peer.
+fn may_stand_still(record: &ChannelRecord) -> bool {
+    let is_open = record.state != ChannelState::Closed && record.health == ChannelHealth::Sound;
+    is_open && (!record.connected || record.waiting.is_some())
+}
+
+/// Whether either side has said so since both last came to terms.
+fn clocks_apart(channel: &ChannelDetail) -> bool {
+    channel.faults.iter().any(|fault| fault.what.code == ErrorCode::Round.word())
+}
+
+fn found(record: &ChannelRecord, trouble: ChannelTrouble) -> ChannelFindings {
+    ChannelFindings { channel: record.channel.clone(), trouble, left_ms: None }
 }
 
 /// What is the matter with a channel: the worst, and what is missing where it would count.

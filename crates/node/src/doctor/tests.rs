@@ -88,7 +88,9 @@ fn every_finding_has_its_words_and_its_remedy() {
         ),
         (
             Findings {
-                channels: vec![channel(ChannelTrouble::Unreadable), channel(ChannelTrouble::Dispute)],
+                channels: [ChannelTrouble::Unreadable, ChannelTrouble::Dispute, ChannelTrouble::ClocksApart]
+                    .map(channel)
+                    .to_vec(),
                 ..well()
             },
             &[
@@ -97,6 +99,7 @@ fn every_finding_has_its_words_and_its_remedy() {
                 "reachable",
                 "!channel_unreadable: channel restore 3f2a",
                 "channel_dispute: Leave the node running",
+                "!channel_clocks_apart: 3f2a … Set this machine's clock … tell the peer's user",
             ],
         ),
         (

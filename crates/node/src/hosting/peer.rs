@@ -129,6 +129,7 @@ pub(super) fn node_config(
         name: identity.name.clone(),
         identities: identities(keystore),
         identity: keystore.secret(identity),
+        signer: None,
         owner: keystore.kernel_owner(),
         link_seed: LINK_SEED.hash(&[&*dialogue_secret]).0,
         dialogue_secret,

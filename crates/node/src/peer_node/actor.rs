@@ -465,6 +465,7 @@ fn market_config(config: &PeerNodeConfig, tunnelling: &Tunnelling) -> MarketConf
     MarketConfig {
         network,
         identity: config.identity.clone(),
+        signer: config.signer.clone(),
         dialogue: byway_dialogue::Config::new(network),
         give: GiveConfig { day_max: config.limits.day_max.unwrap_or(Amount::MAX) },
         take: TakeConfig {

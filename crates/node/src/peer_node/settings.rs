@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use byway_access::exit_policy::ExitLists;
 use byway_access::{CreditPolicy, Weights};
+use byway_channel::SharedSigner;
 use byway_channel::watching::TowerTerms;
 use byway_crypto::{CopyKey, ExportKey, IdentitySecret, WalletSecret};
 use byway_kernel::light::TrustedCheckpoint;
@@ -33,6 +34,8 @@ pub struct PeerNodeConfig {
     /// All identities of its keystore, the one it uses among them; only for showing.
     pub identities: Vec<KnownIdentity>,
     pub identity: IdentitySecret,
+    /// Signs in its channels, if that isn't the secret itself.
+    pub signer: Option<SharedSigner>,
     /// The identity that owns kernel nodes (row K4).
     pub owner: IdentitySecret,
     pub dialogue_secret: Zeroizing<[u8; 32]>,

@@ -1,10 +1,13 @@
 //! Channels between real nodes, on a real kernel.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use byway_node::api::*;
 use byway_primitives::Amount;
 
 use super::channel_rig::*;
 use super::network::{Network, Node, key};
+use super::strict::sign_twice;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_open_a_channel_pay_in_it_by_updates_and_by_promises_and_part() {
@@ -244,4 +247,19 @@ async fn two_who_sell_nothing_open_a_channel_by_a_card_and_the_one_asked_is_aske
     assert_eq!(user.api.channel_pay(pay(&channel, "0.5", false)).await.unwrap().record.ours, amount("1.5"));
     user.stop().await;
     friend.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_signs_in_these_tests_signs_no_round_twice_in_whatever_lives() {
+    let network = Network::start(&["seller"], &[]).await;
+    let (seller, user, channel) = two_with_a_channel(&network).await;
+    user.api.channel_pay(pay(&channel, "0.1", false)).await.unwrap();
+    for node in [&seller, &user] {
+        assert!(network.signed_by(node.api.identity()).count() > 0, "what a node signed went by the signer that looks");
+    }
+    let (before, after) = (network.signer("seller"), network.signer("seller"));
+    let looked = catch_unwind(AssertUnwindSafe(|| sign_twice(&before, &after)));
+    assert!(looked.unwrap_err().downcast_ref::<String>().unwrap().contains("a second state for round 7"));
+    // The network would notice that too, from whatever task.
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(network))).is_err());
 }

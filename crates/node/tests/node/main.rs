@@ -42,6 +42,9 @@ mod rpc;
 mod running;
 mod seconds;
 mod socket;
+#[allow(dead_code, reason = "the tests of channels use more of it")]
+#[path = "../../../channel/tests/channel/strict.rs"]
+mod strict;
 mod submitting;
 mod subscriptions;
 #[cfg(target_os = "linux")]

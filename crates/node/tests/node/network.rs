@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use byway_channel::SharedSigner;
 use byway_crypto::phrase::{Device, Phrase};
 use byway_driver::mesh::{self, Limits, Mesh, MeshClient, MeshConfig, MeshEvent, MeshHandle};
 use byway_driver::pool::Pool;
@@ -25,7 +26,7 @@ use byway_node::logs;
 use byway_node::peer_node::{PeerNode, PeerNodeConfig};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::hash::Context;
-use byway_primitives::{Amount, Encode, Hash, Span, Time};
+use byway_primitives::{Amount, Encode, Hash, IdentityId, Span, Time};
 use byway_records::genesis::Wait;
 use byway_records::{Genesis, Height, Member};
 use tempfile::TempDir;
@@ -33,6 +34,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+
+use crate::strict::{Ever, StrictSigner};
 
 pub const KERNEL_NODES: usize = 4;
 /// The seat of the kernel node that the user owns.
@@ -61,6 +64,17 @@ pub struct Network {
     kernels: Vec<KernelNode>,
     seats: Vec<Option<TcpListener>>,
     folder: TempDir,
+    /// What each identity has signed in channels, in all its lives and from whatever disk.
+    signed: Mutex<BTreeMap<IdentityId, Ever>>,
+}
+
+impl Drop for Network {
+    /// A node that was to sign twice has panicked in a task of its own, which nothing may have waited for.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.signed.lock().unwrap().values().for_each(Ever::assert_sound);
+        }
+    }
 }
 
 /// A running market node.
@@ -101,7 +115,13 @@ impl Network {
         let mut genesis = genesis::build(plan, &[7; 32]).unwrap();
         genesis.parameters.withdrawal_notice = notice;
         let genesis = Arc::new(genesis);
-        let mut network = Self { genesis, kernels: Vec::new(), seats, folder: tempfile::tempdir().unwrap() };
+        let mut network = Self {
+            genesis,
+            kernels: Vec::new(),
+            seats,
+            folder: tempfile::tempdir().unwrap(),
+            signed: Mutex::default(),
+        };
         for index in (0..KERNEL_NODES).filter(|index| !kept.contains(index)) {
             let node = network.kernel_node(index).await;
             network.kernels.push(node);
@@ -253,7 +273,20 @@ impl Network {
         let config = Config::parse(&text, Path::new("config.toml")).unwrap();
         let directory = self.directory(name);
         directory.create().unwrap();
-        hosting::settings(&config, &keystore(name), self.genesis.clone(), &directory).unwrap()
+        let mut settings = hosting::settings(&config, &keystore(name), self.genesis.clone(), &directory).unwrap();
+        let ever = self.signed_by(settings.identity.id());
+        settings.signer = Some(Arc::new(StrictSigner::new(settings.identity.clone(), &ever)));
+        settings
+    }
+
+    /// Who would sign in the channels of the node of this name in its next life.
+    pub fn signer(&self, name: &str) -> SharedSigner {
+        self.settings(name, "").signer.unwrap()
+    }
+
+    /// What an identity has signed in channels, in all its lives.
+    pub fn signed_by(&self, id: IdentityId) -> Ever {
+        self.signed.lock().unwrap().entry(id).or_default().clone()
     }
 }
 

@@ -1,15 +1,15 @@
 //! Channels with peers: what they say goes within the dialogues, what they write goes with the rest.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use byway_channel::guarantee::Guarantees;
 use byway_channel::routing::Router;
 use byway_channel::watching::{WatchedChannels, Watchtower};
 use byway_channel::{
     AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, ChannelMessage, ChannelNews, Channels, InitiateError,
-    LeftContract,
+    LeftContract, SharedSigner,
 };
-use byway_crypto::IdentitySecret;
 use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Store, Time, Timer};
@@ -22,7 +22,10 @@ use super::step::{self, Step};
 use super::{Market, MarketConfig, MarketDamaged, guaranteeing, routing};
 
 /// The channels of a node's identity.
-pub type OwnChannels = Channels<IdentitySecret>;
+pub type OwnChannels = Channels<SharedSigner>;
+
+/// One of them.
+pub type OwnChannel = ChannelMachine<SharedSigner>;
 
 /// What carrying the channels' effects has to do with others: see `Market::carry_channels_once`.
 type Carriage = (BTreeSet<ChannelKey>, BTreeSet<IdentityId>, Vec<Cosigned<VirtualClose>>);
@@ -48,8 +51,9 @@ fn said(key: ChannelKey, is_ours: bool, message: &ChannelMessage, bytes: usize) 
 
 impl Carried {
     pub fn load(config: &MarketConfig, seed: [u8; 32], store: &impl Store) -> Result<Self, MarketDamaged> {
+        let signer = config.signer.clone().unwrap_or_else(|| Arc::new(config.identity.clone()));
         Ok(Self {
-            own: Channels::load(config.identity.clone(), config.network, store)?,
+            own: Channels::load(signer, config.network, store)?,
             watched: WatchedChannels::load(config.network, seed, store).map_err(MarketDamaged::Watching)?,
             router: routing::load(config, store)?,
             routing_timer: Timer::default(),
@@ -97,7 +101,7 @@ impl Market {
         now: Time,
         key: ChannelKey,
         store: &impl Store,
-        what: impl FnOnce(&mut ChannelMachine<IdentitySecret>) -> T,
+        what: impl FnOnce(&mut OwnChannel) -> T,
     ) -> Option<T> {
         let done = self.channels.own.with(key, what);
         self.carry_channels(now);

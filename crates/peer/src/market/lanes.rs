@@ -24,14 +24,13 @@
 
 use std::collections::BTreeSet;
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, Health, Life};
-use byway_crypto::IdentitySecret;
+use byway_channel::{Change, ChannelKey, Health, Life};
 use byway_dialogue::payment::{LaneGiven, LaneTaken, LaneTotals, OverLimit, PayFrom};
 use byway_primitives::{Amount, IdentityId, Store, Time};
 use byway_records::promise::ChannelId;
 
-use super::Market;
 use super::pair::Pair;
+use super::{Market, OwnChannel};
 
 /// A lane is filled up when less than so many windows are left in it.
 const LOW_WINDOWS: u128 = 2;
@@ -56,7 +55,7 @@ impl Market {
     pub fn lane_to(&self, peer: IdentityId) -> Option<ChannelKey> {
         let pair = self.pairs.get(&peer);
         let ids: Vec<ChannelId> = self.channels.own.with_peer(peer).filter_map(|(_, channel)| channel.id()).collect();
-        let can_pay = |channel: &ChannelMachine<IdentitySecret>| {
+        let can_pay = |channel: &OwnChannel| {
             let is_counted = channel.id().is_some_and(|id| pair.is_none_or(|pair| pair.counts_lane(id, &ids)));
             channel.life() == Life::Open && *channel.health() == Health::Sound && is_counted
         };
@@ -132,7 +131,7 @@ impl Market {
 
     /// Takes into the balance what the peer has promised, where it is much.
     fn absorb_lanes(&mut self, now: Time, peer: IdentityId) {
-        let due = |channel: &ChannelMachine<IdentitySecret>| {
+        let due = |channel: &OwnChannel| {
             let is_ready = channel.is_connected() && channel.is_free() && *channel.health() == Health::Sound;
             is_ready && channel.life() == Life::Open && is_half_promised(channel)
         };
@@ -161,12 +160,12 @@ impl Market {
 }
 
 /// What a channel can still promise, if all that is free goes into its lane.
-fn left_in(channel: &ChannelMachine<IdentitySecret>) -> Amount {
+fn left_in(channel: &OwnChannel) -> Amount {
     channel.lane_left().checked_add(channel.free_balance()).unwrap_or(Amount::MAX)
 }
 
 /// Whether half of the peer's lane is promised to us.
-fn is_half_promised(channel: &ChannelMachine<IdentitySecret>) -> bool {
+fn is_half_promised(channel: &OwnChannel) -> bool {
     let payer = channel.side().other();
     let lane = channel.position().lanes[payer.index()];
     let due = lane.due(channel.promised(payer)).units();
@@ -174,14 +173,14 @@ fn is_half_promised(channel: &ChannelMachine<IdentitySecret>) -> bool {
 }
 
 /// Whether a larger lane is proposed and the peer has not signed it.
-fn is_filling(channel: &ChannelMachine<IdentitySecret>) -> bool {
+fn is_filling(channel: &OwnChannel) -> bool {
     let capacity = channel.position().lanes[channel.side().index()].capacity;
     let is_larger = |change: &Change| matches!(change, Change::Lane { side, capacity: after } if *side == channel.side() && *after > capacity);
     channel.released().iter().any(|released| is_larger(&released.change))
 }
 
 /// Puts more into our lane where little is left in it.
-fn fill_lane(now: Time, channel: &mut ChannelMachine<IdentitySecret>, window: Amount) {
+fn fill_lane(now: Time, channel: &mut OwnChannel, window: Amount) {
     let windows = |count: u128| Amount::from_units(window.units().saturating_mul(count));
     let (side, free) = (channel.side(), channel.free_balance());
     if channel.lane_room() >= windows(LOW_WINDOWS) || free.is_zero() || !channel.is_free() {

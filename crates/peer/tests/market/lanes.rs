@@ -5,6 +5,7 @@ use byway_primitives::Amount;
 
 use crate::rig::channel::{ByLane, RESERVE};
 use crate::rig::{Rig, Side};
+use crate::strict::sign_twice;
 use crate::terms::{Terms, WINDOW_CEILING};
 use crate::{DOWNLOAD, cost};
 
@@ -209,4 +210,19 @@ fn a_payee_with_an_old_disk_does_not_serve_again_for_what_it_was_paid() {
     rig.download(downloaded + 10 * DOWNLOAD);
     let more = rig.by_lane().given.saturating_sub(before);
     assert!(more >= cost(10 * DOWNLOAD).saturating_sub(windows), "{more} for ten");
+}
+
+#[test]
+#[should_panic(expected = "a second state for round 7")]
+fn whoever_signs_here_signs_no_round_twice_in_whatever_lives() {
+    let mut rig = rig(2, Amount::from_coins(1));
+    rig.open_session();
+    rig.download(DOWNLOAD);
+    for node in [&rig.client, &rig.provider] {
+        assert!(node.ever.count() > 0, "what it signed went by the signer that looks");
+    }
+    let before = rig.provider.signer();
+    rig.kill_now(Side::Provider);
+    rig.start_again(Side::Provider);
+    sign_twice(&before, &rig.provider.signer());
 }

@@ -5,6 +5,9 @@ mod kills;
 mod lanes;
 mod mutual;
 mod rig;
+#[allow(dead_code, reason = "the tests of channels use more of it")]
+#[path = "../../../channel/tests/channel/strict.rs"]
+mod strict;
 mod terms;
 
 use byway_access::session::{Measure, OpenError, OpenRefusal, StopReason, Tariff, Traffic};

@@ -198,6 +198,7 @@ impl Scene {
         MarketConfig {
             network,
             identity: Keys::of(index).identity,
+            signer: None,
             dialogue: Config::new(network),
             give: GiveConfig { day_max },
             take: TakeConfig {

@@ -24,7 +24,7 @@ const LEAST: u128 = super::net::VIRTUAL_RESERVE;
 
 #[test]
 fn two_closes_of_one_channel_get_one_signature_of_the_hub() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     let (for_one, for_other) = (close(&net, id, [ALL - LEAST, LEAST]), close(&net, id, [LEAST, ALL - LEAST]));
     net.hear(HUB, ONE, GuaranteeMessage::Close { close: for_one });
@@ -32,7 +32,7 @@ fn two_closes_of_one_channel_get_one_signature_of_the_hub() {
     net.pass_until("it is paid out", |net| net.nodes[HUB].guarantees.held().count() == 0);
     assert_eq!(net.gain(HUB), after_fee(HUB));
     // Also where it has been away between.
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     net.hear(HUB, ONE, GuaranteeMessage::Close { close: for_one_of(&net, id) });
     while net.step(HUB) {}
@@ -49,7 +49,7 @@ fn for_one_of(net: &Net, id: ChannelId) -> Cosigned<VirtualClose> {
 
 #[test]
 fn what_the_hub_has_signed_is_what_the_ledger_says_too_whatever_it_is_shown() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     let terms = net.machine(ONE, id).cosigned_terms().unwrap();
     let secret_of_one = net.machine(OTHER, id).peer_secret().unwrap();
@@ -69,7 +69,7 @@ fn what_the_hub_has_signed_is_what_the_ledger_says_too_whatever_it_is_shown() {
 
 #[test]
 fn a_close_is_not_signed_where_the_ledger_has_the_channel() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     let terms = net.machine(ONE, id).cosigned_terms().unwrap();
     net.submit(OTHER, ChannelsCall::RegisterVirtual(terms));
@@ -82,7 +82,7 @@ fn a_close_is_not_signed_where_the_ledger_has_the_channel() {
 
 #[test]
 fn closes_that_are_none_are_not_signed() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     let good = for_one_of(&net, id);
     let more = close(&net, id, [ALL, LEAST]);
@@ -100,7 +100,7 @@ fn closes_that_are_none_are_not_signed() {
 #[test]
 fn an_offer_in_one_channel_only_is_not_accepted_and_comes_back() {
     for silent in [ONE, OTHER] {
-        let mut net = Net::new();
+        let mut net = Net::around_a_hub();
         net.nodes[silent].is_acting = false;
         net.propose_virtual();
         net.pass(Span::minutes(2));
@@ -131,7 +131,7 @@ fn other_is_to_offer(net: &mut Net) -> (ChannelId, byway_vm::Address, contract::
 
 #[test]
 fn a_hub_that_was_kept_from_accepting_until_one_offer_is_over_does_not_accept_the_other() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let (id, place, offer) = other_is_to_offer(&mut net);
     let (parent, terms) = (net.parent(OTHER), net.machine(ONE, id).cosigned_terms().unwrap());
     let side = net.machine(OTHER, parent).side();
@@ -142,7 +142,7 @@ fn a_hub_that_was_kept_from_accepting_until_one_offer_is_over_does_not_accept_th
     net.call(OTHER, parent, contract::offer(side, place, &offer, offer.value().unwrap()));
     net.hear(HUB, OTHER, GuaranteeMessage::Offered { terms });
     net.run();
-    assert_eq!(net.nodes[HUB].guarantees.held().count(), 1, "{:?}", net.nodes[HUB].news);
+    assert_eq!(net.nodes[HUB].guarantees.held().count(), 1, "{:?}", net.nodes[HUB].guarantee_news);
     net.pass(Span::minutes(17));
     net.nodes[HUB].is_acting = true;
     net.pass(Span::minutes(2));
@@ -153,7 +153,7 @@ fn a_hub_that_was_kept_from_accepting_until_one_offer_is_over_does_not_accept_th
 
 #[test]
 fn an_offer_that_is_not_what_the_terms_say_is_let_go_of() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let (id, place, offer) = other_is_to_offer(&mut net);
     let (parent, terms) = (net.parent(OTHER), net.machine(ONE, id).cosigned_terms().unwrap());
     let side = net.machine(OTHER, parent).side();
@@ -164,7 +164,7 @@ fn an_offer_that_is_not_what_the_terms_say_is_let_go_of() {
     net.run();
     net.pass(Span::seconds(30));
     let refused = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { refusal, .. } if *refusal == GuaranteeRefusal::Offer);
-    assert!(net.nodes[HUB].news.iter().any(refused));
+    assert!(net.nodes[HUB].guarantee_news.iter().any(refused));
     assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
     assert!(!contract::holds(net.machine(OTHER, parent).state()), "the hub has let go of it");
     assert_eq!(net.gain(OTHER), 0);
@@ -172,7 +172,7 @@ fn an_offer_that_is_not_what_the_terms_say_is_let_go_of() {
 
 #[test]
 fn the_same_terms_are_not_guaranteed_again() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     let terms = net.machine(ONE, id).cosigned_terms().unwrap();
     net.close(ONE, id);
@@ -181,7 +181,7 @@ fn the_same_terms_are_not_guaranteed_again() {
     net.crash(HUB);
     net.hear(HUB, OTHER, GuaranteeMessage::Offered { terms });
     let again = net.nodes[HUB]
-        .news
+        .guarantee_news
         .iter()
         .filter(|news| matches!(news, GuaranteeNews::Declined { refusal, .. } if *refusal == GuaranteeRefusal::Again));
     assert_eq!(again.count(), 2);
@@ -190,11 +190,11 @@ fn the_same_terms_are_not_guaranteed_again() {
 #[test]
 fn an_old_state_is_answered_whoever_shows_it() {
     for closer in [ONE, HUB] {
-        let mut net = Net::new();
+        let mut net = Net::around_a_hub();
         let id = net.open_virtual();
-        net.pay(OTHER, id, 1_000);
+        net.transfer(OTHER, id, 1_000);
         let old = net.machine(ONE, id).cosigned();
-        net.pay(ONE, id, 300_000);
+        net.transfer(ONE, id, 300_000);
         let terms = net.machine(ONE, id).cosigned_terms().unwrap();
         let secret = net.machine(OTHER, id).peer_secret().unwrap();
         net.submit(closer, ChannelsCall::RegisterVirtual(terms));
@@ -216,7 +216,7 @@ fn an_old_state_is_answered_whoever_shows_it() {
 
 #[test]
 fn a_hub_that_accepts_one_of_both_gains_nothing_by_it() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     net.nodes[HUB].is_acting = false;
     let key = net.propose_virtual();
     net.pass(Span::minutes(1));
@@ -238,7 +238,7 @@ fn a_hub_that_accepts_one_of_both_gains_nothing_by_it() {
 
 #[test]
 fn nobody_signs_an_outcome_that_its_own_ledger_does_not_have() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     let parent = net.parent(ONE);
     let place = contract::all(net.machine(HUB, parent).state()).next().unwrap();
@@ -259,7 +259,7 @@ fn nobody_signs_an_outcome_that_its_own_ledger_does_not_have() {
 
 #[test]
 fn an_accepted_offer_opens_nothing_as_long_as_a_half_signed_update_may_undo_it() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     net.nodes[HUB].is_acting = false;
     let key = net.propose_virtual();
     net.pass(Span::minutes(1));
@@ -288,7 +288,7 @@ fn an_accepted_offer_opens_nothing_as_long_as_a_half_signed_update_may_undo_it()
 
 #[test]
 fn what_is_offered_again_after_it_was_paid_out_is_let_go_of() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     let terms = net.machine(ONE, id).cosigned_terms().unwrap();
     // One is paid out, the other not yet: the hub still has the channel among those that stand.

@@ -21,11 +21,11 @@ fn is_refused(mut net: Net, terms: VirtualTerms, reason: GuaranteeRefusal) {
     net.pass(Span::minutes(2));
     let all = terms.total().unwrap();
     let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { amount, refusal, .. } if (*amount, *refusal) == (all, reason));
-    assert!(net.nodes[HUB].news.iter().any(declined), "{reason:?}: {:?}", net.nodes[HUB].news);
+    assert!(net.nodes[HUB].guarantee_news.iter().any(declined), "{reason:?}: {:?}", net.nodes[HUB].guarantee_news);
     assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
     for node in [ONE, OTHER] {
         let was_refused = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Refused { .. });
-        assert!(net.nodes[node].news.iter().any(was_refused));
+        assert!(net.nodes[node].guarantee_news.iter().any(was_refused));
         assert_eq!((net.gain(node), contract::holds(net.machine(node, net.parent(node)).state())), (0, false));
     }
     assert!(net.is_clean(), "it is forgotten at once");
@@ -48,12 +48,12 @@ fn offer_by_hand(net: &mut Net, terms: &Cosigned<VirtualTerms>, deadline: Time) 
 
 fn hub_refuses(net: &Net, reason: GuaranteeRefusal) {
     let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { refusal, .. } if *refusal == reason);
-    assert!(net.nodes[HUB].news.iter().any(declined), "{reason:?}: {:?}", net.nodes[HUB].news);
+    assert!(net.nodes[HUB].guarantee_news.iter().any(declined), "{reason:?}: {:?}", net.nodes[HUB].guarantee_news);
     assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
 }
 
 fn with_terms(terms: GuaranteeTerms) -> Net {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     net.nodes[HUB].guarantees.set_terms(Some(terms));
     net
 }
@@ -83,13 +83,13 @@ fn a_hub_guarantees_no_channel_whose_dispute_could_outlast_the_channels_that_it_
     ];
     for dispute in spans {
         // The two offer nothing: the hub is asked all the same.
-        let mut net = Net::new();
+        let mut net = Net::around_a_hub();
         net.propose_with(VirtualTerms { dispute, ..net.virtual_terms() });
         net.pass(Span::minutes(2));
         for node in [ONE, OTHER] {
             let too_long =
                 |news: &GuaranteeNews| matches!(news, GuaranteeNews::Refused { refusal: GuaranteeRefusal::Time, .. });
-            assert!(net.nodes[node].news.iter().any(too_long), "{dispute:?}");
+            assert!(net.nodes[node].guarantee_news.iter().any(too_long), "{dispute:?}");
             assert_eq!((net.gain(node), contract::holds(net.machine(node, net.parent(node)).state())), (0, false));
         }
         let terms = Cosigned::sign(VirtualTerms { dispute, ..net.virtual_terms() }, [&secret(ONE), &secret(OTHER)]);
@@ -101,7 +101,7 @@ fn a_hub_guarantees_no_channel_whose_dispute_could_outlast_the_channels_that_it_
 
 #[test]
 fn a_hub_guarantees_no_channel_that_the_ledger_would_not_register() {
-    let net = Net::new();
+    let net = Net::around_a_hub();
     let mut no_lock = net.virtual_terms();
     no_lock.terms.lock.commits = 0;
     let short = Wait { millis: Span::minutes(4), ..DISPUTE };
@@ -109,7 +109,7 @@ fn a_hub_guarantees_no_channel_that_the_ledger_would_not_register() {
     let around = Wait { millis: Span(u64::MAX - LOCK.millis.0 - MARGIN.0 + 1), ..DISPUTE };
     let of_dispute = |dispute| VirtualTerms { dispute, ..net.virtual_terms() };
     for proposed in [no_lock, of_dispute(short), of_dispute(endless), of_dispute(around)] {
-        let mut net = Net::new();
+        let mut net = Net::around_a_hub();
         // No party signs such terms, but two may who want to.
         let handle = ChannelHandle([200; 16]);
         let initiated = net.nodes[ONE].channels.initiate_virtual(net.now, handle, proposed);
@@ -127,7 +127,7 @@ fn a_hub_guarantees_no_channel_that_the_ledger_would_not_register() {
     offer_by_hand(&mut net, &terms, deadline);
     hub_refuses(&net, GuaranteeRefusal::Time);
     // And a party offers nothing before the ledger is that far.
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     net.propose_with(ahead);
     net.pass(Span::minutes(2));
     assert!([ONE, OTHER].iter().all(|node| !contract::holds(net.machine(*node, net.parent(*node)).state())));
@@ -135,7 +135,7 @@ fn a_hub_guarantees_no_channel_that_the_ledger_would_not_register() {
 
 #[test]
 fn a_hub_guarantees_no_channel_with_so_short_a_lock_period_that_what_it_signs_may_come_too_late() {
-    let net = Net::new();
+    let net = Net::around_a_hub();
     let mut proposed = net.virtual_terms();
     proposed.terms.lock.millis = Span(VIRTUAL_LOCK_MIN.0 - 1);
     is_refused(net, proposed, GuaranteeRefusal::Terms);
@@ -143,7 +143,7 @@ fn a_hub_guarantees_no_channel_with_so_short_a_lock_period_that_what_it_signs_ma
 
 #[test]
 fn a_hub_accepts_no_offer_that_stands_for_long() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let terms = Cosigned::sign(net.virtual_terms(), [&secret(ONE), &secret(OTHER)]);
     let deadline = net.now + Span::minutes(90);
     offer_by_hand(&mut net, &terms, deadline);
@@ -152,8 +152,8 @@ fn a_hub_accepts_no_offer_that_stands_for_long() {
 
 #[test]
 fn a_hub_guarantees_nothing_that_it_does_not_have() {
-    let mut net = Net::new();
-    net.pay(HUB, net.parent(ONE), 4_000_000);
+    let mut net = Net::around_a_hub();
+    net.transfer(HUB, net.parent(ONE), 4_000_000);
     net.first = [ONE, HUB, OTHER].map(|node| net.wealth(node)).to_vec();
     let proposed = net.virtual_terms();
     is_refused(net, proposed, GuaranteeRefusal::Room);
@@ -161,7 +161,7 @@ fn a_hub_guarantees_nothing_that_it_does_not_have() {
 
 #[test]
 fn a_hub_whose_money_has_gone_elsewhere_before_it_has_signed_accepts_neither() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let parent = net.parent(ONE);
     net.propose_virtual();
     // It looks, and before it can do anything its money goes out by an update of its own.
@@ -169,7 +169,7 @@ fn a_hub_whose_money_has_gone_elsewhere_before_it_has_signed_accepts_neither() {
     net.pass_until("the hub wants to", |net| net.nodes[HUB].guarantees.held().count() == 1);
     // The channel has not heard yet that an offer is being accepted in it.
     net.nodes[HUB].channels.note_accepting(Default::default());
-    net.pay(HUB, parent, 4_000_000);
+    net.transfer(HUB, parent, 4_000_000);
     net.nodes[HUB].is_acting = true;
     net.pass(Span::minutes(1));
     assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
@@ -181,7 +181,7 @@ fn a_hub_whose_money_has_gone_elsewhere_before_it_has_signed_accepts_neither() {
 
 #[test]
 fn a_hub_is_paid_what_it_asks_for_when_it_accepts() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     net.nodes[OTHER].is_acting = false;
     net.propose_virtual();
     net.pass_until("one has offered", |net| contract::holds(net.machine(ONE, net.parent(ONE)).state()));
@@ -189,17 +189,17 @@ fn a_hub_is_paid_what_it_asks_for_when_it_accepts() {
     net.nodes[OTHER].is_acting = true;
     net.pass(Span::minutes(1));
     let declined = |news: &GuaranteeNews| matches!(news, GuaranteeNews::Declined { refusal, .. } if *refusal == GuaranteeRefusal::Fee);
-    assert!(net.nodes[HUB].news.iter().any(declined), "{:?}", net.nodes[HUB].news);
+    assert!(net.nodes[HUB].guarantee_news.iter().any(declined), "{:?}", net.nodes[HUB].guarantee_news);
     assert_eq!(net.nodes[HUB].guarantees.held().count(), 0);
 }
 
 #[test]
 fn a_party_pays_no_more_than_it_wants() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     net.nodes[ONE].guarantees.set_fee_max(Amount::from_units(10));
     net.propose_virtual();
     net.pass(Span::minutes(1));
-    assert!(net.nodes[ONE].news.iter().any(|news| matches!(news, GuaranteeNews::TooDear { .. })));
+    assert!(net.nodes[ONE].guarantee_news.iter().any(|news| matches!(news, GuaranteeNews::TooDear { .. })));
     assert_eq!(net.gain(ONE), 0);
     net.pass(OFFER_OVER);
     net.pass_until("the other's is back", Net::is_clean);
@@ -208,7 +208,7 @@ fn a_party_pays_no_more_than_it_wants() {
 
 #[test]
 fn a_hub_that_is_gone_before_it_accepts_costs_nothing() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     net.nodes[HUB].is_acting = false;
     net.propose_virtual();
     let has_offered = |net: &Net, node| contract::holds(net.machine(node, net.parent(node)).state());
@@ -224,13 +224,13 @@ fn a_hub_that_is_gone_before_it_accepts_costs_nothing() {
 
 #[test]
 fn as_many_as_may_stand_are_paid_out_by_one_side_alone_while_the_channel_closes() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let opened: Vec<_> = (0..GUARANTEES_MAX).map(|_| net.open_virtual()).collect();
     net.propose_virtual();
     net.pass(Span::minutes(1));
     assert_eq!(net.nodes[HUB].guarantees.held().count(), GUARANTEES_MAX, "there is no room for another");
     for id in &opened {
-        net.pay(ONE, *id, 100_000);
+        net.transfer(ONE, *id, 100_000);
     }
     net.vanish(ONE);
     let parent = net.parent(ONE);

@@ -40,7 +40,7 @@ fn whoever_is_killed_at_whichever_write_all_three_come_to_the_same_end() {
     let (mut kills, mut opened) = (0, 0);
     for node in [ONE, HUB, OTHER] {
         for write in 0.. {
-            let mut net = Net::new();
+            let mut net = Net::around_a_hub();
             net.writes_left = Some((node, write));
             let was_opened = whole_way(&mut net);
             let gains = [ONE, HUB, OTHER].map(|node| net.gain(node));
@@ -101,7 +101,7 @@ proptest! {
         is_opened in any::<bool>(),
         acts in prop::collection::vec(act(), 1..14),
     ) {
-        let mut net = Net::new();
+        let mut net = Net::around_a_hub();
         let key = net.propose_virtual();
         if is_opened {
             net.pass(Span::minutes(1));

@@ -51,7 +51,7 @@ struct Game {
 impl Game {
     /// Rock, paper, scissors in a virtual channel, on which both have staked.
     fn new() -> Self {
-        let mut net = Net::new();
+        let mut net = Net::around_a_hub();
         let id = net.open_virtual();
         let [one, other] = [ONE, OTHER].map(|node| address_word(Address::from(net.id(node))));
         let input = [hex_after("create"), one, other, word(STAKE), word(OPENING_SECONDS.into())].concat();
@@ -126,9 +126,9 @@ fn a_game_in_which_one_falls_silent_is_ended_by_the_ledger_and_both_channels_wit
 
 #[test]
 fn a_hub_that_does_not_answer_keeps_nobody_from_its_money() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
-    net.pay(ONE, id, 70_000);
+    net.transfer(ONE, id, 70_000);
     net.vanish(HUB);
     net.close(ONE, id);
     net.pass_until("the ledger has decided", |net| net.outcome(id).is_some());
@@ -145,9 +145,9 @@ fn a_hub_that_does_not_answer_keeps_nobody_from_its_money() {
 #[test]
 fn whose_channel_with_the_hub_is_closed_has_the_virtual_one_decided_before_that_pays_out() {
     for closer in [ONE, HUB] {
-        let mut net = Net::new();
+        let mut net = Net::around_a_hub();
         let id = net.open_virtual();
-        net.pay(OTHER, id, 70_000);
+        net.transfer(OTHER, id, 70_000);
         let parent = net.parent(ONE);
         net.close_alone(closer, parent);
         net.pass_until("the ledger has decided", |net| net.outcome(id).is_some());
@@ -165,9 +165,9 @@ fn whose_channel_with_the_hub_is_closed_has_the_virtual_one_decided_before_that_
 
 #[test]
 fn a_channel_whose_two_are_silent_is_ended_by_its_hub() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
-    net.pay(ONE, id, 70_000);
+    net.transfer(ONE, id, 70_000);
     net.vanish(ONE);
     net.vanish(OTHER);
     net.pass(LIFE);
@@ -183,9 +183,9 @@ fn a_channel_whose_two_are_silent_is_ended_by_its_hub() {
 
 #[test]
 fn two_who_are_there_part_when_the_time_is_over() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
-    net.pay(ONE, id, 70_000);
+    net.transfer(ONE, id, 70_000);
     net.pass(LIFE);
     net.pass_until("they have parted", Net::is_clean);
     assert_eq!(net.calls, []);
@@ -195,7 +195,7 @@ fn two_who_are_there_part_when_the_time_is_over() {
 
 #[test]
 fn what_is_promised_while_a_virtual_channel_ends_is_claimed_together_at_the_last() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     net.propose(ONE, id, Change::Lane { side: Side::Initiator, capacity: units(100_000) });
     // The payer promises on and on, and sees nothing of the ledger.

@@ -35,7 +35,7 @@ impl Net {
         self.run();
     }
 
-    pub fn pay(&mut self, from: usize, id: ChannelId, amount: u128) {
+    pub fn transfer(&mut self, from: usize, id: ChannelId, amount: u128) {
         let side = self.machine(from, id).side();
         self.propose(from, id, Change::Transfer { from: side, amount: units(amount) });
     }
@@ -65,20 +65,10 @@ impl Net {
         found.and_then(|(_, machine)| machine.id()).unwrap()
     }
 
-    pub fn machine(&self, node: usize, channel: ChannelId) -> &ChannelMachine<StrictSigner> {
-        let channels = &self.nodes[node].channels;
-        channels.get(channels.key_of(channel).unwrap()).unwrap()
-    }
-
     /// How far a channel is on a node; none where it is over.
     pub fn life(&self, node: usize, channel: ChannelId) -> Option<Life> {
         let channels = &self.nodes[node].channels;
         channels.get(channels.key_of(channel)?).map(ChannelMachine::life)
-    }
-
-    pub fn open_channels(&self) -> usize {
-        let all = self.nodes.iter().flat_map(|node| node.channels.iter());
-        all.filter(|(_, machine)| machine.life() == Life::Open).count() / 2
     }
 
     pub fn entry(&self, id: ChannelId) -> Option<Channel> {
@@ -88,17 +78,6 @@ impl Net {
     pub fn outcome(&self, id: ChannelId) -> Option<[u128; 2]> {
         let found: Option<Outcome> = self.world.ledger.tree(ProgramId::CHANNELS)?.read(&outcome_key(id));
         found.map(|found| found.paid.map(Amount::units))
-    }
-
-    /// What a node has in its account, and in its channels with the hub, or as the hub, by what it knows.
-    pub fn wealth(&self, node: usize) -> u128 {
-        let real = self.nodes[node].channels.iter().filter(|(_, machine)| machine.virtual_terms().is_none());
-        self.world.balance(node) + real.map(|(_, machine)| machine.balance().units()).sum::<u128>()
-    }
-
-    /// How much more it has than at first, or less.
-    pub fn gain(&self, node: usize) -> i128 {
-        self.wealth(node) as i128 - self.first[node] as i128
     }
 
     /// No guarantee is left in the channels, and nobody looks after one.

@@ -50,7 +50,7 @@ fn stage(net: &Net, node: usize, id: ChannelId) -> Option<contract::Stage> {
 
 /// Both have offered, and the hub has not done anything yet.
 fn offered() -> (Net, ChannelId) {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     net.nodes[HUB].is_acting = false;
     let key = net.propose_virtual();
     net.pass(Span::minutes(1));
@@ -61,7 +61,7 @@ fn offered() -> (Net, ChannelId) {
 
 #[test]
 fn a_second_contract_with_an_offer_of_the_same_channel_hides_no_guarantee() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let parent = net.parent(ONE);
     another_place(&mut net, ONE);
     another_place(&mut net, ONE);
@@ -189,9 +189,9 @@ fn a_channel_in_which_something_is_half_signed_guarantees_nothing_before_that_is
 
 #[test]
 fn two_offers_at_once_are_accepted_one_after_the_other_and_with_enough_for_each() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     // It has enough for one of the two.
-    net.pay(HUB, net.parent(ONE), 3_500_000);
+    net.transfer(HUB, net.parent(ONE), 3_500_000);
     net.first = [ONE, HUB, OTHER].map(|node| net.wealth(node)).to_vec();
     net.nodes[HUB].is_acting = false;
     let keys = [net.propose_virtual(), net.propose_virtual()];
@@ -218,7 +218,7 @@ fn whoever_has_a_virtual_channel_registered_opens_it_for_nobody() {
 
 #[test]
 fn a_hub_that_has_not_seen_the_ledger_for_a_while_signs_no_close() {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     let body = VirtualClose { network: net.world.network, channel: id, paid: PARTS.map(units) };
     let close = Cosigned::sign(body, [&secret(ONE), &secret(OTHER)]);

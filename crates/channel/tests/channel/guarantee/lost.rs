@@ -14,10 +14,10 @@ const PAID: u128 = 70_000;
 
 /// A virtual channel in which something has happened.
 fn used() -> (Net, ChannelId) {
-    let mut net = Net::new();
+    let mut net = Net::around_a_hub();
     let id = net.open_virtual();
     create_counter(&mut net, OTHER, id);
-    net.pay(ONE, id, PAID);
+    net.transfer(ONE, id, PAID);
     (net, id)
 }
 
@@ -39,9 +39,9 @@ fn has_it(net: &Net, node: usize, id: ChannelId) -> bool {
 fn assert_goes_on(net: &mut Net, node: usize, id: ChannelId) {
     // It is told what time it is on the ledger.
     net.tick(Span::seconds(1));
-    net.pay(node, id, 1_000);
+    net.transfer(node, id, 1_000);
     assert!(has_it(net, node, id), "it goes on");
-    net.pay(ONE + OTHER - node, id, 1_000);
+    net.transfer(ONE + OTHER - node, id, 1_000);
     assert!(has_it(net, node, id));
     net.close(ONE, id);
     net.pass_until("all is paid out by what the three have signed", Net::is_clean);
@@ -100,16 +100,16 @@ fn where_nobody_tells_it_the_guarantee_stays_and_is_asked_for_again() {
     net.pass(Span::minutes(5));
     let parent = net.parent(ONE);
     assert_eq!(net.nodes[ONE].guarantees.own().count(), 0);
-    let asked = net.nodes[ONE].news.iter().filter(|news| **news == GuaranteeNews::Unknown { parent }).count();
+    let asked = net.nodes[ONE].guarantee_news.iter().filter(|news| **news == GuaranteeNews::Unknown { parent }).count();
     assert!((4..=6).contains(&asked), "once a minute: {asked}");
     net.nodes[HUB].is_hiding = false;
     net.pass_until("the hub has told it", |net| net.nodes[ONE].guarantees.own().count() == 1);
     net.connect(ONE, OTHER);
     net.pass_until("its peer has told where it stands", |net| has_it(net, ONE, id));
-    let told = net.nodes[ONE].news.len();
+    let told = net.nodes[ONE].guarantee_news.len();
     net.pass(Span::minutes(3));
     let unknown = GuaranteeNews::Unknown { parent };
-    assert!(!net.nodes[ONE].news[told..].contains(&unknown), "all that is there is known");
+    assert!(!net.nodes[ONE].guarantee_news[told..].contains(&unknown), "all that is there is known");
     assert_goes_on(&mut net, ONE, id);
 }
 
@@ -205,7 +205,7 @@ fn a_stranger_that_greets_does_not_learn_that_something_was_lost() {
     let (now, stranger) = (net.now, secret(7).id());
     net.nodes[ONE].channels.handle_message(now, stranger, message).unwrap();
     net.connect(ONE, HUB);
-    net.pass_until("the hub is asked", |net| !net.nodes[ONE].news.is_empty());
+    net.pass_until("the hub is asked", |net| !net.nodes[ONE].guarantee_news.is_empty());
     let (now, parent, node) = (net.now + Span::minutes(2), net.parent(ONE), &mut net.nodes[ONE]);
     node.guarantees.poll();
     node.guarantees.handle_channel(now, &node.channels, parent);

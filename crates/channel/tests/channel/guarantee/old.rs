@@ -13,11 +13,11 @@ fn is_closing(call: &ChannelsCall) -> bool {
 #[test]
 fn whoever_has_an_old_disk_and_hears_nobody_closes_no_channel_whatever_it_guarantees() {
     for victim in [ONE, HUB, OTHER] {
-        let mut net = Net::new();
+        let mut net = Net::around_a_hub();
         let before = net.nodes[victim].disk.clone();
         let id = net.open_virtual();
         let opened = net.nodes[victim].disk.clone();
-        net.pay(ONE, id, 70_000);
+        net.transfer(ONE, id, 70_000);
         net.pass(Span::seconds(30));
         for old in [before, opened] {
             let others = [ONE, HUB, OTHER].into_iter().filter(|node| *node != victim);

@@ -22,9 +22,13 @@ fn a_hub_for_which_the_ledger_would_execute_no_call_takes_no_payment() {
     net.run();
     net.pass(Span::seconds(10));
     assert_eq!(net.status(0, hash), PaymentStatus::Failed(PaymentFailure::NoRoute));
-    let says = |net: &Net, expected: &RoutingNews| net.nodes[1].news.contains(expected);
+    let says = |net: &Net, expected: &RoutingNews| net.nodes[1].routing_news.contains(expected);
     let (peer, amount) = (net.id(0), units(AMOUNT));
-    assert!(says(&net, &RoutingNews::NoWay { peer, amount, reason: Reason::Unready }), "{:?}", net.nodes[1].news);
+    assert!(
+        says(&net, &RoutingNews::NoWay { peer, amount, reason: Reason::Unready }),
+        "{:?}",
+        net.nodes[1].routing_news
+    );
     // Whoever knows a way from before is told as well.
     net.nodes[1].router.set_ready(true);
     let hash = net.pay(0, &invoices[1]);
@@ -141,7 +145,7 @@ fn passed_on(net: &mut Net, peer: usize, first: u8) -> usize {
 
 #[test]
 fn one_peer_does_not_use_up_what_a_hub_may_ask_at_the_next() {
-    let mut net = Net::new(4, &[(0, 1), (1, 2), (1, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (1, 2), (1, 3)]);
     (0..4).for_each(|node| net.set_terms(node, Some(hub_terms())));
     // Who is not there is not asked.
     net.disconnect(1, 3);
@@ -155,7 +159,7 @@ fn one_peer_does_not_use_up_what_a_hub_may_ask_at_the_next() {
 
 #[test]
 fn all_peers_together_leave_a_hub_some_of_what_it_may_ask_at_the_next_and_a_new_one_its_share() {
-    let mut net = Net::new(6, &[(0, 1), (1, 2), (1, 3), (1, 4), (1, 5)]);
+    let mut net = Net::with_channels(6, &[(0, 1), (1, 2), (1, 3), (1, 4), (1, 5)]);
     (0..6).for_each(|node| net.set_terms(node, Some(hub_terms())));
     [3, 4, 5].into_iter().for_each(|node| net.disconnect(1, node));
     let mut all = passed_on(&mut net, 0, 0);

@@ -11,7 +11,7 @@ const AMOUNT: u128 = 1_000_000;
 
 /// Three hubs, each of which has a channel with both others.
 fn triangle() -> Net {
-    let mut net = Net::new(3, &[(0, 1), (1, 2), (0, 2)]);
+    let mut net = Net::with_channels(3, &[(0, 1), (1, 2), (0, 2)]);
     for node in 0..3 {
         net.set_terms(node, Some(hub_terms()));
     }
@@ -45,14 +45,14 @@ fn money_goes_in_a_circle_over_two_other_hubs() {
     assert_eq!(after, [before[0] - AMOUNT - first - last, before[1] + AMOUNT]);
     assert_eq!([0, 1, 2].map(|node| net.gain(node)), [-((first + last) as i128), first as i128, last as i128]);
     let is_received = |news: &RoutingNews| matches!(news, RoutingNews::Received { .. });
-    assert!(!net.nodes[0].news.iter().any(is_received), "it has earned nothing");
+    assert!(!net.nodes[0].routing_news.iter().any(is_received), "it has earned nothing");
     assert_eq!(net.nodes[0].router.payment_view(Preimage([77; 32]).hash()).unwrap().circle, Some(circle));
     net.assert_clean();
 }
 
 #[test]
 fn money_goes_from_one_channel_to_another_with_the_same_peer() {
-    let mut net = Net::new(3, &[(0, 1), (0, 1), (1, 2)]);
+    let mut net = Net::with_channels(3, &[(0, 1), (0, 1), (1, 2)]);
     let both: Vec<ChannelId> = net.nodes[0].channels.iter().filter_map(|(_, machine)| machine.id()).collect();
     let circle = Circle { from: both[1], to: both[0] };
     let before = balance(&net, circle.to);

@@ -17,7 +17,7 @@ const AMOUNT: u128 = 100_000;
 const CHARGED_MAX: i128 = 400_000;
 
 pub fn line() -> Net {
-    Net::new(3, &[(0, 1), (1, 2)])
+    Net::with_channels(3, &[(0, 1), (1, 2)])
 }
 
 /// Delivers and writes until that holds.
@@ -50,7 +50,7 @@ pub fn holds(net: &Net, one: usize, other: usize) -> bool {
 
 #[test]
 fn a_stuck_hop_does_not_cascade() {
-    let mut net = Net::new(4, &[(0, 1), (1, 2), (2, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (1, 2), (2, 3)]);
     let invoice = net.invoice(3, AMOUNT);
     let hash = net.pay(0, &invoice);
     run_until(&mut net, "the second hub has a lock", |net| holds(net, 1, 2));
@@ -176,7 +176,7 @@ fn a_lock_in_a_channel_that_is_closing_is_not_sent_on() {
     net.run();
     net.pass(Span::seconds(30));
     let is_refused = |news: &RoutingNews| matches!(news, RoutingNews::Refused { .. });
-    assert!(net.nodes[1].news.iter().any(is_refused));
+    assert!(net.nodes[1].routing_news.iter().any(is_refused));
     assert!(!conduit::holds(net.machine(1, next).state()));
     net.pass(Span::minutes(75));
     let gain = net.gain(1);
@@ -285,7 +285,7 @@ fn a_hub_that_was_paid_and_starts_anew_at_any_point_does_not_take_that_for_lost(
         net.pass(Span::seconds(30));
         let is_lost = |news: &RoutingNews| matches!(news, RoutingNews::Lost { .. });
         let is_forwarded = |news: &RoutingNews| matches!(news, RoutingNews::Forwarded { .. });
-        let news = &net.nodes[1].news;
+        let news = &net.nodes[1].routing_news;
         let told =
             (news.iter().filter(|news| is_lost(news)).count(), news.iter().filter(|news| is_forwarded(news)).count());
         assert_eq!(told, (0, 1), "after {steps} steps");

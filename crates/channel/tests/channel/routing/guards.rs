@@ -3,6 +3,7 @@
 use byway_channel::routing::conduit::{self, LockId};
 use byway_channel::routing::{
     Circle, Order, PEER_PAYMENTS_MAX, PaymentFailure, PaymentHash, PaymentStatus, Preimage, Reason, RoutingMessage,
+    Stage,
 };
 use byway_channel::{Change, ContractCall};
 use byway_primitives::{Span, Time};
@@ -70,7 +71,7 @@ pub fn lock_for(net: &mut Net, wire: (usize, usize), number: u8, hash: PaymentHa
 
 #[test]
 fn locks_that_take_more_calls_than_can_be_forced_are_refused_whichever_contracts_they_are_in() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let hash = net.invoice(1, AMOUNT).terms.hash;
     net.run();
     let side = net.machine(0, net.channel(0, 1)).side();
@@ -124,7 +125,7 @@ fn a_hub_makes_its_locks_in_one_contract_however_many_its_peer_puts_into_the_cha
 fn a_lock_of_the_name_of_one_that_was_to_pay_is_not_opened_for_less() {
     // Nothing is shown yet, or what opens it is on its way when the connection is lost.
     for steps in [1, 6] {
-        let mut net = Net::new(2, &[(0, 1)]);
+        let mut net = Net::with_channels(2, &[(0, 1)]);
         let hash = net.invoice(1, 400_000).terms.hash;
         net.run();
         let lock = Lock { number: 1, amount: 400_000, span: Span::minutes(10), place: 0 };
@@ -148,7 +149,7 @@ fn a_lock_of_the_name_of_one_that_was_to_pay_is_not_opened_for_less() {
 
 #[test]
 fn a_payee_that_was_away_until_one_part_was_over_opens_none_of_the_others() {
-    let mut net = Net::new(4, &[(0, 1), (1, 3), (2, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (1, 3), (2, 3)]);
     let hash = net.invoice(3, 400_000).terms.hash;
     net.run();
     let lock = |number, amount, minutes| Lock { number, amount, span: Span::minutes(minutes), place: 0 };
@@ -176,7 +177,7 @@ fn a_payee_that_was_away_until_one_part_was_over_opens_none_of_the_others() {
 
 #[test]
 fn what_is_on_its_way_with_a_peer_counts_whatever_it_is_and_one_lock_is_bounded_as_parts_are() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let [one, other, last] = [AMOUNT, AMOUNT, 500_000].map(|amount| net.invoice(1, amount).terms.hash);
     net.run();
     for number in 0..PEER_PAYMENTS_MAX as u8 {
@@ -190,7 +191,7 @@ fn what_is_on_its_way_with_a_peer_counts_whatever_it_is_and_one_lock_is_bounded_
 
 #[test]
 fn a_node_for_which_the_ledger_would_execute_no_call_opens_nothing_and_pays_itself_nothing() {
-    let mut net = Net::new(3, &[(0, 1), (1, 2), (0, 2)]);
+    let mut net = Net::with_channels(3, &[(0, 1), (1, 2), (0, 2)]);
     (0..3).for_each(|node| net.set_terms(node, Some(hub_terms())));
     let circle = Circle { from: net.channel(0, 1), to: net.channel(0, 2) };
     net.nodes[0].router.set_ready(false);
@@ -210,7 +211,7 @@ fn a_node_for_which_the_ledger_would_execute_no_call_opens_nothing_and_pays_itse
 
 #[test]
 fn money_that_is_to_go_in_a_circle_does_not_come_in_where_it_went_out() {
-    let mut net = Net::new(3, &[(0, 1), (1, 2), (0, 2)]);
+    let mut net = Net::with_channels(3, &[(0, 1), (1, 2), (0, 2)]);
     (0..3).for_each(|node| net.set_terms(node, Some(hub_terms())));
     let circle = Circle { from: net.channel(0, 1), to: net.channel(0, 2) };
     net.disconnect(1, 2);
@@ -226,4 +227,39 @@ fn money_that_is_to_go_in_a_circle_does_not_come_in_where_it_went_out() {
     lock_for(&mut net, (2, 0), 2, hash, 100_000, &SINGLE);
     net.pass(Span::seconds(30));
     assert_eq!(net.gain(0), 100_000);
+}
+
+#[test]
+fn a_hub_locks_and_waits_for_nothing_that_would_cost_more_by_force_than_it_is() {
+    let least = hub_terms().amount_min.units();
+    let mut net = Net::with_channels(3, &[(0, 1), (1, 2)]);
+    let hash = net.invoice(1, 100_000).terms.hash;
+    net.run();
+    let forward = |net: &Net, amount| {
+        let until = Time((net.now + Span::minutes(20)).0 / 1000 * 1000);
+        Order::Forward { next: net.id(2), amount: units(amount), until, rest: Vec::new() }
+    };
+    let mut number = 0;
+    let mut come = |net: &mut Net, amount, its: &Order| {
+        number += 1;
+        // Whoever was given the turn by a tie has it for so long.
+        net.pass(Span::seconds(35));
+        // Enough for the fee.
+        let lock = Lock { number, amount: 2 * amount, span: Span::minutes(40), place: 0 };
+        make(net, (0, 1), hash, if matches!(its, Order::Forward { .. }) { lock } else { Lock { amount, ..lock } });
+        order(net, (0, 1), hash, number, its);
+        refusals(net, 1)
+    };
+    let its = forward(&net, least - 1);
+    assert_eq!(come(&mut net, least - 1, &its), [Reason::Dust], "to send on");
+    let its = forward(&net, least);
+    assert_eq!(come(&mut net, least, &its).len(), 1);
+    assert!(stages(&net, 1).contains(&Stage::Locking));
+    assert_eq!(come(&mut net, least - 1, &part(1)), [Reason::Dust; 2], "as a part of what it is paid itself");
+    assert_eq!((come(&mut net, least, &part(1)).len(), waiting(&net, 1)), (2, 1));
+    // All at once it takes what it has asked for itself, however little.
+    let little = net.invoice(1, least - 1).terms.hash;
+    net.run();
+    lock_for(&mut net, (0, 1), 100, little, least - 1, &SINGLE);
+    assert_eq!((refusals(&net, 1).len(), net.received(1)), (2, units(least - 1)));
 }

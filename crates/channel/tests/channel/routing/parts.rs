@@ -18,7 +18,7 @@ const EDGES: [(usize, usize); 4] = [(0, 1), (0, 2), (1, 3), (2, 3)];
 
 /// A payer, two hubs, and a payee.
 pub fn diamond() -> Net {
-    Net::new(4, &EDGES)
+    Net::with_channels(4, &EDGES)
 }
 
 pub fn gains<const N: usize>(net: &Net) -> [i128; N] {
@@ -81,7 +81,7 @@ fn what_no_channel_has_room_for_goes_in_parts_over_two_hubs() {
 
 #[test]
 fn parts_go_over_two_channels_with_one_hub() {
-    let mut net = Net::new(3, &[(0, 1), (0, 1), (1, 2), (1, 2)]);
+    let mut net = Net::with_channels(3, &[(0, 1), (0, 1), (1, 2), (1, 2)]);
     let per_peer = Exposure { amount: units(6_000_000), payments: 8 };
     net.set_terms(1, Some(HubTerms { per_peer, ..hub_terms() }));
     let invoice = net.invoice(2, AMOUNT);
@@ -95,7 +95,7 @@ fn parts_go_over_two_channels_with_one_hub() {
 
 #[test]
 fn no_part_goes_by_a_dear_way_where_a_cheap_one_has_room() {
-    let mut net = Net::new(4, &[(0, 1), (0, 1), (1, 3), (1, 3), (0, 2), (2, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (0, 1), (1, 3), (1, 3), (0, 2), (2, 3)]);
     let per_peer = Exposure { amount: units(6_000_000), payments: 8 };
     net.set_terms(1, Some(HubTerms { per_peer, ..hub_terms() }));
     net.set_terms(2, Some(HubTerms { fee_base: units(40_000), ..hub_terms() }));
@@ -110,7 +110,7 @@ fn no_part_goes_by_a_dear_way_where_a_cheap_one_has_room() {
 
 #[test]
 fn several_parts_with_one_hash_go_over_the_same_channel() {
-    let mut net = Net::new(2, &[(0, 1); 3]);
+    let mut net = Net::with_channels(2, &[(0, 1); 3]);
     // Neither halves nor quarters have room.
     let amount = 9_600_000;
     let invoice = net.invoice(1, amount);
@@ -165,7 +165,7 @@ fn the_payee_opens_no_part_before_all_are_there_and_they_go_back_in_time() {
 fn a_part_that_is_lost_is_tried_another_way() {
     // A third hub, which is dearer than the others.
     let edges = [(0, 1), (0, 2), (0, 4), (1, 3), (2, 3), (4, 3), (4, 5)];
-    let mut net = Net::new(6, &edges);
+    let mut net = Net::with_channels(6, &edges);
     net.set_terms(4, Some(HubTerms { fee_base: units(5_000), ..hub_terms() }));
     net.set_terms(3, None);
     let invoice = net.invoice(3, AMOUNT);
@@ -206,7 +206,7 @@ pub fn part(parts: u8) -> Order {
 }
 
 pub fn refusals(net: &Net, node: usize) -> Vec<Reason> {
-    let refused = net.nodes[node].news.iter().filter_map(|news| match news {
+    let refused = net.nodes[node].routing_news.iter().filter_map(|news| match news {
         RoutingNews::Refused { failure: Failure { reason, hop: 0 }, .. } => Some(*reason),
         _ => None,
     });
@@ -215,7 +215,7 @@ pub fn refusals(net: &Net, node: usize) -> Vec<Reason> {
 
 #[test]
 fn whoever_sends_one_part_and_waits_has_it_back_and_learns_nothing() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let hash = net.invoice(1, AMOUNT).terms.hash;
     net.run();
     lock_for(&mut net, (0, 1), 1, hash, HALF, &part(1));
@@ -228,7 +228,7 @@ fn whoever_sends_one_part_and_waits_has_it_back_and_learns_nothing() {
 
 #[test]
 fn more_parts_than_may_be_and_amounts_beyond_what_is_asked_for_are_refused() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let hash = net.invoice(1, 100_000).terms.hash;
     net.run();
     for number in 0..PARTS_MAX as u8 {
@@ -251,7 +251,7 @@ fn more_parts_than_may_be_and_amounts_beyond_what_is_asked_for_are_refused() {
 
 #[test]
 fn one_peer_does_not_have_the_payee_wait_for_more_than_can_be_opened_by_force() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let hashes = [0; 2].map(|_| net.invoice(1, AMOUNT).terms.hash);
     net.run();
     let most = byway_channel::routing::PEER_PAYMENTS_MAX as u8;
@@ -266,7 +266,7 @@ fn one_peer_does_not_have_the_payee_wait_for_more_than_can_be_opened_by_force() 
 
 #[test]
 fn parts_of_one_invoice_under_many_names_leave_places_for_others() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let hash = net.invoice(1, AMOUNT).terms.hash;
     net.run();
     let most = 2 * PARTS_MAX as u8;

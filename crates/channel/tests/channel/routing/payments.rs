@@ -17,7 +17,7 @@ fn failed(reason: Reason, hop: u8) -> PaymentStatus {
 
 /// A payer, a hub and a payee.
 fn line() -> Net {
-    Net::new(3, &[(0, 1), (1, 2)])
+    Net::with_channels(3, &[(0, 1), (1, 2)])
 }
 
 #[test]
@@ -34,7 +34,9 @@ fn a_payment_goes_over_a_hub_that_keeps_its_fee() {
     );
     let (amount, fee) = (AMOUNT as i128, fee as i128);
     assert_eq!([0, 1, 2].map(|node| net.gain(node)), [-amount - fee, fee, amount]);
-    assert!(net.nodes[1].news.contains(&RoutingNews::Forwarded { amount: units(AMOUNT), fee: units(fee as u128) }));
+    assert!(
+        net.nodes[1].routing_news.contains(&RoutingNews::Forwarded { amount: units(AMOUNT), fee: units(fee as u128) })
+    );
     assert_eq!(net.received(2), units(AMOUNT));
     assert_eq!((net.calls.len(), net.refused.len()), (0, 0), "the ledger heard nothing");
     net.assert_clean();
@@ -42,7 +44,7 @@ fn a_payment_goes_over_a_hub_that_keeps_its_fee() {
 
 #[test]
 fn a_payment_goes_over_three_hubs_each_of_which_learns_its_neighbours_only() {
-    let mut net = Net::new(5, &[(0, 1), (1, 2), (2, 3), (3, 4)]);
+    let mut net = Net::with_channels(5, &[(0, 1), (1, 2), (2, 3), (3, 4)]);
     let invoice = net.invoice(4, AMOUNT);
     let hash = net.pay(0, &invoice);
     net.run();
@@ -136,14 +138,14 @@ fn a_hub_says_what_it_refuses_and_why() {
         net.run();
         net.pass(Span::seconds(60));
         let peer = net.id(0);
-        net.nodes[1].news.iter().find_map(|news| match news {
+        net.nodes[1].routing_news.iter().find_map(|news| match news {
             RoutingNews::Refused { peer: from, failure, .. } if *from == peer => Some((failure.reason, failure.hop)),
             RoutingNews::NoWay { peer: from, reason, .. } if *from == peer => Some((*reason, 0)),
             _ => None,
         })
     };
     assert_eq!(refused(AMOUNT, hub_terms()), None);
-    assert_eq!(refused(900, hub_terms()), Some((Reason::Fee, 0)), "a question for too small an amount");
+    assert_eq!(refused(900, hub_terms()), Some((Reason::Dust, 0)), "a question for too small an amount");
     let full = HubTerms { per_peer: Exposure { amount: units(AMOUNT), payments: 4 }, ..hub_terms() };
     assert_eq!(refused(AMOUNT, full), Some((Reason::Exposure, 0)));
 }
@@ -151,7 +153,7 @@ fn a_hub_says_what_it_refuses_and_why() {
 #[test]
 fn same_hash_and_amount_in_two_payments_are_not_confused() {
     // Two payers pay one invoice over one hub at the same time.
-    let mut net = Net::new(4, &[(0, 1), (1, 2), (1, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (1, 2), (1, 3)]);
     let invoice = net.invoice(3, AMOUNT);
     let hashes = [0, 2].map(|payer| net.pay(payer, &invoice));
     net.run();
@@ -169,7 +171,7 @@ fn same_hash_and_amount_in_two_payments_are_not_confused() {
 #[test]
 fn the_next_way_is_tried_where_one_fails() {
     // The first hub is the cheaper one, and has next to nothing in its channel with the payee.
-    let mut net = Net::new(4, &[(0, 1), (0, 2), (1, 3), (2, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (0, 2), (1, 3), (2, 3)]);
     net.set_terms(1, Some(HubTerms { fee_base: units(1), ..hub_terms() }));
     let drained = net.invoice(3, 4_400_000);
     net.pay(1, &drained);
@@ -220,7 +222,7 @@ fn sent_on(net: &Net, hub: usize) -> usize {
 /// Each of these pays the payee as often as that, at the same time, over the hub, while the payee is there and does nothing. How many
 /// the hub sends on, and why it refuses the others; then how many of all come through.
 fn bounded(terms: HubTerms, payers: &[usize], times: usize) -> (usize, usize) {
-    let mut net = Net::new(4, &[(0, 1), (1, 2), (1, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (1, 2), (1, 3)]);
     net.set_terms(1, Some(terms));
     let invoices: Vec<_> = (0..payers.len() * times).map(|_| net.invoice(3, AMOUNT)).collect();
     net.run();

@@ -12,7 +12,7 @@ use crate::world::units;
 
 fn check(bytes: &[u8]) {
     // Two hubs in a row, and somebody who pays and is paid at either end.
-    let mut net = Net::new(4, &[(0, 1), (1, 2), (2, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (1, 2), (2, 3)]);
     let edges = [(0, 1), (1, 2), (2, 3)];
     let mut paid = Vec::new();
     for byte in bytes {
@@ -71,7 +71,7 @@ fn check(bytes: &[u8]) {
 fn check_parts(bytes: &[u8]) {
     const AMOUNT: u128 = 5_000_000;
     let edges = [(0, 1), (0, 2), (1, 3), (2, 3)];
-    let mut net = Net::new(4, &edges);
+    let mut net = Net::with_channels(4, &edges);
     let invoice = net.invoice(3, AMOUNT);
     while net.step(3) {}
     let hash = net.pay(0, &invoice);
@@ -140,7 +140,7 @@ fn close_with_old(net: &mut Net, node: usize, side: Side) {
 /// Payments over a hub whose ends, or the hub itself, are silent, gone, or on the ledger. Gives how many calls the ledger executed.
 fn check_with_ledger(bytes: &[u8]) -> usize {
     let edges = [(0, 1), (1, 2)];
-    let mut net = Net::new(3, &edges);
+    let mut net = Net::with_channels(3, &edges);
     let mut paid = Vec::new();
     for byte in bytes {
         let (which, what) = (usize::from(byte >> 6), byte & 63);

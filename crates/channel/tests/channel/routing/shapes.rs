@@ -1,18 +1,21 @@
 //! A peer gives a contract's storage a shape in which to show a few locks takes much.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
+use byway_channel::CloseError;
 use byway_channel::routing::conduit::{self, LockId};
-use byway_channel::routing::{PARTS_MAX, Preimage};
+use byway_channel::routing::{PARTS_MAX, Preimage, Reason};
 use byway_primitives::Span;
 use byway_primitives::hash::Context;
 use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
+use byway_records::promise::ChannelId;
 use byway_vm::{Address, code_hash};
 
 use super::guards::{Lock, lock_for, make, order, propose};
 use super::net::Net;
-use super::parts::{part, stages};
+use super::parts::{part, refusals, stages, waiting};
 use crate::world::{CHANNEL_PRICE, units};
 
 const EACH: u128 = 400_000;
@@ -31,9 +34,9 @@ fn paths(id: LockId) -> [u128; 3] {
     })
 }
 
-/// Locks that branch off from the ways to those of the payee, at as many bits as can be found quickly.
-fn neighbours() -> Vec<LockId> {
-    let wanted: Vec<u128> = (1..=PARTS_MAX as u8).flat_map(|number| paths(LockId([number; 32]))).collect();
+/// Locks that branch off from the ways to these of the payee, at as many bits as can be found quickly.
+fn neighbours(of: RangeInclusive<u8>) -> Vec<LockId> {
+    let wanted: Vec<u128> = of.flat_map(|number| paths(LockId([number; 32]))).collect();
     let (mut met, mut found) = (BTreeSet::new(), Vec::new());
     for number in 0..1_000_000u64 {
         let mut id = [200; 32];
@@ -50,24 +53,32 @@ fn neighbours() -> Vec<LockId> {
     found
 }
 
+/// The payer makes such locks of one unit, with so long between them.
+fn surround(net: &mut Net, channel: ChannelId, locks: RangeInclusive<u8>, between: Span) {
+    let place = conduit::all(net.machine(0, channel).state()).next().unwrap();
+    let (until, payee) = (net.now + Span::minutes(60), Address::from(net.id(1)));
+    for id in neighbours(locks) {
+        let dust = conduit::lock(Side::Initiator, place, id, Preimage([3; 32]).hash(), until, payee, units(1));
+        propose(net, 0, channel, dust);
+        if between > Span::ZERO {
+            net.tick(between);
+        }
+    }
+}
+
 fn gas_taken(call: &ChannelsCall) -> Option<u64> {
     if let ChannelsCall::ForceProgress(force) = call { Some(force.gas_taken()) } else { None }
 }
 
 #[test]
 fn locks_that_a_peer_makes_too_large_to_be_shown_together_are_opened_in_several_calls() {
-    let mut net = Net::new(2, &[(0, 1)]);
+    let mut net = Net::with_channels(2, &[(0, 1)]);
     let hash = net.invoice(1, EACH * u128::from(PARTS_MAX)).terms.hash;
     net.run();
     let last = PARTS_MAX as u8;
     (1..last).for_each(|number| lock_for(&mut net, (0, 1), number, hash, EACH, &part(1)));
     let channel = make(&mut net, (0, 1), hash, Lock { number: last, amount: EACH, span: Span::minutes(10), place: 0 });
-    let place = conduit::all(net.machine(0, channel).state()).next().unwrap();
-    let (until, payee) = (net.now + Span::minutes(60), Address::from(net.id(1)));
-    for id in neighbours() {
-        let dust = conduit::lock(Side::Initiator, place, id, Preimage([3; 32]).hash(), until, payee, units(1));
-        propose(&mut net, 0, channel, dust);
-    }
+    surround(&mut net, channel, 1..=last, Span::ZERO);
     order(&mut net, (0, 1), hash, last, &part(1));
     while net.step(1) {}
     net.vanish(0);
@@ -78,4 +89,30 @@ fn locks_that_a_peer_makes_too_large_to_be_shown_together_are_opened_in_several_
     assert!(forced.len() > 1, "one call is not enough");
     let taken = i128::from(forced.iter().sum::<u64>()) + (net.calls.len() as u128 * CHANNEL_PRICE) as i128;
     assert!(net.gain(1) >= all - taken, "it is paid, less what the ledger takes: {}, {:?}", net.gain(1), net.refused);
+}
+
+#[test]
+fn a_lock_that_three_calls_could_not_show_beside_the_others_is_refused() {
+    let mut net = Net::with_channels(2, &[(0, 1)]);
+    let hash = net.invoice(1, 5_000_000).terms.hash;
+    net.run();
+    let channel = net.channel(0, 1);
+    propose(&mut net, 0, channel, conduit::create(Side::Initiator));
+    // More of the peer's calls are not executed in a time.
+    surround(&mut net, channel, 1..=16, Span::millis(20));
+    let lock = |net: &mut Net, number: u8| lock_for(net, (0, 1), number, hash, 1_000, &part(number / 8));
+    (1..=12).for_each(|number| lock(&mut net, number));
+    assert_eq!((waiting(&net, 1), refusals(&net, 1)), (12, vec![]));
+    lock(&mut net, 13);
+    assert_eq!((waiting(&net, 1), refusals(&net, 1)), (12, vec![Reason::Shape]), "far less than 24");
+
+    let machine = net.machine(1, channel);
+    let place = conduit::all(machine.state()).next().unwrap();
+    let shown = |numbers: RangeInclusive<u8>| {
+        let locks: Vec<_> = numbers.map(|number| (LockId([number; 32]), None)).collect();
+        machine.can_force(&conduit::resolve(machine.side(), place, &locks))
+    };
+    // Where eight don't fit into one call four are tried.
+    assert_eq!([shown(1..=4), shown(5..=8), shown(9..=12)], [Ok(()), Ok(()), Ok(())]);
+    assert_eq!([shown(1..=8), shown(5..=12)], [Err(CloseError::TooLarge); 2]);
 }

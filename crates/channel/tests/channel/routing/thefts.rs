@@ -136,7 +136,7 @@ fn a_lock_in_a_channel_whose_journal_can_not_be_read_is_not_taken_for_gone() {
 #[test]
 fn what_is_on_its_way_to_one_peer_is_bounded_too() {
     // Two payers, each with a channel with the hub.
-    let mut net = Net::new(4, &[(0, 1), (1, 2), (1, 3)]);
+    let mut net = Net::with_channels(4, &[(0, 1), (1, 2), (1, 3)]);
     let few = HubTerms { per_peer: Exposure { amount: units(1_000_000), payments: 1 }, ..hub_terms() };
     net.set_terms(1, Some(few));
     let invoices = [0; 2].map(|_| net.invoice(3, AMOUNT));
@@ -218,7 +218,7 @@ fn a_hub_that_was_away_for_so_long_that_it_can_not_be_paid_counts_no_fee() {
     net.pass(Span::seconds(60));
     let node = &net.nodes[1];
     assert_eq!((node.router.earned().payments, node.router.on_their_way().count()), (0, 0));
-    assert!(node.news.contains(&RoutingNews::Lost { amount: units(AMOUNT) }), "{:?}", node.news);
+    assert!(node.routing_news.contains(&RoutingNews::Lost { amount: units(AMOUNT) }), "{:?}", node.routing_news);
     assert_eq!(net.gain(1), -(AMOUNT as i128));
 }
 

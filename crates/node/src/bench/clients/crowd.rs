@@ -190,6 +190,7 @@ fn market_config(network: NetworkId, identity: IdentitySecret) -> MarketConfig {
     MarketConfig {
         network,
         identity,
+        signer: None,
         dialogue: Config::new(network),
         give: GiveConfig { day_max: Amount::MAX },
         take: TakeConfig {

@@ -4,10 +4,10 @@
 //! are told, and what the ledger is handed.
 
 use byway_channel::guarantee::{GuaranteeNews, MARGIN, MARGIN_COMMITS, contract};
-use byway_channel::{ChannelKey, ChannelMachine, ChannelNews, Life};
-use byway_crypto::IdentitySecret;
+use byway_channel::{ChannelKey, ChannelNews, Life};
 use byway_driver::entropy;
 use byway_ledger::LOCK_MIN;
+use byway_peer::market::OwnChannel;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::ProgramId;
 use byway_records::channel::entry::code_key;
@@ -31,8 +31,6 @@ const ENVIRONMENT_AGE: Span = Span::seconds(10);
 const ENVIRONMENT_HEIGHTS: u64 = 16;
 /// When the code of the guarantees' contract is handed in again that the ledger does not have.
 const REGISTER_AGAIN: Span = Span::minutes(5);
-
-type OwnChannel = ChannelMachine<IdentitySecret>;
 
 /// How a channel that is to be proposed is guaranteed.
 #[derive(Debug, Clone, Copy)]

@@ -35,7 +35,7 @@ mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use byway_channel::{ChannelKey, ChannelNews};
+use byway_channel::{ChannelKey, ChannelNews, ErrorCode};
 use byway_peer::link::PeerCard;
 use byway_primitives::{Amount, IdentityId, Span, Store, Time};
 use byway_records::TransactionId;
@@ -179,6 +179,10 @@ impl Actor {
             ChannelNews::ClockApart => {
                 let what = "this machine's clock is more than a minute ahead of the ledger as this node sees it";
                 tracing::warn!(peer = %key.peer, "{what}, so nothing is signed in a channel: if the ledger is reached, set the clock and start anew");
+            }
+            ChannelNews::ErrorSaid(error) | ChannelNews::ErrorHeard(error) if error.code == ErrorCode::Round => {
+                let what = "this machine's clock and that of a channel's peer are more than an hour apart";
+                tracing::warn!(peer = %key.peer, "{what}, so nothing goes on in it: `byway doctor` says whether this one is wrong");
             }
             ChannelNews::Funded { round, .. } => self.was_funded(key, round, Ok(())),
             ChannelNews::NotFunded { round, refusal } => self.was_not_funded(key, round, refusal),

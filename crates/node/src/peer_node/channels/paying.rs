@@ -11,9 +11,9 @@ use byway_channel::routing::{
     EXPIRES_MAX, HINTS_MAX, HubTerms, Invoice, OnItsWay, PayError, PaymentFailure, PaymentHash, PaymentStatus,
     PaymentView, Preimage, Reason as RoutingReason, RoutingNews, Stage,
 };
-use byway_channel::{ChannelMachine, Health, Life};
-use byway_crypto::IdentitySecret;
+use byway_channel::{Health, Life};
 use byway_driver::entropy;
+use byway_peer::market::OwnChannel;
 use byway_primitives::{Amount, IdentityId, Span, Time};
 use byway_records::offer::Service;
 use byway_records::promise::ChannelId;
@@ -226,7 +226,7 @@ impl Actor {
             },
             forwarded: earned.payments,
             amount: earned.amount,
-            fees: earned.fees,
+            fees: earned.fees.checked_add(self.market.guarantees().earned()).unwrap_or(Amount::MAX),
             peers: self.hub_peers(),
             on_their_way: router.on_their_way().map(|on_its_way| self.hub_payment(on_its_way)).collect(),
             guarantees: self.hub_guarantees(),
@@ -282,8 +282,6 @@ impl Actor {
         }
     }
 }
-
-type OwnChannel = ChannelMachine<IdentitySecret>;
 
 /// What either side can send the other at once: its balance less its reserve, ours first.
 fn rooms(channel: &OwnChannel) -> [Amount; 2] {
@@ -356,6 +354,8 @@ fn refusal(reason: RoutingReason) -> Reason {
         RoutingReason::Parts => "parts",
         RoutingReason::Unready => "unready",
         RoutingReason::PaidOut => "paid_out",
+        RoutingReason::Shape => "shape",
+        RoutingReason::Dust => "dust",
     };
     Reason::new(code, reason.to_string())
 }

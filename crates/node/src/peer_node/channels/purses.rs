@@ -1,7 +1,7 @@
 //! Assets beside WAY in channels: putting some in, paying with them, and showing what there is.
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, ContractPurse, Purse, purse_payment};
-use byway_crypto::IdentitySecret;
+use byway_channel::{Change, ChannelKey, ContractPurse, Purse, purse_payment};
+use byway_peer::market::OwnChannel;
 use byway_primitives::{Amount, AssetId};
 use byway_records::channel::{AssetParts, ChannelAssets, ChannelTerms, Side};
 use byway_vm::{Address, purse_of};
@@ -43,7 +43,7 @@ impl Actor {
     }
 
     /// What there is of other assets in a channel.
-    pub(super) fn purses_of(&self, channel: &ChannelMachine<IdentitySecret>) -> Vec<ChannelPurse> {
+    pub(super) fn purses_of(&self, channel: &OwnChannel) -> Vec<ChannelPurse> {
         let (ours, theirs) = (channel.side().index(), channel.side().other().index());
         let shown = channel.purses().into_iter().map(|Purse { asset, contract, owned, rest }| ChannelPurse {
             asset,
@@ -57,11 +57,7 @@ impl Actor {
     }
 
     /// What a contract has of them, and may take of what the two have or will have.
-    pub(super) fn purses_of_contract(
-        &self,
-        channel: &ChannelMachine<IdentitySecret>,
-        contract: Address,
-    ) -> Vec<ContractPurseRecord> {
+    pub(super) fn purses_of_contract(&self, channel: &OwnChannel, contract: Address) -> Vec<ContractPurseRecord> {
         let (ours, theirs) = (channel.side().index(), channel.side().other().index());
         let rows =
             channel.contract_purses(contract).into_iter().map(|ContractPurse { asset, purse, has, may_take }| {

@@ -1,7 +1,7 @@
 //! What keeps a hub going (row C4): the ledger has what a forced call needs, and there is room in its channels where it is wanted.
 
 use byway_channel::Life;
-use byway_channel::routing::{Circle, CircleError, PaymentHash, PaymentStatus, Preimage, conduit};
+use byway_channel::routing::{Balancing, Circle, CircleError, PaymentHash, PaymentStatus, Preimage, conduit};
 use byway_driver::entropy;
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, AssetId, Span, Time};
@@ -17,8 +17,6 @@ use crate::config::forced_price;
 
 /// When the code of the locks' contract is handed in again that the ledger does not have.
 const REGISTER_AGAIN: Span = Span::minutes(5);
-/// How often it is looked whether channels are uneven.
-const REBALANCE_EVERY: Span = Span::minutes(10);
 
 /// Under one key money is moved once.
 const PREIMAGE: Context = Context("byway 1 node: preimage of what a node pays itself under an idempotency key");
@@ -28,7 +26,7 @@ const PREIMAGE: Context = Context("byway 1 node: preimage of what a node pays it
 pub(super) struct Tended {
     /// The ledger was given the contract's code.
     registered: Option<Time>,
-    rebalanced: Option<Time>,
+    balancing: Balancing,
 }
 
 impl PeerNode {
@@ -154,16 +152,9 @@ impl Actor {
 
     /// Where the configuration allows it something for that.
     fn rebalance_by_itself(&mut self) {
-        let (now, router) = (self.clock.now(), self.market.router());
-        let is_due = self.channels.paying.tended.rebalanced.is_none_or(|at| now.since(at) >= REBALANCE_EVERY);
-        let Some(per_million) = self.config.rebalance_per_million.filter(|_| is_due && router.terms().is_some()) else {
-            return;
-        };
-        if router.is_balancing() {
-            return;
-        }
-        let Some((circle, amount)) = router.uneven(self.market.channels()) else { return };
-        self.channels.paying.tended.rebalanced = Some(now);
+        let Some(per_million) = self.config.rebalance_per_million else { return };
+        let (now, router, channels) = (self.clock.now(), self.market.router(), self.market.channels());
+        let Some((circle, amount)) = self.channels.paying.tended.balancing.next(now, router, channels) else { return };
         let fee_max = amount.mul_div_ceil(per_million.into(), 1_000_000).unwrap_or(Amount::ZERO);
         match self.pay_in_circle(circle, amount, fee_max, Preimage(entropy::seed())) {
             Ok(_) => tracing::info!(%amount, "money is moved from one channel to another"),

@@ -1,7 +1,7 @@
 //! Parting without the state, by numbers that the users of both sides type (row C1).
 
-use byway_channel::{ChannelKey, ChannelMachine, Split};
-use byway_crypto::IdentitySecret;
+use byway_channel::{ChannelKey, Split};
+use byway_peer::market::OwnChannel;
 use byway_primitives::Time;
 use byway_records::channel::{AssetParts, ChannelAssets, Side};
 use tokio::sync::oneshot;
@@ -43,7 +43,7 @@ impl Actor {
     }
 
     /// What both users have named, ours first.
-    pub(super) fn splits_of(&self, channel: &ChannelMachine<IdentitySecret>) -> Vec<ChannelSplitWish> {
+    pub(super) fn splits_of(&self, channel: &OwnChannel) -> Vec<ChannelSplitWish> {
         let now = self.clock.now();
         let named = [(true, channel.named_split(now)), (false, channel.asked_split(now))].into_iter();
         let side = channel.side();

@@ -1,7 +1,7 @@
 //! Channels as they are shown.
 
-use byway_channel::{Change, ChannelKey, ChannelMachine, ChannelNews, ContractWish, Health, Life, SaidError};
-use byway_crypto::IdentitySecret;
+use byway_channel::{Change, ChannelKey, ChannelNews, ContractWish, ErrorCode, Health, Life, SaidError};
+use byway_peer::market::OwnChannel;
 use byway_primitives::{Amount, Time};
 use byway_records::Channel;
 use byway_records::call::ChannelsCall;
@@ -15,8 +15,6 @@ use crate::api::{
     ChannelLogEntry, ChannelRecord, ChannelRemainder, ChannelState, ContractPurseRecord, ContractRecord,
     ContractWishKind, Reason,
 };
-
-type OwnChannel = ChannelMachine<IdentitySecret>;
 
 /// Letters by which a channel may be named if no other begins with them.
 pub(super) const PREFIX_MIN: usize = 4;
@@ -331,6 +329,18 @@ fn told_of_round(news: &ChannelNews, side: Side) -> Option<(u64, &'static str, S
             "the journal was an old one, or is lost; there is a newer state that both have signed",
         ),
         ChannelNews::Recovered { round } => plain(round, "recovered", "what was lost is there again"),
+        ChannelNews::ErrorSaid(SaidError { code: ErrorCode::Round, round }) => plain(
+            round,
+            "clocks_apart",
+            "the peer's clock is more than an hour ahead of this machine's, so nothing goes on in the channel until whichever is wrong is set; \
+             `byway doctor` says whether it is this one",
+        ),
+        ChannelNews::ErrorHeard(SaidError { code: ErrorCode::Round, round }) => plain(
+            round,
+            "clocks_apart",
+            "the peer says that this machine's clock is more than an hour ahead of its own, so nothing goes on in the channel until whichever is \
+             wrong is set; `byway doctor` says whether it is this one",
+        ),
         ChannelNews::ErrorSaid(SaidError { code, round }) => {
             Some((*round, "error", format!("the peer has broken a rule, and is told: {code}")))
         }

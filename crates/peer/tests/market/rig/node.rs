@@ -1,9 +1,11 @@
 //! One node: its market, its disk, and what a crash leaves of that.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use byway_access::service::{Services, Socks};
 use byway_access::session::{ClientConfig, ProviderConfig};
+use byway_channel::SharedSigner;
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::{BackingKind, GiveConfig, TakeConfig};
@@ -12,6 +14,7 @@ use byway_peer::market::{Market, MarketConfig};
 use byway_primitives::{Amount, Batch, IdentityId, MemoryStore, Span, Time, Token};
 
 use super::{NETWORK, SEEDS};
+use crate::strict::{Ever, StrictSigner};
 use crate::terms::{Others, Terms};
 
 /// What may leave a node now: a frame, and on which link.
@@ -25,6 +28,8 @@ pub enum Side {
 
 pub struct Node {
     pub secret: IdentitySecret,
+    /// Whatever it has signed in channels, in all its lives.
+    pub ever: Ever,
     static_secret: [u8; 32],
     pub market: Market,
     /// What reads show.
@@ -52,9 +57,11 @@ impl Node {
         let secret = IdentitySecret::from_bytes(&SEEDS.hash(&[b"identity", name]).0).expect("a key");
         let static_secret = SEEDS.hash(&[b"static", name]).0;
         let store = MemoryStore::new();
-        let market = open(&secret, static_secret, &store, now, SEEDS.hash(&[name, &seed.to_le_bytes()]).0, terms);
+        let (keys, ever) = ((&secret, static_secret), Ever::default());
+        let market = open(keys, &ever, &store, now, SEEDS.hash(&[name, &seed.to_le_bytes()]).0, terms);
         Self {
             secret,
+            ever,
             static_secret,
             market,
             durable: store.clone(),
@@ -66,6 +73,11 @@ impl Node {
             writes: 0,
             is_up: true,
         }
+    }
+
+    /// Who signs for it in its channels, in a life of its own.
+    pub fn signer(&self) -> SharedSigner {
+        signer(&self.secret, &self.ever)
     }
 
     pub fn id(&self) -> IdentityId {
@@ -120,13 +132,18 @@ impl Node {
     pub fn start(&mut self, now: Time, seed: [u8; 32], terms: Terms) {
         self.store = self.durable.clone();
         self.is_up = true;
-        self.market = open(&self.secret, self.static_secret, &self.store, now, seed, terms);
+        let keys = (&self.secret, self.static_secret);
+        self.market = open(keys, &self.ever, &self.store, now, seed, terms);
     }
 }
 
+fn signer(secret: &IdentitySecret, ever: &Ever) -> SharedSigner {
+    Arc::new(StrictSigner::new(secret.clone(), ever))
+}
+
 fn open(
-    secret: &IdentitySecret,
-    static_secret: [u8; 32],
+    (secret, static_secret): (&IdentitySecret, [u8; 32]),
+    ever: &Ever,
     store: &MemoryStore,
     now: Time,
     seed: [u8; 32],
@@ -137,6 +154,7 @@ fn open(
     let config = MarketConfig {
         network: NETWORK,
         identity: secret.clone(),
+        signer: Some(signer(secret, ever)),
         dialogue: Config::new(NETWORK),
         give: GIVE,
         take: take(terms),

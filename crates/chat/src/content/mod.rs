@@ -16,13 +16,17 @@ pub mod apply;
 pub mod bounded;
 pub mod display;
 pub mod envelope;
+pub mod files;
 pub mod item;
 pub mod kind;
 pub mod limits;
+pub mod links;
 pub mod lists;
+pub mod markdown;
 pub mod poll;
 pub mod position;
 pub mod post;
+pub mod query;
 pub mod signs;
 
 pub use apply::{About, Change, Items, Refusal, Rights, Sender, Shown, apply};

@@ -37,7 +37,9 @@ fn is_needed(c: char, before: Option<char>, after: Option<char>) -> bool {
     let is_written = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !c.is_whitespace());
     match c {
         // In emoji, in Indic writing and in Persian; the eye sees the difference there.
-        JOINER | NON_JOINER => is_written(before) && after.is_some_and(|c| !c.is_ascii() && !is_hidden(c)),
+        JOINER | NON_JOINER => {
+            is_written(before) && after.is_some_and(|c| !c.is_ascii() && !is_hidden(c) && !is_combining_mark(c))
+        }
         // A selector of how the character before it looks.
         '\u{fe00}'..='\u{fe0f}' => before.is_some_and(|c| !is_hidden(c) && !c.is_whitespace()),
         '\u{e0020}'..='\u{e007f}' => matches!(before, Some(BLACK_FLAG | '\u{e0020}'..='\u{e007e}')),
@@ -51,9 +53,11 @@ fn visible(text: &str, keeps: impl Fn(char) -> bool) -> String {
     let mut marks = 0;
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {
+        if is_hidden(c) && !keeps(c) && !is_needed(c, shown.chars().next_back(), rest.peek().copied()) {
+            continue;
+        }
         marks = if is_combining_mark(c) { marks + 1 } else { 0 };
-        let is_dropped = is_hidden(c) && !keeps(c) && !is_needed(c, shown.chars().next_back(), rest.peek().copied());
-        if !is_dropped && marks <= MARKS_MAX {
+        if marks <= MARKS_MAX {
             shown.push(c);
         }
     }

@@ -131,13 +131,24 @@ impl Frame {
 
     /// What stands here without a paragraph of its own gets one.
     fn end_paragraph(&mut self) {
-        let mut inlines = linked(std::mem::take(&mut self.inlines));
+        let mut inlines = linked(self.take_inlines());
         while inlines.last() == Some(&Inline::Break) {
             inlines.pop();
         }
         if !inlines.is_empty() {
             self.blocks.push(Block::Paragraph(inlines));
         }
+    }
+
+    /// What has been read of the line. Characters that were written as references, such as `&#8238;`, are hidden in the source.
+    fn take_inlines(&mut self) -> Vec<Inline> {
+        let mut inlines = std::mem::take(&mut self.inlines);
+        for inline in &mut inlines {
+            if let Inline::Text(text) = inline {
+                *text = display::text(text);
+            }
+        }
+        inlines
     }
 
     fn into_blocks(mut self) -> Vec<Block> {
@@ -237,7 +248,7 @@ impl Tree {
             return;
         }
         let Some(mut frame) = self.open.pop() else { return };
-        let inlines = std::mem::take(&mut frame.inlines);
+        let mut inlines = frame.take_inlines();
         let top = self.top();
         match frame.node {
             Node::Emphasis => top.inlines.push(Inline::Emphasis(inlines)),
@@ -249,6 +260,9 @@ impl Tree {
                 let mut shown = String::new();
                 plain_inlines(&inlines, &mut shown);
                 let cautions = to.cautions(&shown);
+                if shown.trim().is_empty() {
+                    inlines.push(Inline::Text(to.href().to_owned()));
+                }
                 top.inlines.push(Inline::Link(Link { to, text: inlines, cautions }));
             }
             Node::Heading => top.blocks.push(Block::Paragraph(vec![Inline::Strong(linked(inlines))])),

@@ -29,8 +29,11 @@ fn names_show_what_can_be_seen_and_no_more() {
         assert_eq!(display::name(name).as_deref(), shown, "{name:?}");
     }
     assert_eq!(display::name(&"x".repeat(500)).unwrap().len(), 64);
-    let piled = display::name(&format!("a{}b", "\u{337}".repeat(50))).unwrap();
-    assert_eq!(piled.chars().count(), 8, "six marks, and what they stand between");
+    for hidden in ["", "\u{200b}", "\u{200d}"] {
+        let pile = format!("\u{337}{hidden}").repeat(50);
+        let piled = display::name(&format!("a{pile}b")).unwrap();
+        assert_eq!(piled.chars().count(), 8, "six marks, and what they stand between: {hidden:?}");
+    }
 }
 
 #[test]

@@ -105,6 +105,12 @@ fn nothing_executes_and_nothing_is_fetched() {
         ("![cat](data:image/png;base64,xx)", "p(cat)"),
         ("[![cat](https://a.example/c.png)](https://b.example)", "p([cat](https://b.example/))"),
         ("&lt;b&gt; &amp;", "p(<b> &)"),
+        ("a&#8238;b&#x200b;c&#0;", "p(abc\u{fffd})"),
+        ("[a&#8238;b](https://c.example)", "p([ab](https://c.example/))"),
+        (
+            "[](https://c.example) [&#8203;](https://d.example)",
+            "p([https://c.example/](https://c.example/) [https://d.example/](https://d.example/))",
+        ),
         ("a\u{202e}b\u{200b}c\u{0}d\u{2066}e", "p(abcde)"),
     ] {
         check(source, expected);
@@ -171,7 +177,7 @@ fn a_text_without_its_marks() {
 
 proptest! {
     #[test]
-    fn no_text_upsets_the_reader(source in "([a-z ]|[*_~`>\\[\\]()!<#\\-\n\t\\\\]|http://a\\.b|\\PC){0,200}") {
+    fn no_text_upsets_the_reader(source in "([a-z ]|[*_~`>\\[\\]()!<#\\-\n\t\\\\]|http://a\\.b|&#8238;|&#x200b;|\\PC){0,200}") {
         let tree = parse(&source);
         prop_assert!(depth(&tree) <= DEPTH_MAX + 1);
         let shown = plain(&tree);

@@ -1,8 +1,15 @@
 //! What people type to find messages.
 
+use byway_chat::content::bounded::BoundedList;
+use byway_chat::content::index::Indexed;
+use byway_chat::content::poll::Poll;
+use byway_chat::content::post::{Deletion, Edit, Post};
 use byway_chat::content::query::{Has, QUERY_PARTS_MAX, Query, QueryError, Term, fold, pairs};
+use byway_chat::content::{Author, Kind, Rights, Sender, Shown};
 use byway_primitives::Time;
 use proptest::prelude::*;
+
+use crate::fixed;
 
 const DAY: u64 = 86_400_000;
 
@@ -94,6 +101,34 @@ fn each_term_goes_to_the_index_that_has_it() {
 fn the_index_of_pairs_has_each_character_at_the_beginning_of_a_token() {
     assert_eq!(pairs("日本語 abc 京x都"), ["日本", "本語", "語", "京", "都"]);
     assert!(pairs("abc").is_empty());
+}
+
+#[test]
+fn a_message_is_found_by_all_that_is_read_of_it() {
+    let mut shown = Shown::default();
+    let sender = Sender { author: Author { identity: fixed::person(1), device: 0 }, rights: Rights::default() };
+    let mut indexed = |id: u8, kind: Kind| {
+        shown.apply(&sender, &fixed::content(id, kind)).unwrap();
+        Indexed::of(&shown.items[&fixed::message(1, id)])
+    };
+    let found = |text: &str, pairs: &str, has: &[Has]| {
+        Some(Indexed { text: text.into(), pairs: pairs.into(), has: has.iter().copied().collect() })
+    };
+    let post = Post {
+        text: fixed::text("**Bon** https://a.example 日本"),
+        attachments: BoundedList::new([fixed::attachment()]).unwrap(),
+    };
+    let all = found("bon https://a.example 日本 map.png", "日本 本", &[Has::Link, Has::File, Has::Picture]);
+    assert_eq!(indexed(1, Kind::Post(post)), all);
+    let poll = Kind::Poll(Poll::new("When?", &["Fri", "Sat"], 1, None).unwrap());
+    assert_eq!(indexed(2, poll), found("when? fri sat", "", &[Has::Poll]));
+    assert_eq!(indexed(3, fixed::post("`https://a.example`")), found("https://a.example", "", &[]));
+    let edit = Kind::Edit(Edit { of: fixed::message(1, 3), text: fixed::text("new") });
+    shown.apply(&sender, &fixed::content(4, edit)).unwrap();
+    assert_eq!(Indexed::of(&shown.items[&fixed::message(1, 3)]), found("new", "", &[]));
+    let deletion = Kind::Deletion(Deletion { of: fixed::message(1, 3) });
+    shown.apply(&sender, &fixed::content(5, deletion)).unwrap();
+    assert_eq!(Indexed::of(&shown.items[&fixed::message(1, 3)]), None);
 }
 
 #[test]

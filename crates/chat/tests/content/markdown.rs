@@ -34,7 +34,7 @@ fn inline(inlines: &[Inline]) -> String {
             Inline::Link(link) => write!(out, "[{}]({})", inline(&link.text), link.to.href()),
             Inline::Mention(identity) => write!(out, "@({identity})"),
         };
-        written.unwrap();
+        written.expect("a string takes all");
         out
     })
 }

@@ -47,7 +47,7 @@ fn edit(author: u8, id: u8, source: &str) -> Kind {
 }
 
 fn react(author: u8, id: u8, emoji: &str, is_there: bool) -> Kind {
-    Kind::Reaction(Reaction { of: message(author, id), emoji: Emoji::new(emoji).unwrap(), is_there })
+    Kind::Reaction(Reaction { of: message(author, id), emoji: Emoji::new(emoji).expect("it is one"), is_there })
 }
 
 fn delete(author: u8, id: u8) -> Kind {
@@ -55,7 +55,7 @@ fn delete(author: u8, id: u8) -> Kind {
 }
 
 fn vote(choices: &[usize]) -> Kind {
-    Kind::Vote(Vote { poll: message(1, 1), choices: Choices::new(choices.iter().copied()).unwrap() })
+    Kind::Vote(Vote { poll: message(1, 1), choices: Choices::new(choices.iter().copied()).expect("it fits") })
 }
 
 #[test]

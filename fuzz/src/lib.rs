@@ -112,6 +112,7 @@ targets! {
         stream_header: byway_driver::socks::StreamHeader,
         socks_datagram: byway_driver::socks::datagram::Datagram,
         link_contact: byway_driver::link::LinkContact,
+        chat_content: byway_chat::content::Content,
     }
     other {
         dialogue_frame: fuzzing::frame,
@@ -139,6 +140,9 @@ targets! {
         payment_link: payment_link,
         network_link: network_link,
         invite_link: invite_link,
+        chat_item: chat_item,
+        chat_markdown: chat_markdown,
+        chat_query: chat_query,
     }
 }
 
@@ -221,6 +225,41 @@ fn invite_link(bytes: &[u8]) -> bool {
         }
         true
     })
+}
+
+/// A content after all samples: what it is about can be looked at, and it does nothing a second time.
+fn chat_item(bytes: &[u8]) -> bool {
+    let Ok(content) = decode_exact::<byway_chat::content::Content>(bytes) else { return false };
+    let (mut shown, sender) = samples::conversation();
+    let is_taken = shown.apply(&sender, &content).is_ok();
+    let once = shown.clone();
+    // Refused now or not, the same is shown.
+    let _ = shown.apply(&sender, &content);
+    assert!(shown == once, "a content that comes twice does nothing");
+    for item in shown.items.values() {
+        assert!(item.tally().is_none_or(|tally| tally.chosen.len() >= 2));
+        assert!(item.reactions().iter().all(|(emoji, people)| emoji.is_one() && !people.is_empty()));
+        assert!(item.entries().shown().iter().all(|(_, entry)| entry.is_there()));
+    }
+    is_taken
+}
+
+/// A text as it reads, and what is shown of it; taken as a file's name, too.
+fn chat_markdown(bytes: &[u8]) -> bool {
+    use byway_chat::content::{display, files, markdown, query};
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let shown = markdown::plain(&markdown::parse(text));
+    assert!(shown.len() <= 200_000, "references can't repeat their addresses without bound");
+    query::pairs(&query::fold(&shown));
+    let name = files::FileName::of(text).name;
+    assert!(!name.is_empty() && !name.contains(['/', '\\', '\0']), "a name, and no path");
+    assert!(display::name(text).is_none_or(|name| !name.trim().is_empty()));
+    true
+}
+
+fn chat_query(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    byway_chat::content::query::Query::parse(text, 60).is_ok()
 }
 
 /// Decoding and every check that needs no ledger.

@@ -2,6 +2,8 @@
 
 #[path = "../../crates/access/tests/formats/fixed.rs"]
 pub mod access;
+#[path = "../../crates/chat/tests/content/fixed.rs"]
+pub mod chat;
 #[path = "../../crates/dialogue/tests/formats/fixed.rs"]
 pub mod dialogue;
 #[path = "../../crates/kernel/tests/formats/fixed.rs"]
@@ -13,6 +15,7 @@ mod carried;
 pub(crate) mod channels;
 mod kept;
 mod links;
+mod said;
 
 use std::sync::LazyLock;
 
@@ -40,6 +43,7 @@ pub(crate) use carried::*;
 pub(crate) use channels::*;
 pub(crate) use kept::*;
 pub(crate) use links::*;
+pub(crate) use said::*;
 
 pub use crate::target::Samples;
 

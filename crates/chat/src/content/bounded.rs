@@ -6,7 +6,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 
 /// More than there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("this has {length} {unit}, and {limit} is the most that there may be; make it shorter, or send it as a file")]
+#[error("this has {length} {unit}, and {limit} is the most that there may be; make it shorter")]
 pub struct TooMuch {
     pub length: usize,
     pub limit: usize,

@@ -8,7 +8,7 @@
 //!
 //! Everything here was written by somebody else, perhaps to deceive. [`markdown`] reads text into a small tree in which nothing
 //! executes and nothing is fetched; [`display`] and [`files`] make names harmless to look at. [`query`] is what people
-//! type to find it all again.
+//! type to find it all again, [`index`] where that is looked for.
 //!
 //! Bytes: docs/formats/chat.md. How much there may be of everything: [`limits`].
 
@@ -16,13 +16,18 @@ pub mod apply;
 pub mod bounded;
 pub mod display;
 pub mod envelope;
+pub mod files;
+pub mod index;
 pub mod item;
 pub mod kind;
 pub mod limits;
+pub mod links;
 pub mod lists;
+pub mod markdown;
 pub mod poll;
 pub mod position;
 pub mod post;
+pub mod query;
 pub mod signs;
 mod stored;
 

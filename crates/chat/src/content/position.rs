@@ -38,7 +38,7 @@ impl Position {
             if high > low + 1 {
                 let digit = match (is_first, is_last) {
                     (false, true) => low + 1,
-                    (true, false) if upper.is_some() => high - 1,
+                    (true, false) => high - 1,
                     _ => low.midpoint(high),
                 };
                 digits.push(digit as u8);

@@ -11,7 +11,7 @@ use super::bounded::{BoundedBytes, BoundedList, BoundedText, TooMuch, fields};
 use super::envelope::MessageRef;
 use super::limits::*;
 
-/// What somebody wrote. How it reads is `markdown`'s.
+/// What somebody wrote. How it reads is [`markdown`](super::markdown)'s.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Text {
     /// Markdown, as it was typed.

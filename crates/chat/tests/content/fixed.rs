@@ -21,7 +21,7 @@ pub fn message(author: u8, id: u8) -> MessageRef {
 }
 
 pub fn text(source: &str) -> Text {
-    Text { source: BoundedText::new(source).unwrap(), mentions: BoundedList::default() }
+    Text { source: BoundedText::new(source).expect("within its bounds"), mentions: BoundedList::default() }
 }
 
 pub fn post(source: &str) -> Kind {
@@ -30,38 +30,42 @@ pub fn post(source: &str) -> Kind {
 
 pub fn attachment() -> Attachment {
     Attachment {
-        name: BoundedText::new("map.png").unwrap(),
-        media_type: BoundedText::new("image/png").unwrap(),
+        name: BoundedText::new("map.png").expect("within its bounds"),
+        media_type: BoundedText::new("image/png").expect("within its bounds"),
         size: 70_000,
         root: Hash([3; 32]),
         key: AttachmentKey([4; 32]),
         shape: Some(Shape { width: 640, height: 480 }),
         duration: None,
-        thumbnail: Some(BoundedBytes::new([0x89, b'P', b'N', b'G']).unwrap()),
+        thumbnail: Some(BoundedBytes::new([0x89, b'P', b'N', b'G']).expect("within its bounds")),
     }
 }
 
 pub fn put(entry: u8, place: &Position, text: &str) -> ListChange {
-    ListChange::Put { entry: EntryId([entry; 16]), place: place.clone(), text: BoundedText::new(text).unwrap() }
+    ListChange::Put {
+        entry: EntryId([entry; 16]),
+        place: place.clone(),
+        text: BoundedText::new(text).expect("within its bounds"),
+    }
 }
 
 fn list_changes() -> Vec<ListChange> {
     let entry = EntryId([8; 16]);
-    let place = Position::between(None, None).unwrap();
+    let place = Position::between(None, None).expect("within its bounds");
     vec![
         put(8, &place, "bread"),
-        ListChange::Write { entry, text: BoundedText::new("rye bread").unwrap() },
+        ListChange::Write { entry, text: BoundedText::new("rye bread").expect("within its bounds") },
         ListChange::Done { entry, is_done: true },
         ListChange::Assign { entry, to: Some(person(2)) },
-        ListChange::Move { entry, place: Position::between(Some(&place), None).unwrap() },
-        ListChange::TakeOff { entry, seen: BoundedList::new([EntryTag([9; 16])]).unwrap() },
+        ListChange::Move { entry, place: Position::between(Some(&place), None).expect("within its bounds") },
+        ListChange::TakeOff { entry, seen: BoundedList::new([EntryTag([9; 16])]).expect("within its bounds") },
     ]
 }
 
 /// The kinds that make up messages and what is said about them.
 fn posted() -> Vec<(&'static str, Kind)> {
     let of = message(1, 7);
-    let mentions = BoundedList::new([person(2), person(3)]).unwrap();
+    let mentions = BoundedList::new([person(2), person(3)]).expect("within its bounds");
     let called = Text { mentions, ..text("hello [@Ada](mention:0202020202020202020202020202020202020202)") };
     let recording = Attachment { duration: Some(Span::seconds(12)), shape: None, thumbnail: None, ..attachment() };
     vec![
@@ -69,15 +73,32 @@ fn posted() -> Vec<(&'static str, Kind)> {
         ("text, called", Kind::Post(Post { text: called, attachments: BoundedList::default() })),
         (
             "files",
-            Kind::Post(Post { text: text(""), attachments: BoundedList::new([attachment(), attachment()]).unwrap() }),
+            Kind::Post(Post {
+                text: text(""),
+                attachments: BoundedList::new([attachment(), attachment()]).expect("within its bounds"),
+            }),
         ),
         ("edit", Kind::Edit(Edit { of, text: text("hello") })),
         ("deletion", Kind::Deletion(Deletion { of })),
-        ("reaction", Kind::Reaction(Reaction { of, emoji: Emoji::new("👍🏽").unwrap(), is_there: true })),
-        ("reaction taken back", Kind::Reaction(Reaction { of, emoji: Emoji::new("👍🏽").unwrap(), is_there: false })),
-        ("voice note", Kind::Voice(Voice { recording, levels: BoundedBytes::new([0, 90, 255]).unwrap() })),
-        ("poll", Kind::Poll(Poll::new("When?", &["Friday", "Saturday"], 2, Some(TIME + Span::days(1))).unwrap())),
-        ("vote", Kind::Vote(Vote { poll: of, choices: Choices::new([0, 1]).unwrap() })),
+        (
+            "reaction",
+            Kind::Reaction(Reaction { of, emoji: Emoji::new("👍🏽").expect("within its bounds"), is_there: true }),
+        ),
+        (
+            "reaction taken back",
+            Kind::Reaction(Reaction { of, emoji: Emoji::new("👍🏽").expect("within its bounds"), is_there: false }),
+        ),
+        (
+            "voice note",
+            Kind::Voice(Voice { recording, levels: BoundedBytes::new([0, 90, 255]).expect("within its bounds") }),
+        ),
+        (
+            "poll",
+            Kind::Poll(
+                Poll::new("When?", &["Friday", "Saturday"], 2, Some(TIME + Span::days(1))).expect("within its bounds"),
+            ),
+        ),
+        ("vote", Kind::Vote(Vote { poll: of, choices: Choices::new([0, 1]).expect("within its bounds") })),
         ("close of a poll", Kind::PollClose(PollClose { poll: of })),
         ("memo", Kind::Memo(Memo { text: text("buy rye"), remind: Some(TIME) })),
     ]
@@ -85,11 +106,11 @@ fn posted() -> Vec<(&'static str, Kind)> {
 
 /// All others.
 fn beside() -> Vec<(&'static str, Kind)> {
-    let title = BoundedText::new("shopping").unwrap();
-    let changes = BoundedList::new(list_changes()).unwrap();
-    let messages = BoundedList::new([message(1, 7), message(2, 7)]).unwrap();
-    let picture = Some(BoundedBytes::new([0xff, 0xd8, 0xff]).unwrap());
-    let name = BoundedText::new("Ada").unwrap();
+    let title = BoundedText::new("shopping").expect("within its bounds");
+    let changes = BoundedList::new(list_changes()).expect("within its bounds");
+    let messages = BoundedList::new([message(1, 7), message(2, 7)]).expect("within its bounds");
+    let picture = Some(BoundedBytes::new([0xff, 0xd8, 0xff]).expect("within its bounds"));
+    let name = BoundedText::new("Ada").expect("within its bounds");
     vec![
         ("receipt", Kind::Receipt(Receipt { messages: messages.clone() })),
         ("read mark", Kind::ReadMark(ReadMark { messages })),
@@ -111,7 +132,7 @@ pub fn from_later() -> Vec<(&'static str, Content)> {
     let mut unknown = content(1, post("")).to_bytes();
     let kind_at = unknown.len() - 5;
     unknown.splice(kind_at.., [90, 3, 1, 2, 3]);
-    let unknown = Content::from_bytes(&unknown).unwrap();
+    let unknown = Content::from_bytes(&unknown).expect("within its bounds");
     let mut longer = content(1, post("hello"));
     longer.later.of_kind = vec![1, 2];
     longer.later.of_envelope = vec![3];

@@ -25,16 +25,16 @@ fn message() -> impl Strategy<Value = MessageRef> {
 
 fn position() -> impl Strategy<Value = Position> {
     (0usize..4).prop_map(|steps| {
-        let first = Position::between(None, None).unwrap();
-        (0..steps).fold(first, |place, _| Position::between(Some(&place), None).unwrap())
+        let first = Position::between(None, None).expect("within its bounds");
+        (0..steps).fold(first, |place, _| Position::between(Some(&place), None).expect("within its bounds"))
     })
 }
 
 pub fn list_change() -> impl Strategy<Value = ListChange> {
     let entry = || (0u8..3).prop_map(|entry| EntryId([entry; 16]));
-    let line = || "[a-c]{0,2}".prop_map(|text| BoundedText::new(text).unwrap());
+    let line = || "[a-c]{0,2}".prop_map(|text| BoundedText::new(text).expect("within its bounds"));
     let tag = (0u8..4).prop_map(|tag| EntryTag([tag; 16]));
-    let tags = prop::collection::vec(tag, 0..3).prop_map(|tags| BoundedList::new(tags).unwrap());
+    let tags = prop::collection::vec(tag, 0..3).prop_map(|tags| BoundedList::new(tags).expect("within its bounds"));
     prop_oneof![
         (entry(), position(), line()).prop_map(|(entry, place, text)| ListChange::Put { entry, place, text }),
         (entry(), line()).prop_map(|(entry, text)| ListChange::Write { entry, text }),
@@ -51,9 +51,9 @@ fn list_changes() -> impl Strategy<Value = Vec<ListChange>> {
 }
 
 fn posted() -> impl Strategy<Value = Kind> {
-    let poll = |max: u8| Kind::Poll(Poll::new("?", &["a", "b"], max, Some(Time(2))).unwrap());
+    let poll = |max: u8| Kind::Poll(Poll::new("?", &["a", "b"], max, Some(Time(2))).expect("within its bounds"));
     let list = |changes: Vec<ListChange>| {
-        let changes = BoundedList::new(changes).unwrap();
+        let changes = BoundedList::new(changes).expect("within its bounds");
         Kind::List(List { title: BoundedText::default(), style: ListStyle::Tasks, changes })
     };
     prop_oneof![
@@ -66,8 +66,9 @@ fn posted() -> impl Strategy<Value = Kind> {
 }
 
 fn about_one() -> impl Strategy<Value = Kind> {
-    let emoji = |text: String| Emoji::new(&text).unwrap();
-    let choices = prop::collection::vec(0usize..3, 0..3).prop_map(|places| Choices::new(places).unwrap());
+    let emoji = |text: String| Emoji::new(&text).expect("within its bounds");
+    let choices =
+        prop::collection::vec(0usize..3, 0..3).prop_map(|places| Choices::new(places).expect("within its bounds"));
     prop_oneof![
         (message(), "[cd]").prop_map(|(of, source)| Kind::Edit(Edit { of, text: fixed::text(&source) })),
         message().prop_map(|of| Kind::Deletion(Deletion { of })),
@@ -79,14 +80,17 @@ fn about_one() -> impl Strategy<Value = Kind> {
         (message(), choices).prop_map(|(poll, choices)| Kind::Vote(Vote { poll, choices })),
         message().prop_map(|poll| Kind::PollClose(PollClose { poll })),
         (message(), list_changes()).prop_map(|(list, changes)| {
-            Kind::ListChanges(ListChanges { list, changes: BoundedList::new(changes).unwrap() })
+            Kind::ListChanges(ListChanges { list, changes: BoundedList::new(changes).expect("within its bounds") })
         }),
     ]
 }
 
 fn beside() -> impl Strategy<Value = Kind> {
-    let name = || "[AB]".prop_map(|name| BoundedText::new(name).unwrap());
-    let messages = || prop::collection::vec(message(), 0..4).prop_map(|messages| BoundedList::new(messages).unwrap());
+    let name = || "[AB]".prop_map(|name| BoundedText::new(name).expect("within its bounds"));
+    let messages = || {
+        prop::collection::vec(message(), 0..4)
+            .prop_map(|messages| BoundedList::new(messages).expect("within its bounds"))
+    };
     prop_oneof![
         messages().prop_map(|messages| Kind::Receipt(Receipt { messages })),
         messages().prop_map(|messages| Kind::ReadMark(ReadMark { messages })),
@@ -175,7 +179,10 @@ fn said_of_a_list() -> impl Strategy<Value = Entries> {
         let mut entries = Entries::default();
         for (lamport, person, changes) in said {
             let list = fixed::message(0, 0);
-            let kind = Kind::ListChanges(ListChanges { list, changes: BoundedList::new(changes.clone()).unwrap() });
+            let kind = Kind::ListChanges(ListChanges {
+                list,
+                changes: BoundedList::new(changes.clone()).expect("within its bounds"),
+            });
             let author = Author { identity: fixed::person(person), device: 0 };
             let stamp: Stamp = Content::new(MessageId([0; 16]), Time(0), lamport, kind).stamp(author);
             entries.change(&changes, stamp).expect("there is room");

@@ -2,5 +2,9 @@
 
 mod fixed;
 mod formats;
+mod hostile;
 mod laws;
+mod lists;
+mod markdown;
+mod query;
 mod reduction;

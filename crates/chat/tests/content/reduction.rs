@@ -7,7 +7,7 @@ use byway_chat::content::poll::{Choices, Poll, PollClose, Vote};
 use byway_chat::content::post::{Deletion, Edit, Emoji, Reaction};
 use byway_chat::content::signs::{ReadMark, Receipt, Settings, Typing};
 use byway_chat::content::{Author, Content, Kind, MessageId, Refusal, Rights, Sender, Shown};
-use byway_primitives::{IdentityId, Span, Time};
+use byway_primitives::{Decode, Encode, IdentityId, Span, Time};
 
 use crate::fixed::{self, message, person, post, text};
 
@@ -47,7 +47,7 @@ fn edit(author: u8, id: u8, source: &str) -> Kind {
 }
 
 fn react(author: u8, id: u8, emoji: &str, is_there: bool) -> Kind {
-    Kind::Reaction(Reaction { of: message(author, id), emoji: Emoji::new(emoji).unwrap(), is_there })
+    Kind::Reaction(Reaction { of: message(author, id), emoji: Emoji::new(emoji).expect("it is one"), is_there })
 }
 
 fn delete(author: u8, id: u8) -> Kind {
@@ -55,7 +55,7 @@ fn delete(author: u8, id: u8) -> Kind {
 }
 
 fn vote(choices: &[usize]) -> Kind {
-    Kind::Vote(Vote { poll: message(1, 1), choices: Choices::new(choices.iter().copied()).unwrap() })
+    Kind::Vote(Vote { poll: message(1, 1), choices: Choices::new(choices.iter().copied()).expect("it fits") })
 }
 
 #[test]
@@ -122,6 +122,11 @@ fn a_reaction_is_one_thing_and_can_be_taken_back() {
     ] {
         assert_eq!(Emoji::new(emoji).is_ok(), is_one, "{emoji:?}");
     }
+    // What can't be made here can still come.
+    let mut bytes = fixed::content(60, react(1, 1, "a", true)).to_bytes();
+    let at = bytes.len() - 2;
+    bytes[at] = b' ';
+    assert_eq!(talk.send(2, &Content::from_bytes(&bytes).unwrap()), Err(Refusal::NotAnEmoji));
 }
 
 #[test]
@@ -149,6 +154,47 @@ fn a_poll_counts_what_was_chosen_last_and_in_time() {
     talk.say(1, close()).unwrap();
     talk.say(2, vote(&[0])).unwrap();
     assert_eq!(chosen(&talk), (vec![0, 0, 1], true), "after its close");
+}
+
+/// A story that is told in each of its 5,040 orders.
+#[test]
+fn every_order_of_a_story_ends_alike() {
+    let poll = Kind::Poll(Poll::new("When?", &["a", "b"], 1, None).unwrap());
+    let close = Kind::PollClose(PollClose { poll: message(1, 1) });
+    let mut answer = Content::new(MessageId([7; 16]), Time(7), 7, post("Sunday"));
+    answer.thread = Some(message(1, 1));
+    let said = |number: u8, kind| Content::new(MessageId([number; 16]), Time(number.into()), number.into(), kind);
+    let story = [
+        (1, said(1, poll)),
+        (2, said(2, vote(&[0]))),
+        (3, said(3, react(1, 1, "x", true))),
+        (2, said(4, vote(&[1]))),
+        (3, said(5, react(1, 1, "x", false))),
+        (1, said(6, close)),
+        (2, answer),
+    ];
+    let mut order: Vec<usize> = (0..story.len()).collect();
+    let mut seen = 0;
+    permute(&mut order, 0, &mut |order| {
+        let mut talk = Talk::default();
+        order.iter().for_each(|at| drop(talk.send(story[*at].0, &story[*at].1).unwrap()));
+        let item = &talk.shown.items[&message(1, 1)];
+        assert_eq!(item.tally().unwrap().chosen, [vec![], vec![person(2)]], "{order:?}");
+        assert_eq!((item.reactions().len(), item.replies(), item.is_waiting()), (0, 1, false), "{order:?}");
+        seen += 1;
+    });
+    assert_eq!(seen, 5040);
+}
+
+fn permute(order: &mut Vec<usize>, from: usize, see: &mut impl FnMut(&[usize])) {
+    if from == order.len() {
+        return see(order);
+    }
+    for at in from..order.len() {
+        order.swap(from, at);
+        permute(order, from + 1, see);
+        order.swap(from, at);
+    }
 }
 
 #[test]

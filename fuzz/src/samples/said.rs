@@ -1,0 +1,45 @@
+//! What people say in conversations, and what they type.
+
+use byway_chat::content::{Author, Rights, Sender, Shown};
+use byway_primitives::Encode;
+
+use super::{Samples, chat};
+
+pub(crate) fn chat_content() -> Samples {
+    chat::contents().into_iter().map(|(_, content)| content.to_bytes()).collect()
+}
+
+/// Somebody who may do everything, and a conversation in which they have said something of each kind.
+pub(crate) fn conversation() -> (Shown, Sender) {
+    let rights = Rights { deletes_others: true, changes_settings: true };
+    let sender = Sender { author: Author { identity: chat::person(1), device: 0 }, rights };
+    let mut shown = Shown::default();
+    for (number, (_, mut content)) in (100u8..).zip(chat::contents()) {
+        content.id.0 = [number; 16];
+        // What the deletion among them is about takes no more.
+        let _ = shown.apply(&sender, &content);
+    }
+    (shown, sender)
+}
+
+/// Those that are still good after all others.
+pub(crate) fn chat_item() -> Samples {
+    chat_content().into_iter().filter(|bytes| crate::chat_item(bytes)).collect()
+}
+
+pub(crate) fn chat_markdown() -> Samples {
+    let texts = [
+        "# A\n\n- *b* [c](https://d.example/e_(f)) <https://g.example>\n  1. `h`\n\n> ~~i~~ **j**\n",
+        "```rust\nlet a;\n```\n<b>HTML</b> &amp; ![k](https://l.example/m.png) [n]\n\n[n]: https://o.example\n",
+        "[@p](mention:0202020202020202020202020202020202020202) http://q.example, 日本 \u{202e}r\u{301}\u{200d}\\../s.pdf.exe",
+    ];
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+pub(crate) fn chat_query() -> Samples {
+    let texts = [
+        "budget \"next year\" from:ada in:\"the office\" after:2026-03",
+        "before:2026-03-14 has:picture 日本 語 ab \"\"",
+    ];
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}

@@ -33,6 +33,8 @@ impl ProtocolId {
     pub const GUARANTEE: ProtocolId = ProtocolId(8);
     /// Where whoever speaks is reached: `byway_peer::link::PeerCard`.
     pub const WHEREABOUTS: ProtocolId = ProtocolId(9);
+    /// Conversations between people: `byway_chat::delivery`.
+    pub const CHAT: ProtocolId = ProtocolId(10);
 }
 
 /// What a message is worth.

@@ -23,12 +23,16 @@
 //! be paid out of a lane is promised there what the payments want (`lanes`). A router looks at each after whatever happened to it, and
 //! has done in it what payments over several channels need (`routing`); the guarantees of virtual channels do likewise (`guaranteeing`).
 //!
+//! **Conversations.** What the identity's conversations have for a peer goes within the dialogue with it, and what they write is one
+//! commit with what they say because of it (`chatting`).
+//!
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
 
 mod account;
 mod attested;
 mod channels;
+mod chatting;
 mod exported;
 mod guaranteeing;
 mod lanes;
@@ -36,6 +40,7 @@ mod news;
 mod pair;
 mod paying;
 mod routing;
+mod seeds;
 mod selling;
 mod step;
 mod talking;
@@ -52,6 +57,7 @@ use byway_access::service::Services;
 use byway_access::session::{ClientConfig, Listing, ProviderConfig, SessionView};
 use byway_access::warning::{WarningConfig, Warnings};
 use byway_channel::SharedSigner;
+use byway_chat::chats::Chats;
 use byway_crypto::IdentitySecret;
 use byway_dialogue::payment::{GiveConfig, PayFrom, SettleError, TakeConfig, TakenPromise};
 use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, ProtocolId};
@@ -64,6 +70,7 @@ pub use channels::{OwnChannel, OwnChannels};
 pub use exported::put_back;
 pub use news::{MarketNews, Output};
 use pair::Pair;
+use seeds::Seeds;
 pub use selling::Capacity;
 use selling::Selling;
 use step::Step;
@@ -102,6 +109,8 @@ pub struct Market {
     warnings: Warnings,
     exchange: Exchange,
     channels: Carried,
+    chats: Option<Chats>,
+    seeds: Seeds,
     /// Which payment writes become durable with which batch.
     awaiting: VecDeque<(Token, IdentityId, Token)>,
     outputs: VecDeque<Output>,
@@ -195,6 +204,8 @@ impl Market {
         let mut market = Self {
             exchange: Exchange::new(config.network),
             channels: Carried::load(&config, seed, store)?,
+            chats: None,
+            seeds: Seeds::new(&seed),
             config,
             warnings,
             dialogues,
@@ -248,6 +259,7 @@ impl Market {
 
     /// A frame came on a link. `seed` is fresh randomness.
     pub fn handle_frame(&mut self, now: Time, link: LinkId, bytes: &[u8], seed: [u8; 32], store: &impl Store) {
+        self.seeds.stir(&seed);
         self.dialogues.handle_frame(now, link, bytes, seed);
         self.pump(now, store);
     }
@@ -330,9 +342,12 @@ impl Market {
                 self.step(now, peer, |pair, step| pair.attached(now, step));
                 self.ask_if_due(now, peer);
                 self.channels_connected(now, peer);
+                self.chat_connected(peer, store);
+                self.carry_chats(now);
             }
             News::Detached { peer, .. } => {
                 self.channels_disconnected(now, peer);
+                self.chat_disconnected(peer);
                 self.step(now, peer, |pair, step| pair.detached(now, step));
                 self.tell(MarketNews::Detached { peer });
             }
@@ -349,6 +364,9 @@ impl Market {
             }
             News::Message(delivery) if delivery.protocol == ProtocolId::GUARANTEE => {
                 self.guarantee_message_came(now, &delivery);
+            }
+            News::Message(delivery) if delivery.protocol == ProtocolId::CHAT => {
+                self.chat_message_came(now, &delivery, store);
             }
             News::Message(delivery) if delivery.protocol == ProtocolId::WHEREABOUTS => self.card_came(now, &delivery),
             News::Message(delivery) => {
@@ -372,6 +390,7 @@ impl Market {
                 self.step(now, peer, |pair, step| pair.ended(now, step));
                 self.exchange.forget(peer);
                 self.channels_disconnected(now, peer);
+                self.chat_disconnected(peer);
                 self.tell(MarketNews::Closed { peer, reason, link });
             }
             News::Refused { peer, link, reason } => self.tell(MarketNews::Refused { peer, link, reason }),

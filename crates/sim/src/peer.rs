@@ -418,7 +418,8 @@ impl PeerNode {
             | MarketNews::Watched { .. }
             | MarketNews::WatchAnswered { .. }
             | MarketNews::Whereabouts { .. }
-            | MarketNews::CardFault { .. } => {}
+            | MarketNews::CardFault { .. }
+            | MarketNews::Chat(_) => {}
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}
             MarketNews::Closed { peer, link, .. } => {
                 link.iter().for_each(|link| self.links.close(*link));

@@ -30,8 +30,8 @@ impl Chats {
             return Err(ChatError::AlreadyContact(peer));
         }
         let call = Call::new(now, seed, store);
-        let (package, kept) = Room::key_package(&self.config.device, &call.draw())?;
-        let letter = Letter::Ask(Ask { token, package, name: self.config.name.clone() });
+        let (package, kept) = Room::key_package(&self.device, &call.draw())?;
+        let letter = Letter::Ask(Ask { token, package, name: self.name.clone() });
         self.outbox.put(&letter, [peer], &mut self.step.batch)?;
         self.packages.keep(kept, &mut self.step.batch);
         let known = self.people.get(peer).cloned();
@@ -130,7 +130,7 @@ impl Chats {
         let mut founding = roles.clone();
         // Of two, the founder lets the other in, and then nobody lets in anybody.
         founding.adding = Some(crate::mls::Role::Founder);
-        let mut room = Room::found(&self.config.device, id, &founding, &call.draw(), call.now, &mut batch)?;
+        let mut room = Room::found(&self.device, id, &founding, &call.draw(), call.now, &mut batch)?;
         let change = Change { add: vec![package.to_vec()], roles: Some(roles), ..Change::default() };
         let Made { welcome, summary, .. } = room.change(&call.draw(), call.now, &change, &mut batch)?;
         if summary.added.iter().any(|added| added.identity != peer) {
@@ -159,7 +159,7 @@ impl Chats {
         let known = self.people.get(peer).filter(|known| matches!(known.standing, Standing::Asked | Standing::Contact));
         let person = known.cloned().ok_or(ChatFault::Unasked(peer))?;
         let mut batch = byway_primitives::Batch::new();
-        let (device, kept) = (&self.config.device, &self.packages.kept);
+        let (device, kept) = (&self.device, &self.packages.kept);
         let entered = Room::enter(device, (invitation, tree), kept, &call.draw(), &mut batch);
         let Entered { room, by, used } = entered.map_err(ChatFault::Invitation)?;
         if by.identity != peer {

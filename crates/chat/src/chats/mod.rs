@@ -24,15 +24,16 @@ mod talk;
 
 use std::collections::BTreeMap;
 
+use byway_crypto::IdentitySecret;
 use byway_primitives::codec::{Decode, DecodeError, Encode};
 use byway_primitives::hash::Context;
-use byway_primitives::{Batch, IdentityId, NetworkId, Space, Store, Time};
+use byway_primitives::{Batch, IdentityId, NetworkId, Space, Span, Store, Time};
 use zeroize::Zeroizing;
 
 use crate::content::{MessageRef, Refusal};
 use crate::delivery::letter::{ChatMessage, InviteToken, RECEIPTS_MAX};
 use crate::delivery::{Inbox, Outbox, OutboxFull, ParcelId, PartFault};
-use crate::device::Device;
+use crate::device::{CERTIFICATE_SPAN_MAX, Device, DeviceCertificate, DeviceSecret};
 use crate::mls::{BrokenRoom, ChangeError, EnterError, KeptPackage, Refused, Room, RoomId, SealError};
 use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
@@ -49,13 +50,23 @@ const SENT: Space = Space("chat-sent");
 /// Key packages that nobody has used, at most; the oldest goes.
 const PACKAGES_MAX: usize = 1024;
 
+/// Certificates of this device: key is its number.
+const CERTIFICATES: Space = Space("chat-device");
+const DEVICE: Context = Context("byway 1 chat secret of a device");
+/// A certificate that is good for no longer is replaced when the device starts.
+const CERTIFICATE_LEFT: Span = Span::days(100);
+/// How long before it was signed a certificate is good.
+const CERTIFICATE_EARLY: Span = Span::days(1);
+
 const PART: Context = Context("byway 1 chat derive: part of a step");
 
 /// Whose conversations these are.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ChatConfig {
     pub network: NetworkId,
-    pub device: Device,
+    pub identity: IdentitySecret,
+    /// Which of the person's devices this is.
+    pub device: u32,
     /// By which the person goes, to those whom it asks.
     pub name: String,
 }
@@ -121,6 +132,8 @@ pub enum ChatsDamaged {
     Room(#[from] BrokenRoom),
     #[error("what is kept of a conversation can't be read ({0}); restore the data folder from a backup")]
     Talk(DecodeError),
+    #[error("the certificate of this device can't be read ({0}); restore the data folder from a backup")]
+    Certificate(DecodeError),
     #[error("a key package can't be read ({0}); restore the data folder from a backup")]
     Package(DecodeError),
 }
@@ -157,7 +170,9 @@ pub enum ChatError {
 /// The machine. Call order: [`load`](Self::load), then anything; after each call that may have done something,
 /// [`take_step`](Self::take_step).
 pub struct Chats {
-    config: ChatConfig,
+    device: Device,
+    /// By which the person goes.
+    name: String,
     people: People,
     invites: Invites,
     inbox: Inbox,
@@ -225,15 +240,22 @@ impl<'a, S: Store> Call<'a, S> {
 }
 
 impl Chats {
-    pub fn load(config: ChatConfig, store: &impl Store) -> Result<Self, ChatsDamaged> {
+    /// Takes up what the store holds. Where the device has no certificate, or one that runs out, it gets one.
+    ///
+    /// # Errors
+    /// [`ChatsDamaged`].
+    pub fn load(config: ChatConfig, now: Time, store: &impl Store) -> Result<Self, ChatsDamaged> {
+        let mut step = ChatStep::default();
+        let device = own_device(&config, now, store, &mut step.batch)?;
         let mut talks = BTreeMap::new();
         for room in Room::all(store) {
-            if let Some(room) = Room::load(store, room, config.device.clone())? {
+            if let Some(room) = Room::load(store, room, device.clone())? {
                 talks.insert(room.id(), Talk::load(room, store)?);
             }
         }
         Ok(Self {
-            config,
+            device,
+            name: config.name,
             people: People::load(store)?,
             invites: Invites::load(store)?,
             inbox: Inbox::load(store),
@@ -241,12 +263,16 @@ impl Chats {
             packages: Packages::load(store)?,
             talks,
             receipts: BTreeMap::new(),
-            step: ChatStep::default(),
+            step,
         })
     }
 
     pub fn me(&self) -> IdentityId {
-        self.config.device.certificate.identity
+        self.device.certificate.identity
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     pub fn people(&self) -> &People {
@@ -320,6 +346,27 @@ impl Chats {
         let due = self.outbox.due(peer, &Pending { store, batch: &self.step.batch });
         self.step.sends.extend(due.into_iter().map(|message| (peer, message)));
     }
+}
+
+/// The device's key, which follows from the identity's, and the certificate that it goes by. It keeps its certificate over restarts:
+/// conversations have it in them.
+fn own_device(config: &ChatConfig, now: Time, store: &impl Store, batch: &mut Batch) -> Result<Device, ChatsDamaged> {
+    let number = config.device.to_be_bytes();
+    let derived = Zeroizing::new(config.identity.derive(DEVICE, &[&config.network.0.0, &number]).0);
+    let secret = DeviceSecret::from_seed(&derived);
+    if let Some(bytes) = store.load(CERTIFICATES, &number) {
+        let certificate = DeviceCertificate::from_bytes(&bytes).map_err(ChatsDamaged::Certificate)?;
+        if certificate.key == secret.key() && now + CERTIFICATE_LEFT < certificate.until {
+            return Ok(Device { secret, certificate });
+        }
+    }
+    // A clock that was ahead when it was signed, or is behind at others', keeps nobody out.
+    let since = Time(now.0.saturating_sub(CERTIFICATE_EARLY.0));
+    let until = since + CERTIFICATE_SPAN_MAX;
+    let key = (secret.key(), config.device);
+    let certificate = DeviceCertificate::issue(&config.identity, config.network, key, since, until);
+    batch.put(CERTIFICATES, number, certificate.to_bytes());
+    Ok(Device { secret, certificate })
 }
 
 /// A store as it will be once a batch is written.

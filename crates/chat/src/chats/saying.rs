@@ -71,7 +71,7 @@ impl Chats {
         draft: Draft,
     ) -> Result<MessageRef, ChatError> {
         let me = self.me();
-        let sender = self.sender(room, Author { identity: me, device: self.config.device.certificate.index });
+        let sender = self.sender(room, Author { identity: me, device: self.device.certificate.index });
         let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
         let id = MessageId(*call.draw().first_chunk().expect("a seed is longer"));
         let Draft { thread, reply, kind } = draft;

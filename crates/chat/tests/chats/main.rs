@@ -242,8 +242,7 @@ fn what_makes_no_sense_is_named_and_changes_nothing() {
         chats.invite(now, seed.first_chunk().unwrap(), now + Span::days(1), "").unwrap()
     });
     let seed = world.people[BOB].seed();
-    let device = rig_device(&world, BOB);
-    let (package, _) = Room::key_package(&device, &seed).unwrap();
+    let (package, _) = Room::key_package(world.people[BOB].chats.device(), &seed).unwrap();
     bring(&mut world, CAROL, ALICE, &Letter::Ask(Ask { token: Some(token), package, name: "bob".to_owned() }));
     let faults = world.people[ALICE].faults();
     assert!(faults.last().unwrap().contains(&carol.to_string()), "{faults:?}");
@@ -255,10 +254,6 @@ fn what_makes_no_sense_is_named_and_changes_nothing() {
     world.carry();
     assert_eq!(world.people[ALICE].texts(room), said(&[(false, "for alice")]));
     assert!(before != world.people[ALICE].disk);
-}
-
-fn rig_device(world: &World, who: usize) -> byway_chat::device::Device {
-    rig::device(world.people[who].name)
 }
 
 proptest! {

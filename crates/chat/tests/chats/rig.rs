@@ -7,7 +7,6 @@ use byway_chat::content::bounded::{BoundedList, BoundedText};
 use byway_chat::content::post::{Post, Text};
 use byway_chat::content::{Kind, MessageRef};
 use byway_chat::delivery::ChatMessage;
-use byway_chat::device::{Device, DeviceCertificate, DeviceSecret};
 use byway_chat::mls::RoomId;
 use byway_crypto::IdentitySecret;
 use byway_primitives::codec::{Encode, decode_exact};
@@ -28,24 +27,20 @@ pub struct Person {
     drawn: u64,
 }
 
-fn config(name: &'static str) -> (IdentitySecret, ChatConfig) {
-    let secret = IdentitySecret::from_bytes(&SEEDS.hash(&[name.as_bytes()]).0).unwrap();
-    let device = DeviceSecret::from_seed(&SEEDS.hash(&[b"device", name.as_bytes()]).0);
-    let until = START + Span::days(300);
-    let certificate = DeviceCertificate::issue(&secret, NETWORK, (device.key(), 0), START, until);
-    (secret, ChatConfig { network: NETWORK, device: Device { secret: device, certificate }, name: name.to_owned() })
+fn secret(name: &str) -> IdentitySecret {
+    IdentitySecret::from_bytes(&SEEDS.hash(&[name.as_bytes()]).0).unwrap()
 }
 
-pub fn device(name: &'static str) -> Device {
-    config(name).1.device
+fn load(name: &str, disk: &MemoryStore) -> Chats {
+    let config = ChatConfig { network: NETWORK, identity: secret(name), device: 0, name: name.to_owned() };
+    Chats::load(config, START, disk).unwrap()
 }
 
 impl Person {
     pub fn new(name: &'static str) -> Self {
-        let (secret, config) = config(name);
         let disk = MemoryStore::new();
-        let chats = Chats::load(config, &disk).unwrap();
-        Self { name, secret, chats, disk, news: Vec::new(), drawn: 0 }
+        let chats = load(name, &disk);
+        Self { name, secret: secret(name), chats, disk, news: Vec::new(), drawn: 0 }
     }
 
     pub fn id(&self) -> IdentityId {
@@ -59,7 +54,7 @@ impl Person {
 
     /// Has lost its memory.
     pub fn restart(&mut self) {
-        self.chats = Chats::load(config(self.name).1, &self.disk).unwrap();
+        self.chats = load(self.name, &self.disk);
     }
 
     /// Does something; what comes of it is on disk before it is sent.

@@ -7,6 +7,7 @@ use byway_channel::guarantee::GuaranteeNews;
 use byway_channel::routing::RoutingNews;
 use byway_channel::watching::TowerNews;
 use byway_channel::{ChannelKey, ChannelNews, PeerFault};
+use byway_chat::chats::ChatNews;
 use byway_dialogue::payment::PaymentNews;
 use byway_dialogue::{ClosedBecause, LinkEnd, LinkId, RefusedBecause};
 use byway_primitives::{DecodeError, Effect, IdentityId};
@@ -103,6 +104,8 @@ pub enum MarketNews {
         peer: IdentityId,
         fault: AttestationFault,
     },
+    /// Something of the conversations has changed.
+    Chat(ChatNews),
     /// A peer says where it is reached; the card is good, and the peer's own.
     Whereabouts {
         peer: IdentityId,

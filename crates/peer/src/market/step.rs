@@ -10,7 +10,7 @@ use super::news::MarketNews;
 /// Said when a peer's message makes no sense.
 pub(super) const MALFORMED: u16 = 1;
 /// Said when a peer has not confirmed anything for so long that the queue to it is full.
-const OVERFULL: u16 = 2;
+pub(super) const OVERFULL: u16 = 2;
 
 pub(super) struct Step {
     peer: IdentityId,

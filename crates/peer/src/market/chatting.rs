@@ -1,0 +1,98 @@
+//! Conversations (row M11): what they have for somebody goes within the dialogue with them.
+
+use byway_chat::chats::{ChatStep, Chats};
+use byway_chat::delivery::ChatMessage;
+use byway_dialogue::{Commit, CommitError, Delivery, Durability, Goodbye, Outgoing, ProtocolId};
+use byway_primitives::codec::decode_exact;
+use byway_primitives::{Encode, IdentityId, Store, Time};
+
+use super::Market;
+use super::news::MarketNews;
+use super::step::{MALFORMED, OVERFULL};
+
+impl Market {
+    /// The identity's conversations; none where it has none.
+    pub fn chats(&self) -> Option<&Chats> {
+        self.chats.as_ref()
+    }
+
+    /// Has the identity's conversations from here on.
+    pub fn have_chats(&mut self, now: Time, chats: Chats, store: &impl Store) {
+        self.chats = Some(chats);
+        let there: Vec<IdentityId> = self
+            .dialogues
+            .dialogues()
+            .filter(|dialogue| dialogue.link().is_some())
+            .map(|dialogue| dialogue.peer())
+            .collect();
+        there.into_iter().for_each(|peer| self.chat_connected(peer, store));
+        self.carry_chats(now);
+        self.pump(now, store);
+    }
+
+    /// Does something in the conversations, and carries what comes of it. `None` where there are none.
+    pub fn with_chats<T>(&mut self, now: Time, store: &impl Store, what: impl FnOnce(&mut Chats) -> T) -> Option<T> {
+        let done = self.chats.as_mut().map(what);
+        self.carry_chats(now);
+        self.pump(now, store);
+        done
+    }
+
+    pub(super) fn chat_connected(&mut self, peer: IdentityId, store: &impl Store) {
+        if let Some(chats) = &mut self.chats {
+            chats.handle_connected(peer, store);
+        }
+    }
+
+    pub(super) fn chat_disconnected(&mut self, peer: IdentityId) {
+        if let Some(chats) = &mut self.chats {
+            chats.handle_disconnected(peer);
+        }
+    }
+
+    pub(super) fn chat_message_came(&mut self, now: Time, delivery: &Delivery, store: &impl Store) {
+        let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
+        self.step(now, peer, |_, step| step.receipt(receipt));
+        let message = match decode_exact::<ChatMessage>(&delivery.bytes) {
+            Ok(message) => message,
+            Err(error) => {
+                self.tell(MarketNews::Malformed { peer, error });
+                self.dialogues.close(now, peer, Goodbye::Application(MALFORMED));
+                return;
+            }
+        };
+        let seed = self.seeds.draw();
+        if let Some(chats) = &mut self.chats {
+            chats.handle_message(now, seed, peer, message, store);
+            self.carry_chats(now);
+        }
+    }
+
+    /// What the conversations want done is one commit: nothing is said before what it relies on is written.
+    pub(super) fn carry_chats(&mut self, now: Time) {
+        let Some(chats) = &mut self.chats else { return };
+        let ChatStep { batch, sends, news } = chats.take_step();
+        let is_there = |peer: &IdentityId| self.dialogues.dialogue(*peer).is_some();
+        let sends = sends.into_iter().filter(|(peer, _)| is_there(peer));
+        let outgoing = |message: &ChatMessage| Outgoing {
+            protocol: ProtocolId::CHAT,
+            bytes: message.to_bytes(),
+            // Whatever is not receipted is said again in the next dialogue.
+            durability: Durability::Volatile,
+        };
+        let sends = sends.map(|(peer, message)| (peer, outgoing(&message))).collect();
+        let mut commit = Commit { batch, sends, ..Commit::default() };
+        while let Err(error) = self.dialogues.commit(now, commit.clone()) {
+            // Nothing was done. Without what can't be sent it can be: that is said again when there is a dialogue with its peer anew.
+            let peer = match error {
+                CommitError::Full { peer } | CommitError::NotOpen { peer } => peer,
+                error => unreachable!(
+                    "messages of conversations are no longer than a dialogue's, and confirm nothing: {error}"
+                ),
+            };
+            commit.sends.retain(|(to, _)| *to != peer);
+            self.dialogues.close(now, peer, Goodbye::Application(OVERFULL));
+        }
+        news.into_iter().for_each(|news| self.tell(MarketNews::Chat(news)));
+    }
+}

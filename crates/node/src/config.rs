@@ -7,6 +7,7 @@
 mod backup;
 mod buying;
 mod channels;
+mod chat;
 mod forwarding;
 mod hub;
 mod kernel;
@@ -38,6 +39,7 @@ use system::System;
 pub use backup::BackupConfig;
 pub use buying::BuyingConfig;
 pub use channels::ChannelsConfig;
+pub use chat::ChatConfig;
 pub use forwarding::ForwardingConfig;
 pub use hub::{HubConfig, forced_price};
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
@@ -87,6 +89,8 @@ pub struct Config {
     pub buying: BuyingConfig,
     #[serde(default)]
     pub channels: ChannelsConfig,
+    #[serde(default)]
+    pub chat: ChatConfig,
     /// Whether, and on what terms, it sends payments on (row C4).
     pub hub: Option<HubConfig>,
     #[serde(default)]
@@ -258,6 +262,7 @@ impl Config {
         self.buying.check_prices()?;
         self.buying.check_via()?;
         self.channels.check()?;
+        self.chat.check()?;
         self.watch.check()?;
         self.hub.as_ref().map_or(Ok(()), HubConfig::check)?;
         self.link.check()?;

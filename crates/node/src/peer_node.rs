@@ -46,6 +46,7 @@ mod books;
 mod calling;
 mod chain;
 mod channels;
+mod chat;
 mod choosing;
 mod claiming;
 mod connecting;
@@ -158,6 +159,8 @@ pub enum StartError {
     Wallet(byway_primitives::DecodeError),
     #[error(transparent)]
     Market(#[from] MarketDamaged),
+    #[error(transparent)]
+    Chats(#[from] byway_chat::chats::ChatsDamaged),
     #[error(transparent)]
     Links(#[from] link::BindError),
     #[error("no loopback port can be opened for the way to the relay: {0}")]

@@ -4,6 +4,7 @@
 //! byway:net/NETWORK             which network it is, and kernel nodes that know it
 //! byway:invite/NETWORK/SECRET   likewise, and coins: whoever has the last part can take them
 //! byway:peer/CARD               how somebody in the network is reached who sells nothing
+//! byway:chat/CARD               likewise, and that whoever has this is to be a contact
 //! ```
 //!
 //! Each part is bytes in base32 with four bytes of a hash behind them, so that a link that was cut or mistyped leads nowhere
@@ -15,6 +16,7 @@
 //! gives the genesis, another one than the sender's can't be passed off.
 
 mod card;
+mod chat;
 mod invite;
 mod network;
 mod text;
@@ -25,6 +27,7 @@ use std::str::FromStr;
 use byway_primitives::DecodeError;
 
 pub use card::PeerCard;
+pub use chat::ChatLink;
 pub use invite::{INVITE_OUTPUTS_MAX, Invite, InviteSeed};
 pub use network::{KERNEL_PEERS_MAX, KernelPeer, NetworkLink, NoPeer, RELAY_TEXT_MAX};
 

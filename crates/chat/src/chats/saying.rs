@@ -13,6 +13,8 @@ use crate::mls::{Role, RoomId};
 /// What is to be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
+    /// Drawn where there is none. What was said under one is not said again.
+    pub id: Option<MessageId>,
     pub thread: Option<MessageRef>,
     pub reply: Option<MessageRef>,
     pub kind: Kind,
@@ -20,7 +22,7 @@ pub struct Draft {
 
 impl From<Kind> for Draft {
     fn from(kind: Kind) -> Self {
-        Self { thread: None, reply: None, kind }
+        Self { id: None, thread: None, reply: None, kind }
     }
 }
 
@@ -73,8 +75,8 @@ impl Chats {
         let me = self.me();
         let sender = self.sender(room, Author { identity: me, device: self.device.certificate.index });
         let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
-        let id = MessageId(*call.draw().first_chunk().expect("a seed is longer"));
-        let Draft { thread, reply, kind } = draft;
+        let Draft { id, thread, reply, kind } = draft;
+        let id = id.unwrap_or_else(|| MessageId(*call.draw().first_chunk().expect("a seed is longer")));
         let is_passing = kind.is_volatile();
         let is_message = kind.is_message();
         let lamport = talk.record.lamport + 1;

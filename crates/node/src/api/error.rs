@@ -2,6 +2,7 @@
 //! with any call is here; the rest by what it is about.
 
 mod channel;
+mod chat;
 mod guarantee;
 mod hub;
 mod ledger;
@@ -72,6 +73,13 @@ kinds! {
     1140 InviteNotFound "invite_not_found",
     1141 InviteNotOpen "invite_not_open",
     1142 TooManyInvites "too_many_invites",
+    1601 ChatNotFound "conversation_not_found",
+    1602 ChatNotBegun "conversation_not_begun",
+    1603 ChatMessageNotFound "message_not_found",
+    1604 ChatPersonNotFound "person_not_found",
+    1605 ChatAlreadyContact "already_contact",
+    1606 ChatFull "too_much_waits",
+    1607 ChatRefused "not_said",
     1201 SpendingLimit "spending_limit",
     1216 NothingToAllow "nothing_to_allow",
     1217 WithdrawalUnderWay "withdrawal_under_way",

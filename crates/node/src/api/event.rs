@@ -6,8 +6,8 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelDetail, CheckpointRecord, Entry, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, Promise,
-    Session,
+    Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, CheckpointRecord, Entry, KernelPulse,
+    KernelTransactionRecord, NodeStatus, Offer, Promise, Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
@@ -28,6 +28,9 @@ pub enum Event {
     Promise(Promise),
     /// With what happened to it lately.
     Channel(Box<ChannelDetail>),
+    ChatPerson(ChatPerson),
+    ChatConversation(Box<ChatConversation>),
+    ChatItem(Box<ChatItem>),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
     Transaction(KernelTransactionRecord),
@@ -49,6 +52,12 @@ pub enum Topic {
     Wallet,
     Promise,
     Channel,
+    /// Those whom one knows.
+    People,
+    /// Conversations, with their newest message.
+    Conversation,
+    /// Messages, as they come and change.
+    Message,
     Pulse,
     Checkpoint,
     /// Of the transactions that the subscription names.
@@ -56,13 +65,16 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 9] = [
+    pub const ALL: [Topic; 12] = [
         Topic::Status,
         Topic::Session,
         Topic::Offers,
         Topic::Wallet,
         Topic::Promise,
         Topic::Channel,
+        Topic::People,
+        Topic::Conversation,
+        Topic::Message,
         Topic::Pulse,
         Topic::Checkpoint,
         Topic::Transaction,
@@ -78,6 +90,9 @@ impl Topic {
             Topic::Wallet => "wallet",
             Topic::Promise => "promise",
             Topic::Channel => "channel",
+            Topic::People => "people",
+            Topic::Conversation => "conversation",
+            Topic::Message => "message",
             Topic::Pulse => "pulse",
             Topic::Checkpoint => "checkpoint",
             Topic::Transaction => "transaction",
@@ -98,6 +113,9 @@ impl Event {
             Event::Wallet(_) => Topic::Wallet,
             Event::Promise(_) => Topic::Promise,
             Event::Channel(_) => Topic::Channel,
+            Event::ChatPerson(_) => Topic::People,
+            Event::ChatConversation(_) => Topic::Conversation,
+            Event::ChatItem(_) => Topic::Message,
             Event::Pulse(_) => Topic::Pulse,
             Event::Checkpoint(_) => Topic::Checkpoint,
             Event::Transaction(_) => Topic::Transaction,

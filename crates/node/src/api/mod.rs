@@ -13,6 +13,7 @@ pub mod backup;
 pub mod chain;
 pub mod channel_requests;
 pub mod channels;
+pub mod chat;
 pub mod contracts;
 pub mod error;
 pub mod event;
@@ -50,6 +51,7 @@ pub use backup::*;
 pub use chain::*;
 pub use channel_requests::*;
 pub use channels::*;
+pub use chat::*;
 pub use contracts::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
@@ -237,6 +239,25 @@ pub trait NodeApi: KernelApi {
     fn hub_rebalance(&self, request: HubRebalance) -> impl Future<Output = Answer<InvoicePayment>> + Send;
     fn hub_status(&self) -> impl Future<Output = Answer<HubStatus>> + Send;
     fn identity_card(&self) -> impl Future<Output = Answer<IdentityCard>> + Send;
+
+    /// A link by which one person becomes a contact.
+    fn chat_invite(&self, request: ChatInviteMake) -> impl Future<Output = Answer<ChatInvite>> + Send;
+    /// Asks somebody to be a contact, or agrees where they have asked.
+    fn chat_accept(&self, request: ChatAccept) -> impl Future<Output = Answer<ChatPerson>> + Send;
+    fn chat_people(&self) -> impl Future<Output = Answer<Vec<ChatPerson>>> + Send;
+    /// Hears somebody no more, or hears them again.
+    fn chat_block(&self, request: ChatBlock) -> impl Future<Output = Answer<Vec<ChatPerson>>> + Send;
+    fn chat_nickname(&self, request: ChatNickname) -> impl Future<Output = Answer<ChatPerson>> + Send;
+    /// Conversations, that with the newest message first.
+    fn chat_conversations(&self) -> impl Future<Output = Answer<Vec<ChatConversation>>> + Send;
+    /// Says something; it waits here until it has arrived.
+    fn chat_send(&self, request: ChatSend) -> impl Future<Output = Answer<ChatItem>> + Send;
+    /// Edits, deletes, or reacts to a message, which is given as it stands then.
+    fn chat_about(&self, request: ChatAbout) -> impl Future<Output = Answer<ChatItem>> + Send;
+    /// Messages of a conversation, the newest first.
+    fn chat_read(&self, request: ChatRead) -> impl Future<Output = Answer<Vec<ChatItem>>> + Send;
+    /// Says that one's person has looked at a conversation.
+    fn chat_mark(&self, request: ChatMark) -> impl Future<Output = Answer<ChatConversation>> + Send;
 
     /// The books of payment, sealed under the seed phrase.
     fn backup_export(&self) -> impl Future<Output = Answer<BackupExport>> + Send;

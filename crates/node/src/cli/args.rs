@@ -4,6 +4,7 @@ mod account;
 mod backup;
 mod bench;
 mod channel;
+mod chat;
 mod contract;
 mod firewall;
 mod forward;
@@ -30,6 +31,7 @@ pub use account::*;
 pub use backup::*;
 pub use bench::*;
 pub use channel::*;
+pub use chat::*;
 pub use contract::*;
 pub use firewall::*;
 pub use forward::*;
@@ -141,6 +143,9 @@ pub enum Command {
     /// Send payments of others on from one channel into another
     #[command(subcommand)]
     Hub(HubCommand),
+    /// Messages between people, with no server in the middle
+    #[command(subcommand)]
+    Chat(ChatCommand),
     /// Services that programs of your own, or of others, provide
     #[command(subcommand)]
     Service(ServiceCommand),

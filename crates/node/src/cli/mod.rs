@@ -8,6 +8,7 @@ mod args;
 mod asset;
 mod backup;
 mod channel;
+mod chat;
 mod confirm;
 mod contract;
 mod doctor;
@@ -128,6 +129,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Session(command) => market::session(&globals, command).await,
         Command::Channel(command) => channel::channel(&globals, command).await,
         Command::Contract(command) => contract::contract(&globals, command).await,
+        Command::Chat(command) => chat::chat(&globals, command).await,
         Command::Watch(command) => watching::watch(&globals, command).await,
         Command::Hub(command) => hub::hub(&globals, command).await,
         Command::Service(command) => service::service(&globals, command).await,

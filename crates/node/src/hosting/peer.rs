@@ -98,6 +98,7 @@ pub fn settings(
     let elsewhere = config.ledger.addresses.iter();
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
     settings.channels = config.channels.settings();
+    settings.chat_name.clone_from(&config.chat.name);
     settings.copies.clone_from(&config.channels.copies);
     settings.watching = config.watch.accept.then(|| config.watch.terms());
     let prices = &settings.genesis.parameters.call_prices;
@@ -151,6 +152,7 @@ pub(super) fn node_config(
         quality: Default::default(),
         selling: None,
         channels: Default::default(),
+        chat_name: String::new(),
         watching: None,
         hub: None,
         guaranteeing: None,

@@ -31,6 +31,7 @@ use zeroize::Zeroizing;
 use super::accounts::Accounts;
 use super::chain::Chain;
 use super::channels::{ChannelDesk, Copying};
+use super::chat;
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
@@ -392,6 +393,7 @@ fn open_market(
     let certificate = StaticCertificate::issue(&config.identity, network, static_key, now + CERTIFICATE_LIFE);
     let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
     let mut market = Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?;
+    chat::open(&mut market, config, now, journal)?;
     market.set_hub(config.hub);
     // Until the ledger is known to have what a forced call needs.
     market.set_hub_ready(false);

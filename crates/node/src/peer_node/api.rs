@@ -394,6 +394,46 @@ impl NodeApi for PeerNode {
         self.rebalance(request).await
     }
 
+    async fn chat_invite(&self, request: ChatInviteMake) -> Answer<ChatInvite> {
+        self.ask(move |actor| actor.make_chat_invite(&request)).await
+    }
+
+    async fn chat_accept(&self, request: ChatAccept) -> Answer<ChatPerson> {
+        self.ask(move |actor| actor.accept_in_chat(&request)).await
+    }
+
+    async fn chat_people(&self) -> Answer<Vec<ChatPerson>> {
+        self.ask(|actor| Ok(actor.chat_people())).await
+    }
+
+    async fn chat_block(&self, request: ChatBlock) -> Answer<Vec<ChatPerson>> {
+        self.ask(move |actor| Ok(actor.block_in_chat(&request))).await
+    }
+
+    async fn chat_nickname(&self, request: ChatNickname) -> Answer<ChatPerson> {
+        self.ask(move |actor| actor.name_in_chat(&request)).await
+    }
+
+    async fn chat_conversations(&self) -> Answer<Vec<ChatConversation>> {
+        self.ask(|actor| Ok(actor.conversations())).await
+    }
+
+    async fn chat_send(&self, request: ChatSend) -> Answer<ChatItem> {
+        self.ask(move |actor| actor.send_in_chat(&request)).await
+    }
+
+    async fn chat_about(&self, request: ChatAbout) -> Answer<ChatItem> {
+        self.ask(move |actor| actor.say_about(&request)).await
+    }
+
+    async fn chat_read(&self, request: ChatRead) -> Answer<Vec<ChatItem>> {
+        self.ask(move |actor| actor.read_chat(&request)).await
+    }
+
+    async fn chat_mark(&self, request: ChatMark) -> Answer<ChatConversation> {
+        self.ask(move |actor| actor.mark_chat(&request)).await
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         self.ask(|actor| Ok(actor.hub_status())).await
     }

@@ -204,6 +204,7 @@ impl Actor {
                 tracing::warn!(%peer, %fault, "a provider's word on a client is wrong")
             }
             MarketNews::QualityAsked { peer, start } => self.quality_asked(peer, start),
+            MarketNews::Chat(news) => self.chat_news(news),
             MarketNews::Whereabouts { peer, card } => self.peer_says_where(peer, *card),
             MarketNews::CardFault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer says of itself what is not so")

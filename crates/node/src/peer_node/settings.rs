@@ -72,6 +72,8 @@ pub struct PeerNodeConfig {
     /// What it sells, if anything.
     pub selling: Option<SellingConfig>,
     pub limits: SpendingConfig,
+    /// By which its user goes, to whom it asks to be a contact.
+    pub chat_name: String,
     /// What channels it agrees to by itself.
     pub channels: ChannelSettings,
     /// On what terms it watches channels of others, if it does.

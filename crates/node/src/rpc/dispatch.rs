@@ -101,6 +101,16 @@ pub const METHODS: &[&str] = &[
     "hub_status",
     "hub_list",
     "hub_ask",
+    "chat_invite",
+    "chat_accept",
+    "chat_people",
+    "chat_block",
+    "chat_nickname",
+    "chat_conversations",
+    "chat_send",
+    "chat_about",
+    "chat_read",
+    "chat_mark",
     "backup_export",
     "promise_list",
     "promise_settle",
@@ -273,6 +283,7 @@ impl<A: NodeApi> Dispatcher<A> {
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
             "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
             "hub_run" | "hub_rebalance" | "hub_ask" => self.call_channel(method, params).await,
+            chat if chat.starts_with("chat_") => self.call_chat(chat, params).await,
             contract if contract.starts_with("contract_") => self.call_contract(contract, params).await,
             other => self.call_plain(other, params).await,
         }
@@ -334,6 +345,30 @@ impl<A: NodeApi> Dispatcher<A> {
             "hub_run" => done(api.hub_run(read(params)?).await),
             "hub_rebalance" => done(api.hub_rebalance(read(params)?).await),
             "hub_ask" => done(api.hub_ask(read(params)?).await),
+            other => Err(method_not_found(other)),
+        }
+    }
+
+    /// The calls about conversations.
+    async fn call_chat(&self, method: &'static str, params: Params) -> Answer<Value> {
+        let api = &*self.api;
+        match method {
+            "chat_people" => {
+                read::<Nothing>(params)?;
+                done(api.chat_people().await)
+            }
+            "chat_conversations" => {
+                read::<Nothing>(params)?;
+                done(api.chat_conversations().await)
+            }
+            "chat_invite" => done(api.chat_invite(read(params)?).await),
+            "chat_accept" => done(api.chat_accept(read(params)?).await),
+            "chat_block" => done(api.chat_block(read(params)?).await),
+            "chat_nickname" => done(api.chat_nickname(read(params)?).await),
+            "chat_send" => done(api.chat_send(read(params)?).await),
+            "chat_about" => done(api.chat_about(read(params)?).await),
+            "chat_read" => done(api.chat_read(read(params)?).await),
+            "chat_mark" => done(api.chat_mark(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }
@@ -448,6 +483,13 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
                 }
                 details
             }
+            Topic::People => api.chat_people().await?.into_iter().map(Event::ChatPerson).collect(),
+            Topic::Conversation => {
+                let all = api.chat_conversations().await?.into_iter();
+                all.map(|talk| Event::ChatConversation(Box::new(talk))).collect()
+            }
+            // Whoever shows a conversation asks for its messages.
+            Topic::Message => Vec::new(),
             Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,
         })
     }

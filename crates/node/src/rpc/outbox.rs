@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use byway_primitives::IdentityId;
 use byway_records::TransactionId;
 
 use super::surface::Interest;
@@ -34,6 +35,10 @@ pub struct Outbox {
 /// What replaces what.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
+    Person(IdentityId),
+    Conversation(String),
+    /// Of a conversation.
+    Message(String, String),
     Topic(Topic),
     Session(String),
     Channel(String),
@@ -136,6 +141,9 @@ fn key(event: &Event) -> Key {
             Key::Promise(promise.direction, promise.counterparty.0, promise.serial.0, promise.backing)
         }
         Event::Channel(detail) => Key::Channel(detail.record.channel.clone()),
+        Event::ChatPerson(person) => Key::Person(person.identity),
+        Event::ChatConversation(talk) => Key::Conversation(talk.conversation.clone()),
+        Event::ChatItem(item) => Key::Message(item.conversation.clone(), item.message.clone()),
         Event::Transaction(record) => Key::Transaction(record.outcome.transaction_id),
         other => Key::Topic(other.topic()),
     }
@@ -147,6 +155,8 @@ fn pace(key: &Key) -> Duration {
         Key::Topic(Topic::Offers) => 2000,
         Key::Topic(Topic::Wallet) => 250,
         Key::Topic(Topic::Pulse) => 500,
+        Key::Conversation(_) => 250,
+        Key::Message(..) => 0,
         _ => 1000,
     })
 }

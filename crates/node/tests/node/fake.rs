@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, broadcast, watch};
 
 use super::fake_channels::FakeChannels;
+use super::fake_chat;
 use super::fake_contracts;
 use super::fake_forwards;
 use super::fake_hubs;
@@ -587,6 +588,47 @@ impl NodeApi for Fake {
 
     async fn hub_rebalance(&self, request: HubRebalance) -> Answer<InvoicePayment> {
         fake_hubs::rebalance(&request)
+    }
+
+    async fn chat_invite(&self, request: ChatInviteMake) -> Answer<ChatInvite> {
+        let expires_ms = Time(1_700_000_000_000 + request.days.unwrap_or(7) * 86_400_000);
+        Ok(ChatInvite { link: "byway:chat/aeba".to_owned(), expires_ms })
+    }
+
+    async fn chat_accept(&self, _: ChatAccept) -> Answer<ChatPerson> {
+        Ok(fake_chat::person())
+    }
+
+    async fn chat_people(&self) -> Answer<Vec<ChatPerson>> {
+        Ok(vec![fake_chat::person()])
+    }
+
+    async fn chat_block(&self, _: ChatBlock) -> Answer<Vec<ChatPerson>> {
+        Ok(vec![fake_chat::person()])
+    }
+
+    async fn chat_nickname(&self, request: ChatNickname) -> Answer<ChatPerson> {
+        fake_chat::nickname(&request)
+    }
+
+    async fn chat_conversations(&self) -> Answer<Vec<ChatConversation>> {
+        Ok(vec![fake_chat::conversation()])
+    }
+
+    async fn chat_send(&self, request: ChatSend) -> Answer<ChatItem> {
+        fake_chat::send(&request)
+    }
+
+    async fn chat_about(&self, request: ChatAbout) -> Answer<ChatItem> {
+        fake_chat::about(&request)
+    }
+
+    async fn chat_read(&self, request: ChatRead) -> Answer<Vec<ChatItem>> {
+        fake_chat::named(&request.to).map(|()| vec![fake_chat::item()])
+    }
+
+    async fn chat_mark(&self, request: ChatMark) -> Answer<ChatConversation> {
+        fake_chat::named(&request.to).map(|()| fake_chat::conversation())
     }
 
     async fn hub_status(&self) -> Answer<HubStatus> {

@@ -75,12 +75,12 @@ impl Actor {
         Ok(IdentityCard { card: card.to_string(), expires_ms: self.certificate.not_after })
     }
 
-    fn card(&self) -> Option<PeerCard> {
+    pub(in super::super) fn card(&self) -> Option<PeerCard> {
         let contact = self.links.contact_with(self.certificate.static_key, &self.config.link_public)?;
         Some(PeerCard { certificate: self.certificate, contacts: vec![contact.to_offer()] })
     }
 
-    /// Those with whom there is a channel and who are there hear where this node is reached, and hear it again when that changes: whichever of
+    /// Those with whom there is a channel, or whom one talks with, and who are there hear where this node is reached, and hear it again when that changes: whichever of
     /// the two comes back under another address finds the other.
     fn say_whereabouts(&mut self) {
         self.channels.told.retain(|peer, _| self.market.is_talking_to(*peer));
@@ -88,7 +88,8 @@ impl Actor {
         let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());
         let is_news =
             |peer: &IdentityId| self.market.is_talking_to(*peer) && self.channels.told.get(peer) != Some(&card);
-        let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).filter(is_news).collect();
+        let peers = signed.map(|(key, _)| key.peer).chain(self.chat_peers());
+        let peers: BTreeSet<IdentityId> = peers.filter(is_news).collect();
         let now = self.clock.now();
         for peer in peers {
             if self.market.say_whereabouts(now, peer, &card, &self.market_journal) {
@@ -97,10 +98,10 @@ impl Actor {
         }
     }
 
-    /// A peer says where it is reached, which is kept of those with whom there is a channel.
+    /// A peer says where it is reached, which is kept of those with whom there is a channel, or whom one talks with.
     pub(in super::super) fn peer_says_where(&mut self, peer: IdentityId, card: PeerCard) {
         let is_new = self.channels.cards.get(&peer) != Some(&Whereabouts::from(card.clone()));
-        if is_new && self.market.channels().has_with(peer) {
+        if is_new && (self.market.channels().has_with(peer) || self.is_chat_peer(peer)) {
             self.keep_card(card);
         }
     }
@@ -177,7 +178,7 @@ impl Actor {
     }
 
     /// An identity, or that of a card.
-    pub(super) fn peer_named(&self, text: &str) -> Answer<(IdentityId, Option<PeerCard>)> {
+    pub(in super::super) fn peer_named(&self, text: &str) -> Answer<(IdentityId, Option<PeerCard>)> {
         if let Ok(id) = text.parse::<IdentityId>() {
             return Ok((id, None));
         }
@@ -194,11 +195,13 @@ impl Actor {
     }
 
     /// Keeps a card that has led to its peer; of one with whom there is no channel any more another takes the place.
-    pub(super) fn keep_card(&mut self, card: PeerCard) {
+    pub(in super::super) fn keep_card(&mut self, card: PeerCard) {
         let (known, mut batch) = (Whereabouts::from(card.clone()), Batch::new());
         if self.channels.cards.len() >= CARDS_MAX && !self.channels.cards.contains_key(&known.peer) {
             let watches = |peer: IdentityId| self.market.watched().towers().any(|tower| tower == peer);
-            let is_idle = |peer: &&IdentityId| !self.market.channels().has_with(**peer) && !watches(**peer);
+            let is_idle = |peer: &&IdentityId| {
+                !self.market.channels().has_with(**peer) && !watches(**peer) && !self.is_chat_peer(**peer)
+            };
             let Some(idle) = self.channels.cards.keys().find(is_idle).copied() else { return };
             self.channels.cards.remove(&idle);
             batch.delete(CARDS, idle.0.to_vec());
@@ -303,11 +306,11 @@ impl Actor {
     pub(in super::super) fn channel_peer(&self, peer: IdentityId) -> Option<Whereabouts> {
         let is_wished = || self.channels.wishes.iter().any(|wish| wish.terms.parties[1] == peer);
         let watches = || self.market.watched().towers().any(|tower| tower == peer);
-        let is_wanted = self.market.channels().has_with(peer) || is_wished() || watches();
+        let is_wanted = self.market.channels().has_with(peer) || is_wished() || watches() || self.is_chat_peer(peer);
         if is_wanted { self.whereabouts(peer) } else { None }
     }
 
-    pub(super) fn whereabouts(&self, peer: IdentityId) -> Option<Whereabouts> {
+    pub(in super::super) fn whereabouts(&self, peer: IdentityId) -> Option<Whereabouts> {
         let wished = self.channels.wishes.iter().rev().find(|wish| wish.terms.parties[1] == peer);
         if let Some(card) = wished.and_then(|wish| wish.card.clone()) {
             return Some(Whereabouts::from(card));
@@ -325,7 +328,7 @@ impl Actor {
     }
 
     /// Dials those with whom there is a channel, or is to be one, and who are not there.
-    pub(super) fn reach_channel_peers(&mut self) {
+    pub(in super::super) fn reach_channel_peers(&mut self) {
         // Hops are there so that nobody learns whom this node talks with; peers may come to it.
         if self.has_chain() {
             return;
@@ -337,7 +340,8 @@ impl Actor {
         let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());
         let wanted = self.channels.wishes.iter().map(|wish| wish.terms.parties[1]);
         let towers = self.market.watched().towers();
-        let peers: BTreeSet<IdentityId> = signed.map(|(key, _)| key.peer).chain(wanted).chain(towers).collect();
+        let peers: BTreeSet<IdentityId> =
+            signed.map(|(key, _)| key.peer).chain(wanted).chain(towers).chain(self.chat_peers()).collect();
         let is_due = |peer: &IdentityId| self.channels.dial_at.get(peer).is_none_or(|(at, _)| now >= *at);
         let absent = peers.into_iter().filter(|peer| !self.market.is_talking_to(*peer));
         let absent: Vec<IdentityId> = absent.filter(is_due).collect();

@@ -1,0 +1,156 @@
+//! Conversations: `byway chat`.
+
+use std::collections::BTreeMap;
+
+use byway_primitives::IdentityId;
+
+use super::output::idempotency_key;
+use super::output::{ago, now};
+use super::wallet::show;
+use super::{ChatCommand, Globals, Outcome, Table};
+use crate::api::*;
+use crate::client::Client;
+
+pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Outcome> {
+    let client = globals.client()?;
+    match command {
+        ChatCommand::Invite { days, note } => {
+            let invite: ChatInvite = client.call("chat_invite", &ChatInviteMake { days, note }).await?;
+            show(globals, &invite, |invite| {
+                format!(
+                    "{}\n\nWhoever opens this first with `byway chat accept` is your contact. It counts for another {}.\n",
+                    invite.link,
+                    super::output::duration(invite.expires_ms.since(now()))
+                )
+            })?;
+        }
+        ChatCommand::Accept { who } => {
+            let person: ChatPerson = client.call("chat_accept", &ChatAccept { who }).await?;
+            show(globals, &person, |person| match person.standing {
+                ChatStanding::Contact => format!("{} is your contact.\n", called(person)),
+                _ => format!("{} is asked; `byway chat contacts` says when they agree.\n", called(person)),
+            })?;
+        }
+        ChatCommand::Contacts => contacts(globals, &client.call::<Vec<ChatPerson>>("chat_people", &Nothing {}).await?)?,
+        ChatCommand::Conversations => conversations(globals, &client).await?,
+        ChatCommand::Send { to, text, reply } => {
+            let request = ChatSend { to, text, reply, thread: None, idempotency_key: idempotency_key(None)? };
+            let item: ChatItem = client.call("chat_send", &request).await?;
+            show(globals, &item, |_| "Said. It is kept here until it has arrived.\n".to_owned())?;
+        }
+        ChatCommand::Read { to, limit, ids, quiet } => read(globals, &client, to, (limit, ids, quiet)).await?,
+        ChatCommand::React { to, message, emoji, remove } => {
+            let what = if remove { ChatAboutWhat::Unreact } else { ChatAboutWhat::React };
+            about(globals, &client, ChatAbout { to, message, what, value: Some(emoji) }).await?;
+        }
+        ChatCommand::Edit { to, message, text } => {
+            about(globals, &client, ChatAbout { to, message, what: ChatAboutWhat::Edit, value: Some(text) }).await?;
+        }
+        ChatCommand::Delete { to, message } => {
+            about(globals, &client, ChatAbout { to, message, what: ChatAboutWhat::Delete, value: None }).await?;
+        }
+        ChatCommand::Name { who, nickname } => {
+            let person: ChatPerson = client.call("chat_nickname", &ChatNickname { who, nickname }).await?;
+            show(globals, &person, |person| format!("{} is called {} here.\n", person.identity, called(person)))?;
+        }
+        ChatCommand::Block { who, undo } => {
+            let people: Vec<ChatPerson> = client.call("chat_block", &ChatBlock { who, blocked: !undo }).await?;
+            contacts(globals, &people)?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn called(person: &ChatPerson) -> String {
+    if person.name.is_empty() { person.identity.to_string() } else { person.name.clone() }
+}
+
+fn contacts(globals: &Globals, people: &Vec<ChatPerson>) -> anyhow::Result<()> {
+    show(globals, people, |people| {
+        let mut table = Table::new(&["name", "identity", "", ">waiting"]);
+        for person in people {
+            let standing = match person.standing {
+                ChatStanding::Asked => "asked by you",
+                ChatStanding::Asking => "asks: byway chat accept",
+                ChatStanding::Contact if person.online => "there",
+                ChatStanding::Contact => "away",
+                ChatStanding::Blocked => "blocked",
+            };
+            let waiting = if person.waiting == 0 { String::new() } else { person.waiting.to_string() };
+            table.row([person.name.clone(), person.identity.to_string(), standing.to_owned(), waiting]);
+        }
+        table.text("Nobody yet. `byway chat invite` makes a link for somebody whom you know.")
+    })
+}
+
+async fn conversations(globals: &Globals, client: &Client) -> anyhow::Result<()> {
+    let all: Vec<ChatConversation> = client.call("chat_conversations", &Nothing {}).await?;
+    show(globals, &all, |all| {
+        let mut table = Table::new(&["with", ">unread", "newest", "", "conversation"]);
+        for talk in all {
+            let newest = talk.newest.as_ref();
+            let text = newest.map_or_else(String::new, |item| line(item).chars().take(40).collect());
+            let when = newest.map_or_else(String::new, |item| ago(item.sent_ms, now()));
+            let unread = if talk.unread == 0 { String::new() } else { talk.unread.to_string() };
+            let id = talk.conversation.get(..8).unwrap_or_default().to_owned();
+            table.row([talk.title.clone(), unread, text, when, id]);
+        }
+        table.text("No conversation yet. `byway chat invite` makes a link for somebody whom you know.")
+    })
+}
+
+async fn read(
+    globals: &Globals,
+    client: &Client,
+    to: String,
+    (limit, ids, quiet): (usize, bool, bool),
+) -> anyhow::Result<()> {
+    let mut items: Vec<ChatItem> = client.call("chat_read", &ChatRead { to: to.clone(), before: None, limit }).await?;
+    items.reverse();
+    let talk: ChatConversation = client.call("chat_mark", &ChatMark { to, tell: !quiet }).await?;
+    let people: Vec<ChatPerson> = client.call("chat_people", &Nothing {}).await?;
+    let names: BTreeMap<IdentityId, String> = people.iter().map(|person| (person.identity, called(person))).collect();
+    let others: Vec<IdentityId> = talk.members.iter().copied().filter(|member| names.contains_key(member)).collect();
+    show(globals, &items, |items| {
+        if items.is_empty() {
+            return "Nothing was said yet.\n".to_owned();
+        }
+        items.iter().map(|item| said(item, &names, &others, ids)).collect()
+    })
+}
+
+/// A message as one line or more.
+fn said(item: &ChatItem, names: &BTreeMap<IdentityId, String>, others: &[IdentityId], ids: bool) -> String {
+    let name = |of: &IdentityId| names.get(of).cloned().unwrap_or_else(|| "you".to_owned());
+    let edited = if item.edited { " (edited)" } else { "" };
+    let is_ours = !names.contains_key(&item.author);
+    let mark = match is_ours {
+        true if others.iter().all(|other| item.read.contains(other)) => "  ✓✓ read",
+        true if others.iter().all(|other| item.received.contains(other)) => "  ✓✓",
+        true => "  ✓",
+        false => "",
+    };
+    let mut text = format!("{}  {}:  {}{edited}{mark}\n", ago(item.sent_ms, now()), name(&item.author), line(item));
+    for reaction in &item.reactions {
+        let people: Vec<String> = reaction.people.iter().map(name).collect();
+        text.push_str(&format!("      {} {}\n", reaction.emoji, people.join(", ")));
+    }
+    if ids {
+        text.push_str(&format!("      {}\n", item.message));
+    }
+    text
+}
+
+/// What a message says, made harmless for a terminal.
+fn line(item: &ChatItem) -> String {
+    match item {
+        ChatItem { deleted: true, .. } => "(deleted)".to_owned(),
+        ChatItem { kind, text, .. } if text.is_empty() => format!("({kind})"),
+        ChatItem { text, .. } => byway_chat::content::display::text(text),
+    }
+}
+
+async fn about(globals: &Globals, client: &Client, request: ChatAbout) -> anyhow::Result<()> {
+    let item: ChatItem = client.call("chat_about", &request).await?;
+    show(globals, &item, |item| format!("{}\n", line(item)))
+}

@@ -1,0 +1,166 @@
+//! Conversations of the node's identity (row M11): what people ask for and are told. All that there is to do is done by
+//! [`byway_chat::chats`], which the market carries; whom to reach, and by what they were found, is said here.
+
+mod saying;
+mod views;
+
+use byway_chat::chats::{ChatConfig, ChatNews, Chats, ChatsDamaged};
+use byway_chat::people::{NOTE_MAX, Standing};
+use byway_driver::entropy;
+use byway_peer::link::{ChatLink, LinkError, PeerCard};
+use byway_peer::market::Market;
+use byway_primitives::{IdentityId, Span, Store, Time};
+
+use super::{Actor, PeerNodeConfig};
+use crate::api::*;
+
+/// How long an invite counts where nobody says.
+const INVITE_DAYS: u64 = 7;
+/// The longest that one counts: whoever finds it then finds nobody.
+const INVITE_DAYS_MAX: u64 = 90;
+/// Which of the identity's devices this is: every device has an identity of its own.
+const DEVICE: u32 = 0;
+
+/// Has a market have its identity's conversations.
+pub(super) fn open(
+    market: &mut Market,
+    config: &PeerNodeConfig,
+    now: Time,
+    store: &impl Store,
+) -> Result<(), ChatsDamaged> {
+    let (network, identity) = (config.genesis.network(), config.identity.clone());
+    let config = ChatConfig { network, identity, device: DEVICE, name: config.chat_name.clone() };
+    market.have_chats(now, Chats::load(config, now, store)?, store);
+    Ok(())
+}
+
+impl Actor {
+    fn chats(&self) -> &Chats {
+        self.market.chats().expect("it was opened with them")
+    }
+
+    fn with_chats<T>(&mut self, what: impl FnOnce(&mut Chats, Time, [u8; 32], &super::Journal) -> T) -> T {
+        let now = self.clock.now();
+        let journal = &self.market_journal;
+        let done = self.market.with_chats(now, journal, |chats| what(chats, now, entropy::seed(), journal));
+        done.expect("it was opened with them")
+    }
+
+    /// Whether somebody is known as one to talk with.
+    pub(super) fn is_chat_peer(&self, peer: IdentityId) -> bool {
+        let standing = self.chats().people().get(peer).map(|person| &person.standing);
+        matches!(standing, Some(Standing::Contact | Standing::Asked)) || self.chats().waiting_for(peer) > 0
+    }
+
+    /// Those who are to be reached: contacts, and whoever something waits for.
+    pub(super) fn chat_peers(&self) -> impl Iterator<Item = IdentityId> {
+        let chats = self.chats();
+        let contacts = chats.people().iter().filter(|(_, person)| person.standing == Standing::Contact);
+        contacts.map(|(peer, _)| peer).chain(chats.awaited())
+    }
+
+    /// Makes a link by which one person becomes a contact.
+    pub(super) fn make_chat_invite(&mut self, request: &ChatInviteMake) -> Answer<ChatInvite> {
+        let days = request.days.unwrap_or(INVITE_DAYS);
+        if !(1..=INVITE_DAYS_MAX).contains(&days) {
+            return Err(ApiError::invalid_params("days", format_args!("it must be from 1 to {INVITE_DAYS_MAX}")));
+        }
+        let note = request.note.clone().unwrap_or_default();
+        if note.len() > NOTE_MAX {
+            return Err(ApiError::invalid_params("note", format_args!("it has at most {NOTE_MAX} bytes")));
+        }
+        let card = self.card().ok_or_else(|| ApiError::not_supported("address under which it could be reached"))?;
+        let made = self.with_chats(|chats, now, seed, _| {
+            let expires = now + Span::days(days);
+            let token = chats.invite(now, seed.first_chunk().expect("a seed is longer"), expires, &note)?;
+            Ok((token, expires))
+        });
+        let (token, expires_ms) = made.map_err(ApiError::chat)?;
+        Ok(ChatInvite { link: ChatLink { card, token }.to_text().to_string(), expires_ms })
+    }
+
+    /// Asks somebody to be a contact, or agrees where they have asked; of a contact a card says where they are now.
+    pub(super) fn accept_in_chat(&mut self, request: &ChatAccept) -> Answer<ChatPerson> {
+        let (peer, card, token) = self.chat_peer_named(request.who.trim())?;
+        let is_asking = |person: &byway_chat::people::Person| matches!(person.standing, Standing::Asking { .. });
+        if token.is_none() && self.chats().people().get(peer).is_some_and(is_asking) {
+            self.with_chats(|chats, now, seed, store| chats.accept(now, seed, peer, store)).map_err(ApiError::chat)?;
+        } else if !(card.is_some() && self.chats().people().is_contact(peer)) {
+            if card.is_none() && !self.market.is_talking_to(peer) && self.whereabouts(peer).is_none() {
+                let why =
+                    "it has no offer on the market, and its card is not known; ask it for a link (`byway chat invite`)";
+                return Err(ApiError::peer_unreachable(peer, why));
+            }
+            let asked = self.with_chats(|chats, now, seed, store| chats.ask(now, seed, peer, token, store));
+            asked.map_err(ApiError::chat)?;
+        }
+        card.into_iter().for_each(|card| self.keep_card(card));
+        self.reach_channel_peers();
+        self.chat_person(peer)
+    }
+
+    fn chat_peer_named(
+        &self,
+        text: &str,
+    ) -> Answer<(IdentityId, Option<PeerCard>, Option<byway_chat::delivery::InviteToken>)> {
+        if !ChatLink::is_meant(text) {
+            let (peer, card) = self.peer_named(text).map_err(|_| {
+                ApiError::invalid_params(
+                    "who",
+                    "it is no link of a conversation (byway:chat/…), no card and no identity",
+                )
+            })?;
+            return Ok((peer, card, None));
+        }
+        let ChatLink { card, token } =
+            text.parse().map_err(|error: LinkError| ApiError::invalid_params("who", error))?;
+        let checked = card.certificate.verify(self.network, self.clock.now());
+        checked.map_err(|error| ApiError::invalid_params("who", format_args!("the link is not good: {error}")))?;
+        Ok((card.certificate.identity, Some(card), Some(token)))
+    }
+
+    pub(super) fn block_in_chat(&mut self, request: &ChatBlock) -> Vec<ChatPerson> {
+        let ChatBlock { who, blocked } = *request;
+        self.with_chats(|chats, now, _, _| chats.set_blocked(now, who, blocked));
+        self.chat_people()
+    }
+
+    pub(super) fn name_in_chat(&mut self, request: &ChatNickname) -> Answer<ChatPerson> {
+        let ChatNickname { who, nickname } = request.clone();
+        if nickname.as_ref().is_some_and(|name| name.len() > byway_chat::delivery::letter::NAME_MAX || name.is_empty())
+        {
+            return Err(ApiError::invalid_params("nickname", "it has from 1 to 64 bytes"));
+        }
+        self.with_chats(|chats, _, _, _| chats.set_nickname(who, nickname)).map_err(ApiError::chat)?;
+        self.chat_person(who)
+    }
+
+    /// News of the conversations.
+    pub(super) fn chat_news(&mut self, news: ChatNews) {
+        match news {
+            ChatNews::Person { peer } => {
+                if let Ok(person) = self.chat_person(peer) {
+                    self.tell(Event::ChatPerson(person));
+                }
+            }
+            ChatNews::Room { room } => {
+                if let Some(view) = self.chats().talk(room) {
+                    self.tell(Event::ChatConversation(Box::new(self.conversation(&view))));
+                }
+            }
+            ChatNews::Item { room, of, .. } => {
+                if let Some(shown) = self.chats().item(room, &of, &self.market_journal) {
+                    self.tell(Event::ChatItem(Box::new(views::item(room, &shown))));
+                }
+                if let Some(view) = self.chats().talk(room) {
+                    self.tell(Event::ChatConversation(Box::new(self.conversation(&view))));
+                }
+            }
+            // Shown by pages that are open; nobody else has any use for it.
+            ChatNews::Sign { .. } => {}
+            ChatNews::Fault { peer, fault } => {
+                tracing::warn!(%peer, %fault, "a peer said in a conversation what can't be")
+            }
+        }
+    }
+}

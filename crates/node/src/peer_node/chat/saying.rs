@@ -1,0 +1,118 @@
+//! Saying something, and reading what was said.
+
+use byway_chat::chats::{ChatError, Draft};
+use byway_chat::content::bounded::{BoundedList, BoundedText, TooMuch};
+use byway_chat::content::post::{Deletion, Edit, Emoji, Post, Reaction, Text};
+use byway_chat::content::{Kind, MessageId, MessageRef};
+use byway_chat::mls::RoomId;
+use byway_primitives::IdentityId;
+use byway_primitives::hash::Context;
+
+use super::super::Actor;
+use super::views;
+use crate::api::*;
+
+const MESSAGE: Context = Context("byway 1 hash: message of an idempotency key");
+
+impl Actor {
+    /// Says something; under the same key it is said once.
+    pub(in super::super) fn send_in_chat(&mut self, request: &ChatSend) -> Answer<ChatItem> {
+        let room = self.room_named(&request.to)?;
+        let text = text(&request.text)?;
+        if request.text.trim().is_empty() {
+            return Err(ApiError::invalid_params("text", "there is nothing in it"));
+        }
+        let id = MESSAGE.hash(&[&self.me().0, &room.0, request.idempotency_key.as_str().as_bytes()]).0;
+        let id = MessageId(*id.first_chunk().expect("a digest is longer"));
+        let of = MessageRef { author: self.me(), id };
+        if let Some(shown) = self.chats().item(room, &of, &self.market_journal) {
+            let said = shown.item.content().map(|content| &content.kind);
+            let is_same = said.is_none_or(|kind| matches!(kind, Kind::Post(post) if post.text == text));
+            return if is_same { Ok(views::item(room, &shown)) } else { Err(ApiError::idempotency_conflict()) };
+        }
+        let [thread, reply] = [&request.thread, &request.reply].map(|of| of.as_deref().map(message_named).transpose());
+        let draft =
+            Draft { id: Some(id), thread: thread?, reply: reply?, kind: Kind::Post(Post { text, ..Post::default() }) };
+        self.say(room, draft)?;
+        let said = self.chats().item(room, &of, &self.market_journal);
+        said.map(|shown| views::item(room, &shown)).ok_or_else(ApiError::chat_message_not_found)
+    }
+
+    /// Says something about a message that is there.
+    pub(in super::super) fn say_about(&mut self, request: &ChatAbout) -> Answer<ChatItem> {
+        let room = self.room_named(&request.to)?;
+        let of = message_named(&request.message)?;
+        if self.chats().item(room, &of, &self.market_journal).is_none() {
+            return Err(ApiError::chat_message_not_found());
+        }
+        let value = || request.value.as_deref().ok_or_else(|| ApiError::invalid_params("value", "it is missing"));
+        let kind = match request.what {
+            ChatAboutWhat::Edit => Kind::Edit(Edit { of, text: text(value()?)? }),
+            ChatAboutWhat::Delete => Kind::Deletion(Deletion { of }),
+            ChatAboutWhat::React | ChatAboutWhat::Unreact => {
+                let emoji = Emoji::new(value()?).map_err(|error| ApiError::invalid_params("value", error))?;
+                Kind::Reaction(Reaction { of, emoji, is_there: request.what == ChatAboutWhat::React })
+            }
+        };
+        self.say(room, kind.into())?;
+        let shown = self.chats().item(room, &of, &self.market_journal);
+        shown.map(|shown| views::item(room, &shown)).ok_or_else(ApiError::chat_message_not_found)
+    }
+
+    /// Messages of a conversation, the newest first.
+    pub(in super::super) fn read_chat(&self, request: &ChatRead) -> Answer<Vec<ChatItem>> {
+        let room = self.room_named(&request.to)?;
+        let page = self.chats().page(room, request.before, request.limit, &self.market_journal);
+        Ok(page.iter().map(|shown| views::item(room, shown)).collect())
+    }
+
+    pub(in super::super) fn mark_chat(&mut self, request: &ChatMark) -> Answer<ChatConversation> {
+        let room = self.room_named(&request.to)?;
+        let tell = request.tell;
+        let marked = self.with_chats(|chats, now, seed, store| chats.mark_read(now, seed, room, tell, store));
+        marked.map_err(ApiError::chat)?;
+        let view = self.chats().talk(room).ok_or_else(ApiError::chat_not_found)?;
+        Ok(self.conversation(&view))
+    }
+
+    fn say(&mut self, room: RoomId, draft: Draft) -> Answer<()> {
+        let said = self.with_chats(|chats, now, seed, store| chats.say(now, seed, room, draft, store));
+        said.map_err(ApiError::chat)?;
+        self.reach_channel_peers();
+        Ok(())
+    }
+
+    /// A conversation by its id, by the other one's identity, or by their name.
+    fn room_named(&self, name: &str) -> Answer<RoomId> {
+        let (name, chats) = (name.trim(), self.chats());
+        let mut id = [0; 32];
+        if hex::decode_to_slice(name, &mut id).is_ok() {
+            return chats.talk(RoomId(id)).map(|view| view.room).ok_or_else(ApiError::chat_not_found);
+        }
+        if let Ok(peer) = name.parse::<IdentityId>() {
+            let person = chats.people().get(peer).ok_or_else(|| ApiError::chat(ChatError::Unknown(peer)))?;
+            return person.direct.ok_or_else(|| ApiError::chat_not_begun(peer));
+        }
+        let named = chats.people().iter().filter(|(_, person)| person.shown_name().eq_ignore_ascii_case(name));
+        let rooms: Vec<RoomId> = named.filter_map(|(_, person)| person.direct).collect();
+        match rooms[..] {
+            [room] => Ok(room),
+            [] => Err(ApiError::chat_not_found()),
+            _ => Err(ApiError::invalid_params("to", "several contacts go by that name; give an identity")),
+        }
+    }
+}
+
+fn text(source: &str) -> Answer<Text> {
+    let source = BoundedText::new(source).map_err(|TooMuch { limit, .. }| {
+        ApiError::invalid_params("text", format_args!("it is longer than {limit} bytes"))
+    })?;
+    Ok(Text { source, mentions: BoundedList::default() })
+}
+
+/// A message, as `AUTHOR/ID`.
+fn message_named(text: &str) -> Answer<MessageRef> {
+    let parts = text.split_once('/').and_then(|(author, id)| Some((author.parse().ok()?, id.parse().ok()?)));
+    let (author, id) = parts.ok_or_else(|| ApiError::invalid_params("message", "it is not of the form AUTHOR/ID"))?;
+    Ok(MessageRef { author, id })
+}

@@ -1,0 +1,113 @@
+//! People, conversations and messages as they are shown. Whatever others have written is made harmless to look at.
+
+use byway_chat::chats::{Shown, TalkView};
+use byway_chat::content::{MessageRef, display};
+use byway_chat::mls::RoomId;
+use byway_chat::people::{Person, Standing};
+use byway_primitives::{IdentityId, Time};
+
+use super::super::Actor;
+use crate::api::*;
+
+/// Digits of a safety number, in groups of so many.
+const SAFETY_DIGITS: usize = 60;
+const SAFETY_GROUP: usize = 5;
+
+impl Actor {
+    pub(in super::super) fn chat_people(&self) -> Vec<ChatPerson> {
+        self.chats().people().iter().map(|(peer, person)| self.person(peer, person)).collect()
+    }
+
+    pub(super) fn chat_person(&self, peer: IdentityId) -> Answer<ChatPerson> {
+        let unknown = || ApiError::chat(byway_chat::chats::ChatError::Unknown(peer));
+        self.chats().people().get(peer).map(|person| self.person(peer, person)).ok_or_else(unknown)
+    }
+
+    fn person(&self, identity: IdentityId, person: &Person) -> ChatPerson {
+        let standing = match person.standing {
+            Standing::Asked => ChatStanding::Asked,
+            Standing::Asking { .. } => ChatStanding::Asking,
+            Standing::Contact => ChatStanding::Contact,
+            Standing::Blocked => ChatStanding::Blocked,
+        };
+        let claimed = person.nickname.is_some().then(|| display::name(&person.name)).flatten();
+        ChatPerson {
+            identity,
+            name: display::name(person.shown_name()).unwrap_or_default(),
+            claimed,
+            standing,
+            since_ms: person.since,
+            conversation: person.direct.map(|room| hex::encode(room.0)),
+            online: self.market.is_talking_to(identity),
+            waiting: self.chats().waiting_for(identity),
+        }
+    }
+
+    /// Conversations, that with the newest message first.
+    pub(in super::super) fn conversations(&self) -> Vec<ChatConversation> {
+        let mut all: Vec<_> = self.chats().talks().map(|view| self.conversation(&view)).collect();
+        let newest = |talk: &ChatConversation| talk.newest.as_ref().map_or(talk.since_ms, |item| item.sent_ms);
+        all.sort_by_key(|talk| std::cmp::Reverse(newest(talk)));
+        all
+    }
+
+    pub(super) fn conversation(&self, view: &TalkView) -> ChatConversation {
+        let room = view.room;
+        let other = view.direct.and_then(|peer| self.chats().people().get(peer));
+        let other = other.and_then(|person| display::name(person.shown_name()));
+        let title = view.title.as_deref().and_then(display::name).or(other).unwrap_or_default();
+        let mut members: Vec<IdentityId> = view.members.iter().map(|member| member.identity).collect();
+        members.sort_unstable();
+        members.dedup();
+        ChatConversation {
+            conversation: hex::encode(room.0),
+            title,
+            peer: view.direct,
+            members,
+            member: view.is_member,
+            since_ms: view.since,
+            messages: view.messages,
+            unread: view.unread,
+            safety_number: safety_number(&view.authenticator),
+            newest: self.chats().page(room, None, 1, &self.market_journal).first().map(|shown| item(room, shown)),
+        }
+    }
+}
+
+pub(super) fn item(room: RoomId, shown: &Shown) -> ChatItem {
+    let item = &shown.item;
+    let (place, content) = (item.place(), item.content());
+    let reference = |of: MessageRef| format!("{}/{}", of.author, of.id);
+    let reactions = item.reactions().into_iter();
+    let reached = |is_so: fn(&byway_chat::content::item::Reached) -> bool| {
+        item.reached().iter().filter(|(_, reached)| is_so(reached)).map(|(person, _)| *person).collect()
+    };
+    ChatItem {
+        conversation: hex::encode(room.0),
+        message: reference(item.of),
+        author: item.of.author,
+        place: shown.place,
+        sent_ms: place.map_or(Time::ZERO, |place| place.sent),
+        kind: content.map_or("text", |content| content.kind.name()).to_owned(),
+        text: item.text().map(|text| text.source.to_string()).unwrap_or_default(),
+        edited: item.versions().next().is_some(),
+        deleted: item.is_gone(),
+        reply: place.and_then(|place| place.reply).map(reference),
+        thread: place.and_then(|place| place.thread).map(reference),
+        reactions: reactions.map(|(emoji, people)| ChatReaction { emoji: emoji.as_str().to_owned(), people }).collect(),
+        received: reached(|reached| reached.received.is_some() || reached.read.is_some()),
+        read: reached(|reached| reached.read.is_some()),
+    }
+}
+
+/// What both sides have alike, as digits that can be read aloud.
+fn safety_number(authenticator: &[u8]) -> String {
+    const SAFETY: byway_primitives::hash::Context = byway_primitives::hash::Context("byway 1 chat safety number");
+    let mut bytes = [0; SAFETY_DIGITS];
+    SAFETY.expand(&[authenticator], &mut bytes);
+    // A byte below 250 is a digit, each as likely as another; the others count as they come out: a bias of a hundredth.
+    let digits: Vec<u8> = bytes.iter().map(|byte| byte % 10 + b'0').collect();
+    let groups: Vec<String> =
+        digits.chunks(SAFETY_GROUP).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
+    groups.join(" ")
+}

@@ -1,0 +1,123 @@
+//! Conversations between real nodes.
+
+use byway_node::api::*;
+use byway_node::peer_node::PeerNode;
+
+use super::network::{Mortal, Network, Node, key};
+
+fn named(name: &str) -> String {
+    format!("[chat]\nname = \"{name}\"\n")
+}
+
+async fn person(node: &Node, what: &str, is_it: impl Fn(&ChatPerson) -> bool) -> ChatPerson {
+    node.until(what, async |api| api.chat_people().await.unwrap().into_iter().find(|person| is_it(person))).await
+}
+
+fn send(to: &str, text: &str) -> ChatSend {
+    let key = key(&format!("say-{}", hex::encode(text)));
+    ChatSend { to: to.to_owned(), text: text.to_owned(), reply: None, thread: None, idempotency_key: key }
+}
+
+async fn texts(api: &PeerNode, to: &str) -> Vec<String> {
+    let read = ChatRead { to: to.to_owned(), before: None, limit: 100 };
+    let mut items = api.chat_read(read).await.unwrap();
+    items.reverse();
+    items.into_iter().map(|item| item.text).collect()
+}
+
+async fn until_texts(node: &Node, to: &str, expected: &[&str]) {
+    let what = format!("{expected:?}");
+    node.until(&what, async |api| (texts(api, to).await == expected).then_some(())).await;
+}
+
+/// Two who are contacts, with what each is called at the other.
+async fn acquainted(network: &Network) -> [Mortal; 2] {
+    let [alice, bob] = [network.mortal("one", &named("Alice")).await, network.mortal("other", &named("Bob")).await];
+    let invite = ChatInviteMake { days: None, note: Some("for Bob".to_owned()) };
+    let link = alice.node.api.chat_invite(invite).await.unwrap().link;
+    bob.node.api.chat_accept(ChatAccept { who: link }).await.unwrap();
+    let is_contact = |person: &ChatPerson| person.standing == ChatStanding::Contact && person.conversation.is_some();
+    let seen = person(&alice.node, "Bob has come", is_contact).await;
+    assert_eq!((seen.name.as_str(), seen.identity), ("Bob", bob.node.api.identity()));
+    person(&bob.node, "Alice has agreed", is_contact).await;
+    [alice, bob]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_become_contacts_talk_and_lose_nothing_while_either_is_away() {
+    let network = Network::start(&["one", "other"], &[]).await;
+    let [alice, bob] = acquainted(&network).await;
+    let [alices, bobs] = [&alice, &bob].map(|who| who.node.api.identity().to_string());
+
+    let said = alice.node.api.chat_send(send(&bobs, "hello **Bob**")).await.unwrap();
+    let again = alice.node.api.chat_send(send("bob", "hello **Bob**")).await.unwrap();
+    assert_eq!(again.message, said.message, "under one key it is said once");
+    let other = ChatSend { text: "something else".to_owned(), ..send(&bobs, "hello **Bob**") };
+    assert_eq!(alice.node.api.chat_send(other).await.unwrap_err().kind, ErrorKind::IdempotencyConflict);
+    until_texts(&bob.node, &alices, &["hello **Bob**"]).await;
+    let talks = [&alice, &bob].map(|who| who.node.api.clone());
+    let [first, second] = [talks[0].chat_conversations().await.unwrap(), talks[1].chat_conversations().await.unwrap()];
+    assert_eq!((first.len(), second.len()), (1, 1));
+    assert_eq!(first[0].safety_number, second[0].safety_number);
+    assert_eq!((first[0].unread, second[0].unread), (0, 1));
+
+    let what = ChatAboutWhat::React;
+    let react = ChatAbout { to: alices.clone(), message: said.message.clone(), what, value: Some("👍".to_owned()) };
+    bob.node.api.chat_about(react).await.unwrap();
+    bob.node.api.chat_mark(ChatMark { to: alices.clone(), tell: true }).await.unwrap();
+    let is_seen = |item: &ChatItem| !item.reactions.is_empty() && item.read == [bob.node.api.identity()];
+    alice
+        .node
+        .until("the reaction, and that it was read", async |api| {
+            let read = ChatRead { to: bobs.clone(), before: None, limit: 1 };
+            api.chat_read(read).await.unwrap().first().is_some_and(is_seen).then_some(())
+        })
+        .await;
+
+    // Bob is away, and comes back under another address; Alice has restarted meanwhile.
+    drop(bob);
+    alice.node.api.chat_send(send(&bobs, "are you there?")).await.unwrap();
+    drop(alice);
+    let alice = network.mortal("one", &named("Alice")).await;
+    assert_eq!(texts(&alice.node.api, &bobs).await, ["hello **Bob**", "are you there?"]);
+    alice.node.api.chat_send(send(&bobs, "tell me when")).await.unwrap();
+    let waits = alice.node.api.chat_people().await.unwrap();
+    assert_eq!(waits[0].waiting, 2);
+    let bob = network.mortal("other", &named("Bob")).await;
+    // Both have moved, and nobody has an address of the other that is still good: a card says it.
+    let who = alice.node.api.identity_card().await.unwrap().card;
+    let known = bob.node.api.chat_accept(ChatAccept { who }).await.unwrap();
+    assert_eq!(known.standing, ChatStanding::Contact);
+    let again = bob.node.api.chat_accept(ChatAccept { who: alices.clone() }).await.unwrap_err();
+    assert_eq!(again.kind, ErrorKind::ChatAlreadyContact);
+    until_texts(&bob.node, &alices, &["hello **Bob**", "are you there?", "tell me when"]).await;
+    person(&alice.node, "nothing waits", |person| person.waiting == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_without_an_invite_waits_for_the_answer_and_can_be_blocked() {
+    let network = Network::start(&["one", "other"], &[]).await;
+    let [alice, bob] = [network.mortal("one", &named("Alice")).await, network.mortal("other", &named("Bob")).await];
+    let card = alice.node.api.identity_card().await.unwrap().card;
+    let asked = bob.node.api.chat_accept(ChatAccept { who: card }).await.unwrap();
+    assert_eq!(asked.standing, ChatStanding::Asked);
+    let asking = person(&alice.node, "Bob asks", |person| person.standing == ChatStanding::Asking).await;
+    let not_yet = alice.node.api.chat_send(send(&asking.identity.to_string(), "who is it?")).await.unwrap_err();
+    assert_eq!(not_yet.kind, ErrorKind::ChatNotBegun);
+    let who = asking.identity.to_string();
+    assert_eq!(
+        alice.node.api.chat_accept(ChatAccept { who: who.clone() }).await.unwrap().standing,
+        ChatStanding::Contact
+    );
+    person(&bob.node, "Alice has agreed", |person| person.standing == ChatStanding::Contact).await;
+    let name = ChatNickname { who: asking.identity, nickname: Some("Robert".to_owned()) };
+    let named = alice.node.api.chat_nickname(name).await.unwrap();
+    assert_eq!((named.name.as_str(), named.claimed.as_deref()), ("Robert", Some("Bob")));
+    alice.node.api.chat_send(send("Robert", "welcome")).await.unwrap();
+    until_texts(&bob.node, &alice.node.api.identity().to_string(), &["welcome"]).await;
+
+    alice.node.api.chat_block(ChatBlock { who: asking.identity, blocked: true }).await.unwrap();
+    bob.node.api.chat_send(send("Alice", "hello?")).await.unwrap();
+    person(&bob.node, "it was taken", |person| person.waiting == 0).await;
+    assert_eq!(texts(&alice.node.api, &who).await, ["welcome"]);
+}

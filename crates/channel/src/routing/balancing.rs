@@ -89,7 +89,9 @@ impl Balancing {
         let pause = before.map_or(PAUSE_MIN, |tried| Span(tried.pause.0.saturating_mul(2)).min(PAUSE_MAX));
         if before.is_none() && self.tried.len() >= PAIRS_MAX {
             let first = self.tried.iter().min_by_key(|(_, tried)| tried.again).map(|(circle, _)| *circle);
-            first.map(|circle| self.tried.remove(&circle));
+            if let Some(first) = first {
+                self.tried.remove(&first);
+            }
         }
         self.tried.insert(circle, Tried { pause, again: now + pause });
     }

@@ -159,7 +159,7 @@ impl Node {
             Wanted::Close => drop(machine.close_unasked(now)),
             Wanted::CloseAlone => drop(machine.close_alone(now)),
             Wanted::Part => drop(machine.close(now)),
-            Wanted::GiveUp => drop(machine.give_up()),
+            Wanted::GiveUp => machine.give_up(),
         });
     }
 

@@ -64,8 +64,8 @@ impl StrictSigner {
     fn note(&self, state: &ChannelState, change: Option<&FundingChange>) {
         let (round, digest) = (state.position.round, position_digest(&state.position));
         self.ever.note(state.channel, round, digest);
-        self.signings.lock().unwrap().push((*state, change.copied()));
-        self.signed.lock().unwrap().insert(round, digest);
+        self.signings.lock().expect("nobody panics with it").push((*state, change.copied()));
+        self.signed.lock().expect("nobody panics with it").insert(round, digest);
     }
 }
 

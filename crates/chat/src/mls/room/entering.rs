@@ -11,7 +11,7 @@ use super::{Room, join_config, message, part, ratchets, wire_format};
 use crate::device::Device;
 use crate::mls::branch::Rank;
 use crate::mls::change::Summary;
-use crate::mls::epoch::{Begun, Epoch, tag_of};
+use crate::mls::epoch::{Begun, Epoch, tag_of, tree_of};
 use crate::mls::member::{Member, capabilities, credential, lifetime};
 use crate::mls::policy::{check_room, members};
 use crate::mls::provider::{Entries, Provider};
@@ -184,8 +184,9 @@ impl Room {
         let commit = bundle.into_commit().to_bytes().map_err(EnterError::mls)?;
         let frame = Frame { room: id, epoch, tag: parent, body: Body::Entry(commit) }.to_bytes();
         let entries = Entries::from(provider.into_changes());
+        let tree = tree_of(&group);
         let mut epoch = Epoch::new(id, group, entries, None);
-        let rank = Rank { role: roles.role(by.identity), tag: epoch.tag };
+        let rank = Rank { role: roles.role(by.identity), tree, tag: epoch.tag };
         let summary =
             Summary { by, added: Vec::new(), removed: vec![by], left: Vec::new(), roles: None, is_entry: true };
         epoch.begun = Some(Begun { parent, rank, summary, is_own: true, frame: frame.clone() });
@@ -230,8 +231,13 @@ impl Decode for KeptPackage {
             return Err(DecodeError::TooLong { length: count, limit: PACKAGE_ENTRIES_MAX as u64 });
         }
         let mut entries = Entries::default();
+        let mut last = Vec::new();
         for _ in 0..count {
             let key = input.bytes(PACKAGE_ENTRY_MAX)?.to_vec();
+            if key <= last {
+                return Err(DecodeError::Invalid("order of a package's entries"));
+            }
+            last.clone_from(&key);
             entries.insert(key, input.bytes(PACKAGE_ENTRY_MAX)?.to_vec());
         }
         Ok(Self(entries))

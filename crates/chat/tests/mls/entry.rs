@@ -1,0 +1,99 @@
+//! Coming in, and coming in anew.
+
+use byway_chat::mls::{Change, EnterError, Forbidden, KeptPackage, Received, Refused, Room};
+use byway_primitives::{Batch, Decode, Encode};
+
+use crate::world::{ROOM, Side, assert_agreed, room_of};
+
+fn enter_anew(side: &mut Side, info: &(Vec<u8>, Vec<u8>)) -> Result<Vec<u8>, EnterError> {
+    let (seed, mut batch) = (side.seed(), Batch::new());
+    if let Some(room) = side.room.take() {
+        room.forget(&mut batch);
+    }
+    let info = (&info.0[..], &info.1[..]);
+    let (room, frame) = Room::enter_by_external_commit(&side.device, info, &seed, side.now, &mut batch)?;
+    side.room = Some(room);
+    side.store.apply(&batch);
+    Ok(frame)
+}
+
+fn group_info(side: &mut Side) -> (Vec<u8>, Vec<u8>) {
+    let seed = side.seed();
+    side.room.as_mut().unwrap().group_info(&seed).unwrap()
+}
+
+#[test]
+fn a_device_that_has_lost_its_state_enters_anew() {
+    let mut sides = room_of(4);
+    let info = group_info(&mut sides[0]);
+    let frame = enter_anew(&mut sides[2], &info).unwrap();
+    for side in [0, 1, 3] {
+        let changed = sides[side].follow(&frame);
+        assert!(changed.summary.is_entry);
+    }
+    assert_agreed(&sides);
+    sides.iter_mut().for_each(Side::restart);
+    let content = sides[2].seal(b"back again").bytes;
+    assert_eq!(sides[1].read(&content).content, b"back again");
+    assert_eq!(sides[0].receive(&frame), Ok(Received::Known), "replayed");
+    let update = sides[1].update();
+    sides[0].follow(&update.commit);
+    assert_eq!(sides[0].receive(&frame), Ok(Received::Known), "replayed later");
+}
+
+#[test]
+fn a_removed_device_does_not_let_itself_in() {
+    let mut sides = room_of(3);
+    let info = group_info(&mut sides[0]);
+    let out = Change { remove: vec![sides[2].device.secret.key()], ..Change::default() };
+    let made = sides[0].change(&out);
+    sides[1].follow(&made.commit);
+    // By what it was given before, which comes to a commit on an epoch that was left.
+    let frame = enter_anew(&mut sides[2], &info).unwrap();
+    assert!(matches!(sides[1].receive(&frame), Ok(Received::Outranked(_) | Received::Changed(_))));
+    let _ = sides[0].receive(&frame);
+    assert_agreed(&sides[..2]);
+    // By what is true now.
+    let info = group_info(&mut sides[0]);
+    let mut stranger = Side::new(2, 0);
+    match enter_anew(&mut stranger, &info) {
+        Ok(frame) => {
+            for side in &mut sides[..2] {
+                assert_eq!(side.receive(&frame), Err(Refused::Forbidden(Forbidden::Entry)));
+            }
+        }
+        Err(error) => panic!("it can be tried: {error}"),
+    }
+    assert_agreed(&sides[..2]);
+}
+
+#[test]
+fn an_invitation_is_good_for_its_packages_and_whole() {
+    let mut sides = room_of(2);
+    let mut new = Side::new(5, 0);
+    let (package, kept) = new.package();
+    let (_, unused) = new.package();
+    let made = sides[0].change(&Change { add: vec![package], ..Change::default() });
+    let welcome = made.welcome.unwrap();
+    let try_enter = |device, invitation: &[u8], tree: &[u8], kept: &[KeptPackage]| {
+        Room::enter(device, (invitation, tree), kept, &[1; 32], &mut Batch::new()).map(|entered| entered.used)
+    };
+    let device = new.device.clone();
+    let copy = |kept: &KeptPackage| KeptPackage::from_bytes(&kept.to_bytes()).unwrap();
+    let (invitation, tree) = (&welcome.invitation, &welcome.tree);
+    assert_eq!(try_enter(&device, invitation, tree, &[copy(&unused)]), Err(EnterError::NoPackage));
+    let both = [copy(&unused), copy(&kept)];
+    assert_eq!(try_enter(&device, invitation, tree, &both), Ok(1));
+    for at in (0..invitation.len()).step_by(5) {
+        let mut changed = invitation.clone();
+        changed[at] ^= 1;
+        assert!(try_enter(&device, &changed, tree, &both).is_err(), "invitation {at}");
+    }
+    for at in (0..tree.len()).step_by(11) {
+        let mut changed = tree.clone();
+        changed[at] ^= 1;
+        assert!(try_enter(&device, invitation, &changed, &both).is_err(), "tree {at}");
+    }
+    assert!(try_enter(&device, &invitation[..invitation.len() - 1], tree, &both).is_err());
+    assert_eq!(Room::all(&sides[0].store), vec![ROOM]);
+}

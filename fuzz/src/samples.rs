@@ -8,11 +8,14 @@ pub mod dialogue;
 pub mod kernel;
 #[path = "../../crates/records/tests/formats/fixed.rs"]
 pub mod records;
+#[path = "../../crates/chat/tests/mls/fixed.rs"]
+pub mod rooms;
 
 mod carried;
 pub(crate) mod channels;
 mod kept;
 mod links;
+mod room;
 
 use std::sync::LazyLock;
 
@@ -40,6 +43,7 @@ pub(crate) use carried::*;
 pub(crate) use channels::*;
 pub(crate) use kept::*;
 pub(crate) use links::*;
+pub(crate) use room::*;
 
 pub use crate::target::Samples;
 

@@ -1,9 +1,10 @@
 //! Coming in, and coming in anew.
 
-use byway_chat::mls::{Change, EnterError, Forbidden, KeptPackage, Received, Refused, Room};
-use byway_primitives::{Batch, Decode, Encode};
+use byway_chat::device::{CertificateError, DeviceCertificate};
+use byway_chat::mls::{Change, EnterError, Forbidden, KeptPackage, LeafError, Received, Refused, Roles, Room};
+use byway_primitives::{Batch, Decode, Encode, Span};
 
-use crate::world::{ROOM, Side, assert_agreed, room_of};
+use crate::world::{NETWORK, ROOM, START, Side, assert_agreed, id, identity, room_of};
 
 fn enter_anew(side: &mut Side, info: &(Vec<u8>, Vec<u8>)) -> Result<Vec<u8>, EnterError> {
     let (seed, mut batch) = (side.seed(), Batch::new());
@@ -76,7 +77,7 @@ fn an_invitation_is_good_for_its_packages_and_whole() {
     let made = sides[0].change(&Change { add: vec![package], ..Change::default() });
     let welcome = made.welcome.unwrap();
     let try_enter = |device, invitation: &[u8], tree: &[u8], kept: &[KeptPackage]| {
-        Room::enter(device, (invitation, tree), kept, &[1; 32], &mut Batch::new()).map(|entered| entered.used)
+        Room::enter(device, (invitation, tree), kept, (&[1; 32], START), &mut Batch::new()).map(|entered| entered.used)
     };
     let device = new.device.clone();
     let copy = |kept: &KeptPackage| KeptPackage::from_bytes(&kept.to_bytes()).unwrap();
@@ -96,4 +97,46 @@ fn an_invitation_is_good_for_its_packages_and_whole() {
     }
     assert!(try_enter(&device, &invitation[..invitation.len() - 1], tree, &both).is_err());
     assert_eq!(Room::all(&sides[0].store), vec![ROOM]);
+}
+
+#[test]
+fn an_invitation_by_a_device_whose_time_is_over_is_refused() {
+    let mut founder = Side::new(0, 0);
+    let key = (founder.device.secret.key(), 0);
+    let until = START + Span::days(2);
+    founder.device.certificate = DeviceCertificate::issue(&identity(0), NETWORK, key, START - Span::days(1), until);
+    founder.found(&Roles::group(id(0)));
+    let mut new = Side::new(5, 0);
+    let (package, kept) = new.package();
+    let made = founder.change(&Change { add: vec![package], ..Change::default() });
+    let welcome = made.welcome.as_ref().unwrap();
+    let way_in = (&welcome.invitation[..], &welcome.tree[..]);
+    let kept = [kept];
+    let late =
+        Room::enter(&new.device, way_in, &kept, (&[1; 32], until), &mut Batch::new()).map(|entered| entered.used);
+    let is_out_of_time = |error: &EnterError| {
+        matches!(
+            error,
+            EnterError::Forbidden(Forbidden::Leaf(LeafError::Certificate(CertificateError::OutOfTime { .. })))
+        )
+    };
+    assert!(late.as_ref().is_err_and(is_out_of_time), "{late:?}");
+    new.enter(&made, &kept);
+}
+
+#[test]
+fn a_device_on_an_old_disk_is_told_so() {
+    let mut sides = room_of(3);
+    let old = sides[1].store.clone();
+    let update = sides[1].update();
+    sides[0].follow(&update.commit);
+    sides[1].store = old;
+    sides[1].restart();
+    assert_eq!(sides[1].receive(&update.commit), Err(Refused::OldState));
+    let info = group_info(&mut sides[0]);
+    let frame = enter_anew(&mut sides[1], &info).unwrap();
+    sides[2].follow(&update.commit);
+    sides[0].follow(&frame);
+    sides[2].follow(&frame);
+    assert_agreed(&sides);
 }

@@ -49,7 +49,7 @@ pub fn fixed() -> Fixed {
     let mut store = MemoryStore::new();
     let mut theirs = Batch::new();
     let way_in = (&welcome.invitation[..], &welcome.tree[..]);
-    let entered = Room::enter(&device, way_in, &[kept], &[13; 32], &mut theirs).expect("enters");
+    let entered = Room::enter(&device, way_in, &[kept], (&[13; 32], NOW), &mut theirs).expect("enters");
     store.apply(&theirs);
     let mut other = entered.room;
     let content = room.seal(&[14; 32], b"hello", &mut batch).expect("seals").bytes;

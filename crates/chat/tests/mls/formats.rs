@@ -2,9 +2,9 @@
 //! `docs/formats/rooms.md`.
 
 use byway_chat::mls::wire::{Frame, Invitation};
-use byway_chat::mls::{KeptPackage, Line, Roles};
+use byway_chat::mls::{KeptPackage, Line, Received, Roles, Room};
 use byway_primitives::hash::Context;
-use byway_primitives::{Decode, Encode};
+use byway_primitives::{Batch, Decode, Encode};
 
 use crate::fixed;
 
@@ -35,6 +35,32 @@ fn what_devices_send_each_other_is_frozen() {
     let certificate = fixed.device.certificate.to_bytes();
     found.push(line::<byway_chat::device::DeviceCertificate>("certificate", &certificate));
     assert_eq!(found, FROZEN_VALUES);
+}
+
+/// The frames that the second device is to take next.
+#[test]
+fn fixed_frames_are_taken() {
+    let fixed = fixed::fixed();
+    let taken = fixed.frames.iter().map(|(name, frame)| {
+        let room = Room::load(&fixed.store, fixed::ROOM, fixed.device.clone()).unwrap();
+        (*name, room.unwrap().receive(fixed::NOW, &[1; 32], frame, &mut Batch::new()))
+    });
+    let kinds: Vec<_> = taken
+        .map(|(name, received)| match received {
+            Ok(Received::Content(_)) => (name, "content"),
+            Ok(Received::Changed(_)) => (name, "changed"),
+            Ok(Received::Early(_)) => (name, "early"),
+            other => panic!("{name}: {other:?}"),
+        })
+        .collect();
+    let expected = [
+        ("content", "content"),
+        ("commit", "changed"),
+        ("content after", "early"),
+        ("leave", "early"),
+        ("entry", "changed"),
+    ];
+    assert_eq!(kinds, expected);
 }
 
 /// All follows from seeds, however many threads the library encrypts on.

@@ -28,7 +28,12 @@ fn a_thousand_are_in_one_room() {
     }
     assert_eq!(inside[0].room().members().len(), 1000);
     assert_agreed(&inside);
+    let before = inside[1].store.clone();
     let update = inside[1].update();
+    inside[1].store = before;
+    inside[1].restart();
+    inside[1].undraw();
+    assert_eq!(inside[1].update(), update, "in whatever order a thousand encapsulations were made");
     for side in [0, 2, 3, 4] {
         inside[side].follow(&update.commit);
     }

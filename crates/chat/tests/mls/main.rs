@@ -1,4 +1,5 @@
 //! Two and more devices, on any order of what they are brought.
+#![allow(clippy::unwrap_used)]
 
 mod adversary;
 mod branches;

@@ -7,8 +7,8 @@ use byway_chat::mls::{
 use byway_crypto::identity::SignatureError;
 use byway_primitives::{Encode, Hash, NetworkId, Span};
 use openmls::prelude::{
-    BasicCredential, Capabilities, CredentialWithKey, CustomProposal, KeyPackage, LeafNodeIndex, LeafNodeParameters,
-    Lifetime, MlsMessageIn, MlsMessageOut, Proposal, ProtocolVersion, tls_codec::Deserialize,
+    BasicCredential, Capabilities, CredentialWithKey, KeyPackage, LeafNodeIndex, LeafNodeParameters, Lifetime,
+    MlsMessageIn, MlsMessageOut, ProtocolVersion, tls_codec::Deserialize,
 };
 
 use crate::adversary::Adversary;
@@ -72,8 +72,6 @@ fn a_commit_by_whoever_may_not_is_refused_by_all_alike() {
     let (package, _) = Side::new(7, 0).package();
     let victim = LeafNodeIndex::new(2);
     let founder = LeafNodeIndex::new(0);
-    let custom = Proposal::Custom(Box::new(CustomProposal::new(0xf123, vec![1])));
-    let _ = custom;
     let frames = [
         (
             adversary.commit(START, |commit| commit.propose_adds([key_package(&package)])),
@@ -99,6 +97,16 @@ fn a_commit_by_whoever_may_not_is_refused_by_all_alike() {
     let update = sides[1].update();
     all_follow(&mut sides, &update);
     assert_agreed(&sides);
+}
+
+/// Also of the founder, who may otherwise do anything.
+#[test]
+fn a_commit_that_renews_no_keys_is_refused() {
+    let mut sides = room_of(2);
+    let mut founder = Adversary::of(&sides[0]);
+    let (package, _) = Side::new(7, 0).package();
+    let frame = founder.commit(START, |commit| commit.force_self_update(false).propose_adds([key_package(&package)]));
+    assert_eq!(sides[1].receive(&frame), Err(Refused::Forbidden(Forbidden::NoPath)));
 }
 
 #[test]

@@ -83,6 +83,11 @@ impl Side {
         done
     }
 
+    /// Draws the seed of the last operation once more for the next.
+    pub fn undraw(&mut self) {
+        self.draws -= 1;
+    }
+
     pub fn restart(&mut self) {
         let kept = Room::load(&self.store, ROOM, self.device.clone()).unwrap();
         self.room = kept;
@@ -132,7 +137,7 @@ impl Side {
         let welcome = made.welcome.as_ref().expect("a welcome");
         let (seed, mut batch) = (self.seed(), Batch::new());
         let invitation = (&welcome.invitation[..], &welcome.tree[..]);
-        let entered = Room::enter(&self.device, invitation, kept, &seed, &mut batch).unwrap();
+        let entered = Room::enter(&self.device, invitation, kept, (&seed, self.now), &mut batch).unwrap();
         assert_eq!(entered.by.device, made.summary.by.device);
         self.room = Some(entered.room);
         self.store.apply(&batch);

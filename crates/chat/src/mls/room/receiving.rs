@@ -186,7 +186,11 @@ impl Commit<'_> {
         for proposal in self.granted(room, epoch)? {
             group.store_pending_proposal(provider.storage(), proposal).map_err(Refused::mls)?;
         }
-        let processed = process(&mut group, &provider, self.bytes)?;
+        let processed = match process(&mut group, &provider, self.bytes) {
+            // Nothing of this epoch was read before, so it is one's own; and those are known, unless what is kept is older.
+            Err(Aside::Known) => return Err(Refused::OldState.into()),
+            processed => processed?,
+        };
         let (sender, at) = (processed.sender().clone(), stated_time(processed.aad())?);
         let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() else {
             return Err(DecodeError::Invalid("commit").into());
@@ -217,7 +221,10 @@ impl Commit<'_> {
             let seen = epoch.leaving.iter().find(|leaving| leaving.message == *bytes);
             let proposal = match seen {
                 Some(leaving) => leaving.proposal.clone(),
-                None => read_leave(epoch.afresh(room.id)?, &epoch.entries, bytes)?.1,
+                None => match read_leave(epoch.afresh(room.id)?, &epoch.entries, bytes) {
+                    Err(Aside::Known) => return Err(Refused::OldState.into()),
+                    read => read?.1,
+                },
             };
             Ok(decoded(&proposal).map_err(Refused::mls)?)
         });

@@ -1,10 +1,22 @@
 //! Coming in, and coming in anew.
 
-use byway_chat::device::{CertificateError, DeviceCertificate};
-use byway_chat::mls::{Change, EnterError, Forbidden, KeptPackage, LeafError, Received, Refused, Roles, Room};
+use byway_chat::device::{CertificateError, Device, DeviceCertificate};
+use byway_chat::mls::provider::{Entries, Provider};
+use byway_chat::mls::wire::Invitation;
+use byway_chat::mls::{
+    Change, EnterError, EpochTag, Forbidden, KeptPackage, LeafError, Received, Refused, Roles, Room,
+};
+use byway_primitives::hash::Context;
 use byway_primitives::{Batch, Decode, Encode, Span};
+use openmls::extensions::UnknownExtension;
+use openmls::prelude::tls_codec::{Deserialize, Serialize};
+use openmls::prelude::{
+    BasicCredential, Capabilities, Ciphersuite, CredentialType, CredentialWithKey, Extension, ExtensionType,
+    Extensions, GroupContext, GroupId, Lifetime, MlsGroup, MlsMessageBodyIn, MlsMessageIn, OpenMlsProvider,
+    ProtocolVersion, RequiredCapabilitiesExtension,
+};
 
-use crate::world::{NETWORK, ROOM, START, Side, assert_agreed, id, identity, room_of};
+use crate::world::{NETWORK, ROOM, START, Side, assert_agreed, device, id, identity, room_of};
 
 fn enter_anew(side: &mut Side, info: &(Vec<u8>, Vec<u8>)) -> Result<Vec<u8>, EnterError> {
     let (seed, mut batch) = (side.seed(), Batch::new());
@@ -139,4 +151,77 @@ fn a_device_on_an_old_disk_is_told_so() {
     sides[0].follow(&frame);
     sides[2].follow(&frame);
     assert_agreed(&sides);
+}
+
+/// A room that somebody founds who keeps to MLS alone, with one device of whatever certificate, and what it invites with.
+fn invitation_of(founder: &Device, extensions: Extensions<GroupContext>, package: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    let empty = Entries::default();
+    let provider = Provider::new(&[1; 32], &empty);
+    let credential = CredentialWithKey {
+        credential: BasicCredential::new(founder.certificate.to_bytes()).into(),
+        signature_key: founder.secret.key().0.to_vec().into(),
+    };
+    let kinds = [ExtensionType::Unknown(0xf0b1)];
+    let suite = Ciphersuite::MLS_128_DHKEMX25519_CHACHA20POLY1305_SHA256_Ed25519;
+    let credentials = [CredentialType::Basic];
+    let versions = [ProtocolVersion::Mls10];
+    let capabilities = Capabilities::new(Some(&versions), Some(&[suite]), Some(&kinds), Some(&[]), Some(&credentials));
+    let mut group = MlsGroup::builder()
+        .with_group_id(GroupId::from_slice(&ROOM.0))
+        .ciphersuite(suite)
+        .lifetime(Lifetime::init(0, u64::MAX))
+        .with_capabilities(capabilities)
+        .with_group_context_extensions(extensions)
+        .build(&provider, founder, credential)
+        .unwrap();
+    let MlsMessageBodyIn::KeyPackage(package) = MlsMessageIn::tls_deserialize(&mut &package[..]).unwrap().extract()
+    else {
+        panic!("a package")
+    };
+    let package = package.validate(provider.crypto(), ProtocolVersion::Mls10).unwrap();
+    let (_, welcome, _) = group.add_members(&provider, founder, &[package]).unwrap();
+    group.merge_pending_commit(&provider).unwrap();
+    let tag = group.confirmation_tag().tls_serialize_detached().unwrap();
+    let tag = EpochTag(Context("byway 1 hash: epoch of a conversation").hash(&[&ROOM.0, &tag]));
+    let invitation = Invitation { room: ROOM, epoch: 1, tag, message: welcome.to_bytes().unwrap() };
+    (invitation.to_bytes(), group.export_ratchet_tree().tls_serialize_detached().unwrap())
+}
+
+#[test]
+fn a_room_that_does_not_hold_is_not_entered() {
+    let mut new = Side::new(5, 0);
+    let (package, kept) = new.package();
+    let kept = [kept];
+    let mut try_enter = |founder: &Device, extensions| {
+        let (invitation, tree) = invitation_of(founder, extensions, &package);
+        let entered = Room::enter(&new.device, (&invitation, &tree), &kept, (&[1; 32], START), &mut Batch::new());
+        entered.map(|entered| entered.by.identity)
+    };
+    let kinds = [ExtensionType::Unknown(0xf0b1)];
+    let required = RequiredCapabilitiesExtension::new(&kinds, &[], &[CredentialType::Basic]);
+    let required = Extension::RequiredCapabilities(required);
+    let roles = |bytes: Vec<u8>| Extension::Unknown(0xf0b1, UnknownExtension(bytes));
+    let good = || vec![required.clone(), roles(Roles::group(id(0)).to_bytes())];
+    let extensions = |list: Vec<Extension>| Extensions::from_vec(list).unwrap();
+    let founder = device(0, 0);
+    assert_eq!(try_enter(&founder, extensions(good())), Ok(id(0)), "the rest is as it should be");
+    let other_order = vec![roles(Roles::group(id(0)).to_bytes()), required.clone()];
+    for wrong in [vec![], vec![required.clone()], vec![required.clone(), roles(vec![1, 2])], other_order] {
+        let refused = try_enter(&founder, extensions(wrong));
+        assert!(matches!(refused, Err(EnterError::Forbidden(Forbidden::Unreadable(_)))), "{refused:?}");
+    }
+    let mut claimed = device(0, 0);
+    claimed.certificate = DeviceCertificate::issue(
+        &identity(6),
+        NETWORK,
+        (claimed.secret.key(), 0),
+        START - Span::days(1),
+        START + Span::days(1),
+    );
+    claimed.certificate.identity = id(0);
+    let refused = try_enter(&claimed, extensions(good()));
+    let is_forged = |error: &EnterError| {
+        matches!(error, EnterError::Forbidden(Forbidden::Leaf(LeafError::Certificate(CertificateError::Signature(_)))))
+    };
+    assert!(refused.as_ref().is_err_and(is_forged), "{refused:?}");
 }

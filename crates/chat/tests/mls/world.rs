@@ -109,8 +109,12 @@ impl Side {
         self.act(|room, seed, _, batch| room.seal(seed, content, batch)).unwrap()
     }
 
+    pub fn try_leave(&mut self) -> Result<Vec<u8>, ChangeError> {
+        self.act(|room, seed, _, batch| room.leave(seed, batch))
+    }
+
     pub fn leave(&mut self) -> Vec<u8> {
-        self.act(|room, seed, _, batch| room.leave(seed, batch)).unwrap()
+        self.try_leave().unwrap()
     }
 
     pub fn receive(&mut self, frame: &[u8]) -> Result<Received, Refused> {

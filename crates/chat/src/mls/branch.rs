@@ -62,7 +62,7 @@ pub enum Comparison {
     Forked {
         ours_stays: bool,
     },
-    /// No epoch of one is known on the other. Whoever was brought into the room later lets itself be added again.
+    /// No epoch of one is known on the other. Whoever came into the room later enters anew, or lets itself be added again.
     Apart,
 }
 

@@ -100,8 +100,15 @@ impl Epoch {
     ) -> Result<(T, Changes), E> {
         let mut group = self.take(room)?;
         let provider = Provider::new(seed, &self.entries);
-        let done = work(&mut group, &provider)?;
+        let done = work(&mut group, &provider);
         let changes = provider.into_changes();
+        let done = match done {
+            Ok(done) => done,
+            Err(error) => {
+                self.group = Some(load(room, &self.entries)?);
+                return Err(error);
+            }
+        };
         self.entries.apply(&changes);
         self.group = Some(group);
         Ok((done, changes))

@@ -79,8 +79,6 @@ impl Room {
                 self.others_commit(tag, seed, &commit, bytes, batch)
             }
         };
-        // What failed half-way, or moved the head, has let go of its group.
-        self.branches.head_mut().group(self.id)?;
         match done {
             Ok(received) => Ok(received),
             Err(Aside::Known) => Ok(Received::Known),
@@ -124,6 +122,9 @@ impl Room {
             };
             Ok(Ok((from, unpad(&padded.into_bytes()).map_err(Refused::from)?)))
         })?;
+        if epoch.left_at.is_some() {
+            epoch.unload();
+        }
         let (from, content) = read?;
         epoch.put_changes(room, &changes, batch);
         Ok(Received::Content(Content { from, content, epoch: tag, place: self.branches.place(tag) }))

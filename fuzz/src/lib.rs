@@ -113,8 +113,17 @@ targets! {
         socks_datagram: byway_driver::socks::datagram::Datagram,
         link_contact: byway_driver::link::LinkContact,
         chat_content: byway_chat::content::Content,
+        device_certificate: byway_chat::device::DeviceCertificate,
+        room_frame: byway_chat::mls::wire::Frame,
+        room_invitation: byway_chat::mls::wire::Invitation,
+        room_roles: byway_chat::mls::Roles,
+        room_line: byway_chat::mls::Line,
+        kept_package: byway_chat::mls::KeptPackage,
     }
     other {
+        room_received: samples::receive,
+        room_welcome: samples::enter,
+        room_tree: samples::enter_tree,
         dialogue_frame: fuzzing::frame,
         dialogue_records: fuzzing::records,
         dialogue_hello: fuzzing::hello,

@@ -10,12 +10,15 @@ pub mod dialogue;
 pub mod kernel;
 #[path = "../../crates/records/tests/formats/fixed.rs"]
 pub mod records;
+#[path = "../../crates/chat/tests/mls/fixed.rs"]
+pub mod rooms;
 
 mod carried;
 pub(crate) mod channels;
 mod kept;
 mod links;
 mod said;
+mod room;
 
 use std::sync::LazyLock;
 
@@ -44,6 +47,7 @@ pub(crate) use channels::*;
 pub(crate) use kept::*;
 pub(crate) use links::*;
 pub(crate) use said::*;
+pub(crate) use room::*;
 
 pub use crate::target::Samples;
 

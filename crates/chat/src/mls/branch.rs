@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use byway_primitives::{Batch, Decode, DecodeError, Encode, Reader, Time, Writer};
+use byway_primitives::{Batch, Decode, DecodeError, Encode, Hash, Reader, Time, Writer};
 
 use super::change::TurnedBack;
 use super::epoch::{Epoch, Keys};
@@ -16,11 +16,14 @@ use super::{
     BRANCH_EPOCHS, BRANCH_SPAN, BRANCHES_MAX, EPOCHS_MAX, EpochTag, LINE_STEPS, PAST_SPAN, Place, Role, RoomId,
 };
 
-/// Which of several commits on one epoch goes before: the lowest. By what the committer is, then by the digest of what the commit led to,
+/// Which of several commits on one epoch goes before: the lowest. By what the committer is, then by digests of what the commit led to,
 /// which nobody can choose but by trying many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     pub role: Role,
+    /// The digest of the tree of keys: a device that the commit removes knows it, and ranks the commit as all others do.
+    pub tree: Hash,
+    /// The epoch that it begins. To a device that the commit removes it has another name, but then that decides nothing any more.
     pub tag: EpochTag,
 }
 
@@ -29,8 +32,8 @@ pub struct Rank {
 pub struct Step {
     pub epoch: u64,
     pub tag: EpochTag,
-    /// Of the committer that began it.
-    pub role: Role,
+    /// Of the commit that began it; `None` where the device came into the room with it.
+    pub rank: Option<Rank>,
 }
 
 /// The epochs that a device has followed lately, in order, up to its newest.
@@ -59,7 +62,7 @@ pub enum Comparison {
     Forked {
         ours_stays: bool,
     },
-    /// No epoch of one is known on the other. Whoever was brought into the room later lets itself be added again.
+    /// No epoch of one is known on the other. Whoever came into the room later enters anew, or lets itself be added again.
     Apart,
 }
 
@@ -159,6 +162,9 @@ impl Branches {
         self.head = *after.last().expect("a path begins with the root");
         for epoch in self.epochs.values_mut() {
             let is_head = epoch.tag == self.head;
+            if !is_head {
+                epoch.unload();
+            }
             if is_head != epoch.left_at.is_none() {
                 epoch.left_at = (!is_head).then_some(now);
                 epoch.put_header(self.room, batch);
@@ -257,8 +263,7 @@ impl Branches {
 
     fn step(&self, tag: EpochTag) -> Step {
         let epoch = &self.epochs[&tag];
-        let role = epoch.begun.as_ref().map_or(Role::Founder, |begun| begun.rank.role);
-        Step { epoch: epoch.number, tag, role }
+        Step { epoch: epoch.number, tag, rank: epoch.begun.as_ref().map(|begun| begun.rank) }
     }
 
     /// What was followed, up to the head.
@@ -281,7 +286,7 @@ impl Branches {
             (Some(_), Some(_)) if self.find(from).is_some_and(|epoch| epoch.keys == Keys::All) => {
                 Comparison::Parted { from }
             }
-            (Some(our), Some(their)) => Comparison::Forked { ours_stays: our.rank() < their.rank() },
+            (Some(our), Some(their)) => Comparison::Forked { ours_stays: our.rank < their.rank },
         }
     }
 
@@ -292,22 +297,17 @@ impl Branches {
     }
 }
 
-impl Step {
-    fn rank(&self) -> Rank {
-        Rank { role: self.role, tag: self.tag }
-    }
-}
-
 impl Encode for Rank {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.role);
+        out.value(&self.tree);
         out.value(&self.tag);
     }
 }
 
 impl Decode for Rank {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { role: input.value()?, tag: input.value()? })
+        Ok(Self { role: input.value()?, tree: input.value()?, tag: input.value()? })
     }
 }
 
@@ -315,13 +315,13 @@ impl Encode for Step {
     fn encode(&self, out: &mut Writer) {
         out.varint(self.epoch);
         out.value(&self.tag);
-        out.value(&self.role);
+        out.option(self.rank.as_ref());
     }
 }
 
 impl Decode for Step {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { epoch: input.u64()?, tag: input.value()?, role: input.value()? })
+        Ok(Self { epoch: input.u64()?, tag: input.value()?, rank: input.option()? })
     }
 }
 

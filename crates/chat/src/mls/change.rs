@@ -72,7 +72,7 @@ pub enum Received {
     Leaving(Member),
     /// To be kept, and tried again later.
     Early(Early),
-    /// Seen before, or one's own.
+    /// Seen before, one's own, or of no use any more.
     Known,
 }
 

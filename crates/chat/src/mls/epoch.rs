@@ -3,7 +3,7 @@
 //! What `openmls` keeps of it are [`Entries`]; the group that they are is loaded when it is needed, and stays loaded. An operation
 //! works on a copy of nothing: it either comes to an end, and then what it changed is written, or the group is loaded anew.
 
-use byway_primitives::{Batch, Decode, DecodeError, Encode, Reader, Store, Time, Writer};
+use byway_primitives::{Batch, Decode, DecodeError, Encode, Hash, Reader, Store, Time, Writer};
 use openmls::group::{GroupId, MlsGroup};
 
 use super::branch::Rank;
@@ -11,7 +11,7 @@ use super::change::Summary;
 use super::member::Member;
 use super::provider::{Changes, Entries, Overlay, Provider, without_decryption_keys};
 use super::wire::{FRAME_BYTES_MAX, LEAVE_BYTES_MAX};
-use super::{BrokenRoom, DEVICES_MAX, EpochTag, ROOMS, RoomId};
+use super::{BrokenRoom, DEVICES_MAX, EpochTag, ROOMS, RoomId, TREE};
 
 const VERSION: u8 = 1;
 
@@ -62,7 +62,7 @@ pub(crate) struct Epoch {
 impl Epoch {
     pub fn new(room: RoomId, group: MlsGroup, entries: Entries, begun: Option<Begun>) -> Self {
         Self {
-            tag: tag_of(room, &group),
+            tag: begun.as_ref().map_or_else(|| tag_of(room, &group), |begun| begun.rank.tag),
             number: group.epoch().as_u64(),
             begun,
             left_at: None,
@@ -100,22 +100,29 @@ impl Epoch {
     ) -> Result<(T, Changes), E> {
         let mut group = self.take(room)?;
         let provider = Provider::new(seed, &self.entries);
-        let done = work(&mut group, &provider)?;
+        let done = work(&mut group, &provider);
         let changes = provider.into_changes();
+        let done = match done {
+            Ok(done) => done,
+            Err(error) => {
+                self.group = Some(load(room, &self.entries)?);
+                return Err(error);
+            }
+        };
         self.entries.apply(&changes);
         self.group = Some(group);
         Ok((done, changes))
     }
 
-    /// As [`operate`](Self::operate), for what turns the group into that of another epoch: `work` is given it to keep.
-    pub fn operate_away<T, E: From<BrokenRoom>>(
-        &mut self,
-        room: RoomId,
-        seed: &[u8; 32],
-        work: impl FnOnce(MlsGroup, &Entries, Provider<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let group = self.take(room)?;
-        work(*group, &self.entries, Provider::new(seed, &self.entries))
+    /// The group anew, as the entries have it, for what turns it into that of another epoch. Commits and requests to leave are always read
+    /// from there, so that reading one of them uses up nothing: a member may send different ones under one key.
+    pub fn afresh(&self, room: RoomId) -> Result<MlsGroup, BrokenRoom> {
+        load(room, &self.entries).map(|group| *group)
+    }
+
+    /// Lets go of the group, which is in the entries.
+    pub fn unload(&mut self) {
+        self.group = None;
     }
 
     /// Deletes what decrypts commits on this epoch.
@@ -177,6 +184,10 @@ pub(crate) fn tag_of(room: RoomId, group: &MlsGroup) -> EpochTag {
     use openmls::prelude::tls_codec::Serialize;
     let tag = group.confirmation_tag().tls_serialize_detached();
     EpochTag::of(room, &tag.expect("a tag is 32 bytes"))
+}
+
+pub(crate) fn tree_of(group: &MlsGroup) -> Hash {
+    TREE.hash(&[group.public_group().group_context().tree_hash()])
 }
 
 fn load(room: RoomId, entries: &Entries) -> Result<Box<MlsGroup>, BrokenRoom> {

@@ -25,7 +25,7 @@
 //! epochs, which it does not keep here.
 //!
 //! - [`room`]: the operations. [`branch`]: the tree of epochs. [`roles`], [`policy`]: what may be done. [`wire`]: what is sent.
-//! - `provider`: what `openmls` works with; `epoch`: one epoch's state, in memory and on disk.
+//! - [`provider`]: what `openmls` works with; `epoch`: one epoch's state, in memory and on disk.
 //!
 //! Not here: who is brought what, when, and over what; what is in a message.
 
@@ -34,7 +34,7 @@ pub mod change;
 mod epoch;
 pub mod member;
 pub mod policy;
-mod provider;
+pub mod provider;
 pub mod roles;
 pub mod room;
 pub mod wire;
@@ -97,6 +97,8 @@ pub const LEAVES_MAX: usize = 64;
 pub const AHEAD_MAX: Span = Span::minutes(60);
 
 const EPOCH: Context = Context("byway 1 hash: epoch of a conversation");
+const TREE: Context = Context("byway 1 hash: tree of keys of a conversation");
+const REMOVED: Context = Context("byway 1 hash: epoch of a conversation without this device");
 
 /// Names a conversation. Chosen at random by whoever founds it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -110,6 +112,11 @@ pub struct EpochTag(pub Hash);
 impl EpochTag {
     pub(crate) fn of(room: RoomId, confirmation: &[u8]) -> Self {
         Self(EPOCH.hash(&[&room.0, confirmation]))
+    }
+
+    /// The name that an epoch has for a device that the commit which begins it removes: what confirms the commit it can't check.
+    pub(crate) fn of_removal(parent: EpochTag, tree: Hash) -> Self {
+        Self(REMOVED.hash(&[&parent.0.0, &tree.0]))
     }
 }
 

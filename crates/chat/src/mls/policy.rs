@@ -31,6 +31,8 @@ pub enum Forbidden {
     TooMany,
     #[error("conversations have no proposal of this kind, or not by whoever made it")]
     Proposal,
+    #[error("a commit renews the keys of whoever makes it, and this one does not")]
+    NoPath,
     #[error("whoever enters without being added takes the place of itself")]
     Entry,
     #[error("what a room is like is unreadable: {0}")]
@@ -73,21 +75,18 @@ impl Examined<'_> {
         Ok(summary)
     }
 
-    /// Whoever made the commit. Its leaf may have a new certificate, but not another device.
+    /// Whoever made the commit. Its leaf may have a new certificate, but not another device; and it is there, so that no device commits
+    /// whose certificate has run out.
     fn committer(&self, members: &[Member]) -> Result<Member, Forbidden> {
-        let path = self.commit.update_path_leaf_node();
+        let path = self.commit.update_path_leaf_node().ok_or(Forbidden::NoPath)?;
         match self.sender {
             Sender::Member(leaf) => {
                 let by = *member_at(members, *leaf)?;
-                match path {
-                    Some(node) if !self.leaf(node, leaf.u32())?.is_same_device(&by) => {
-                        Err(LeafError::OtherDevice.into())
-                    }
-                    _ => Ok(by),
-                }
+                let is_same = self.leaf(path, leaf.u32())?.is_same_device(&by);
+                if is_same { Ok(by) } else { Err(LeafError::OtherDevice.into()) }
             }
             // Its place is not known before it has one.
-            Sender::NewMemberCommit => self.leaf(path.ok_or(Forbidden::Entry)?, u32::MAX),
+            Sender::NewMemberCommit => self.leaf(path, u32::MAX),
             Sender::External(_) | Sender::NewMemberProposal => Err(Forbidden::Proposal),
         }
     }

@@ -11,9 +11,9 @@ use super::{EpochTag, LEAVES_MAX, RoomId};
 
 const VERSION: u8 = 1;
 
-/// The sizes that content is padded to, with its length in front. Two digits below what it is that the signature, and the lengths
-/// that MLS adds, make of it.
-pub const PADDED_SIZES: [usize; 5] = [180, 948, 4020, 16_308, 65_460];
+/// The sizes that content is padded to, with its length in front: with what MLS adds (lengths, a signature, a tag) they come to 256,
+/// 1,024, 4,096, 16,384 and 65,536 bytes.
+pub const PADDED_SIZES: [usize; 5] = [172, 940, 4012, 16_300, 65_450];
 
 /// The longest content, in bytes.
 pub const CONTENT_MAX: usize = PADDED_SIZES[4] - LENGTH_BYTES;

@@ -1,8 +1,10 @@
 //! Content between devices of a room.
 
-use byway_chat::mls::{Early, Place, Received, Refused};
+use byway_chat::mls::wire::{Body, COMMIT_BYTES_MAX, CONTENT_BYTES_MAX, CONTENT_MAX, Frame, LEAVE_BYTES_MAX};
+use byway_chat::mls::{Early, FORWARD_MAX, LEAVES_MAX, OUT_OF_ORDER_MAX, Place, Received, Refused, RoomId, SealError};
+use byway_primitives::{Batch, DecodeError, Encode};
 
-use crate::world::{assert_agreed, room_of};
+use crate::world::{ROOM, assert_agreed, room_of};
 
 #[test]
 fn two_talk() {
@@ -74,4 +76,92 @@ fn a_restart_loses_nothing() {
         sides[2].follow(&update.commit);
         assert_agreed(&sides);
     }
+}
+
+/// Everything happens twice: once for nothing, as the machine stops before the batch is written, and once for good.
+#[test]
+fn what_was_not_written_down_is_done_again() {
+    let mut sides = room_of(4);
+    sides.iter_mut().for_each(|side| side.stops_first = true);
+    for round in 0..3u8 {
+        let (content, update) = (sides[1].seal(&[round]).bytes, sides[2].update().commit);
+        for side in [0, 3] {
+            assert_eq!(sides[side].read(&content).content, [round]);
+            sides[side].follow(&update);
+        }
+        sides[1].follow(&update);
+        assert_eq!(sides[2].read(&content).place, Place::Past);
+        assert_agreed(&sides);
+    }
+    let request = sides[3].leave();
+    assert!(matches!(sides[0].receive(&request), Ok(Received::Leaving(_))));
+    let rival = sides[1].update().commit;
+    let removal = sides[0].update().commit;
+    for side in &mut sides[2..] {
+        side.receive(&rival).unwrap();
+    }
+    for side in &mut sides[1..] {
+        side.follow(&removal);
+    }
+    assert!(matches!(sides[0].receive(&rival), Ok(Received::Outranked(_))));
+    assert!(!sides[3].room().is_member());
+    assert_agreed(&sides[..3]);
+}
+
+#[test]
+fn contents_of_like_length_are_frames_of_one_length() {
+    let mut sides = room_of(2);
+    let mut length = |content: usize| sides[0].seal(&vec![b'x'; content]).bytes.len();
+    let sizes: Vec<usize> = [0, 1, 100, 168].into_iter().map(&mut length).collect();
+    assert!(sizes.windows(2).all(|pair| pair[0] == pair[1]), "{sizes:?}");
+    assert!(length(169) > sizes[0]);
+    assert_eq!(length(169), length(900));
+    let longest = vec![b'x'; CONTENT_MAX];
+    let frame = sides[0].seal(&longest).bytes;
+    assert_eq!(sides[1].read(&frame).content, longest);
+    let mut batch = Batch::new();
+    let room = sides[0].room.as_mut().unwrap();
+    let over = room.seal(&[1; 32], &vec![0; CONTENT_MAX + 1], &mut batch);
+    assert_eq!(over, Err(SealError::TooLong { length: CONTENT_MAX + 1 }));
+    assert!(batch.is_empty());
+}
+
+#[test]
+fn what_is_oversized_is_refused_by_its_length() {
+    let mut sides = room_of(2);
+    let view = sides[0].room().epoch();
+    let (room, epoch, tag) = (ROOM, view.number, view.tag);
+    for body in [
+        Body::Content(vec![0; CONTENT_BYTES_MAX + 1]),
+        Body::Leave(vec![0; LEAVE_BYTES_MAX + 1]),
+        Body::Entry(vec![0; COMMIT_BYTES_MAX + 1]),
+        Body::Commit { leaves: vec![], commit: vec![0; COMMIT_BYTES_MAX + 1] },
+        Body::Commit { leaves: vec![vec![]; LEAVES_MAX + 1], commit: vec![] },
+    ] {
+        let frame = Frame { room, epoch, tag, body }.to_bytes();
+        assert!(matches!(sides[1].receive(&frame), Err(Refused::Malformed(DecodeError::TooLong { .. }))));
+    }
+    let other = Frame { room: RoomId([1; 32]), epoch, tag, body: Body::Content(vec![]) }.to_bytes();
+    assert_eq!(sides[1].receive(&other), Err(Refused::OtherRoom));
+    let number = Frame { room, epoch: epoch + 1, tag, body: Body::Content(vec![]) }.to_bytes();
+    assert!(matches!(sides[1].receive(&number), Err(Refused::Malformed(_))));
+}
+
+#[test]
+fn what_is_missing_is_bounded() {
+    let mut sides = room_of(2);
+    let first = sides[0].seal(b"first").bytes;
+    let frames: Vec<_> = (0..=OUT_OF_ORDER_MAX).map(|_| sides[0].seal(b"later").bytes).collect();
+    sides[1].read(frames.last().unwrap());
+    assert_eq!(sides[1].receive(&first), Err(Refused::TooLate));
+    for _ in 0..=FORWARD_MAX {
+        sides[0].seal(b"lost");
+    }
+    let after = sides[0].seal(b"after too many").bytes;
+    assert_eq!(sides[1].receive(&after), Err(Refused::TooFarAhead));
+    sides[1].read(&frames[frames.len() - 2]);
+    let update = sides[0].update();
+    sides[1].follow(&update.commit);
+    let content = sides[0].seal(b"a new epoch mends it").bytes;
+    sides[1].read(&content);
 }

@@ -22,6 +22,8 @@ pub struct Side {
     pub room: Option<Room>,
     pub store: MemoryStore,
     pub now: Time,
+    /// Whatever it does its machine stops before that is written down, and it does it again.
+    pub stops_first: bool,
     draws: u64,
 }
 
@@ -45,7 +47,7 @@ pub fn device(person: u32, index: u32) -> Device {
 impl Side {
     pub fn new(person: u32, index: u32) -> Self {
         let device = device(person, index);
-        Self { device, room: None, store: MemoryStore::new(), now: START, draws: 0 }
+        Self { device, room: None, store: MemoryStore::new(), now: START, stops_first: false, draws: 0 }
     }
 
     pub fn seed(&mut self) -> [u8; 32] {
@@ -68,12 +70,22 @@ impl Side {
         Room::key_package(&self.device, &seed).unwrap()
     }
 
-    /// Does something to the room, writes it down, and starts again from what was written.
-    fn act<T, E>(&mut self, act: impl FnOnce(&mut Room, &[u8; 32], Time, &mut Batch) -> Result<T, E>) -> Result<T, E> {
+    /// Does something to the room, and writes it down.
+    fn act<T, E>(&mut self, act: impl Fn(&mut Room, &[u8; 32], Time, &mut Batch) -> Result<T, E>) -> Result<T, E> {
+        if self.stops_first {
+            let seed = self.seed();
+            let _ = act(self.room.as_mut().expect("is in the room"), &seed, self.now, &mut Batch::new());
+            self.restart();
+        }
         let (seed, mut batch) = (self.seed(), Batch::new());
         let done = act(self.room.as_mut().expect("is in the room"), &seed, self.now, &mut batch);
         self.store.apply(&batch);
         done
+    }
+
+    /// Draws the seed of the last operation once more for the next.
+    pub fn undraw(&mut self) {
+        self.draws -= 1;
     }
 
     pub fn restart(&mut self) {
@@ -97,8 +109,12 @@ impl Side {
         self.act(|room, seed, _, batch| room.seal(seed, content, batch)).unwrap()
     }
 
+    pub fn try_leave(&mut self) -> Result<Vec<u8>, ChangeError> {
+        self.act(|room, seed, _, batch| room.leave(seed, batch))
+    }
+
     pub fn leave(&mut self) -> Vec<u8> {
-        self.act(|room, seed, _, batch| room.leave(seed, batch)).unwrap()
+        self.try_leave().unwrap()
     }
 
     pub fn receive(&mut self, frame: &[u8]) -> Result<Received, Refused> {
@@ -125,7 +141,7 @@ impl Side {
         let welcome = made.welcome.as_ref().expect("a welcome");
         let (seed, mut batch) = (self.seed(), Batch::new());
         let invitation = (&welcome.invitation[..], &welcome.tree[..]);
-        let entered = Room::enter(&self.device, invitation, kept, &seed, &mut batch).unwrap();
+        let entered = Room::enter(&self.device, invitation, kept, (&seed, self.now), &mut batch).unwrap();
         assert_eq!(entered.by.device, made.summary.by.device);
         self.room = Some(entered.room);
         self.store.apply(&batch);

@@ -33,7 +33,7 @@ type Public = <X25519HkdfSha256 as hpke::Kem>::PublicKey;
 type Private = <X25519HkdfSha256 as hpke::Kem>::PrivateKey;
 type Encapped = <X25519HkdfSha256 as hpke::Kem>::EncappedKey;
 
-pub(crate) struct Crypto {
+pub struct Crypto {
     hedge: Zeroizing<[u8; 32]>,
 }
 

@@ -15,25 +15,26 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use zeroize::Zeroizing;
 
-pub(crate) use crypto::Crypto;
-pub(crate) use storage::{Changes, Entries, Overlay, decoded, encoded, without_decryption_keys};
+pub use crypto::Crypto;
+pub use storage::{Changes, Entries, Overlay, StorageError};
+pub(crate) use storage::{decoded, encoded, without_decryption_keys};
 
 const RANDOM: Context = Context("byway 1 derive: randomness of an operation on a conversation");
 const HEDGE: Context = Context("byway 1 derive: encapsulations of an operation on a conversation");
 
 /// For one operation, on the state that `entries` hold.
-pub(crate) struct Provider<'a> {
+pub struct Provider<'a> {
     crypto: Crypto,
     random: Random,
     storage: Overlay<'a>,
 }
 
 /// A stream of bytes that follows from the seed.
-pub(crate) struct Random(RefCell<ChaCha20Rng>);
+pub struct Random(RefCell<ChaCha20Rng>);
 
 /// There is none: the stream does not end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoError {}
+pub enum NoError {}
 
 impl<'a> Provider<'a> {
     /// `seed` is secret, and new for each operation.

@@ -42,20 +42,20 @@ type Value = Zeroizing<Vec<u8>>;
 
 /// Everything that is kept of an epoch. Zeroised on drop, never printed.
 #[derive(Clone, Default)]
-pub(crate) struct Entries(BTreeMap<Vec<u8>, Value>);
+pub struct Entries(BTreeMap<Vec<u8>, Value>);
 
 /// New values, and deletions where there is none.
-pub(crate) struct Changes(pub BTreeMap<Vec<u8>, Option<Value>>);
+pub struct Changes(pub(crate) BTreeMap<Vec<u8>, Option<Value>>);
 
 /// Entries, and what an operation has changed of them.
-pub(crate) struct Overlay<'a> {
+pub struct Overlay<'a> {
     base: &'a Entries,
     changes: RefCell<BTreeMap<Vec<u8>, Option<Value>>>,
 }
 
 /// What is stored is not what was stored.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StorageError {
+pub enum StorageError {
     #[error("a stored value can't be read or written: {0}")]
     Codec(#[from] postcard::Error),
     #[error("a stored configuration can't be read or written: {0}")]

@@ -14,7 +14,7 @@ use super::{Room, message, part};
 use crate::device::{CertificateError, Device};
 use crate::mls::branch::Rank;
 use crate::mls::change::{Change, Made, Summary, Welcome};
-use crate::mls::epoch::{Begun, Epoch, Leaving, tag_of};
+use crate::mls::epoch::{Begun, Epoch, Leaving, tag_of, tree_of};
 use crate::mls::member::{LeafError, Member, credential};
 use crate::mls::policy::{Examined, Forbidden, members};
 use crate::mls::provider::{Changes, Crypto, Entries, Provider, decoded, encoded};
@@ -70,9 +70,8 @@ impl Room {
             at: now,
         };
         let room = self.id;
-        let head = self.branches.head_mut();
-        let built =
-            head.operate_away(room, seed, |group, entries, provider| plan.build(seed, group, entries, provider))?;
+        let head = self.branches.head();
+        let built = plan.build(seed, head.afresh(room)?, &head.entries)?;
         let leaves = leaving.into_iter().map(|(_, message)| message).collect();
         self.device = device;
         self.commit(built, leaves, now, batch)
@@ -175,7 +174,7 @@ impl Room {
         let commit =
             Frame { room, epoch: number, tag: parent, body: Body::Commit { leaves, commit: built.commit } }.to_bytes();
         let welcome = built.welcome.map(|welcome| invitation(room, &built.group, welcome)).transpose()?;
-        let rank = Rank { role, tag };
+        let rank = Rank { role, tree: tree_of(&built.group), tag };
         let begun = Begun { parent, rank, summary: built.summary.clone(), is_own: true, frame: commit.clone() };
         let epoch = Epoch::new(room, built.group, built.entries, Some(begun));
         self.branches.add(epoch, now, batch);
@@ -205,13 +204,8 @@ fn invitation(room: RoomId, group: &MlsGroup, welcome: MlsWelcome) -> Result<Wel
 }
 
 impl Plan<'_> {
-    fn build(
-        self,
-        seed: &[u8; 32],
-        mut group: MlsGroup,
-        entries: &Entries,
-        provider: Provider<'_>,
-    ) -> Result<Built, ChangeError> {
+    fn build(self, seed: &[u8; 32], mut group: MlsGroup, entries: &Entries) -> Result<Built, ChangeError> {
+        let provider = Provider::new(&part(seed, 0), entries);
         for proposal in self.leaving {
             group.store_pending_proposal(provider.storage(), proposal).map_err(ChangeError::mls)?;
         }

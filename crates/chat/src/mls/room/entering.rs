@@ -11,8 +11,8 @@ use super::{Room, join_config, message, part, ratchets, wire_format};
 use crate::device::Device;
 use crate::mls::branch::Rank;
 use crate::mls::change::Summary;
-use crate::mls::epoch::{Begun, Epoch, tag_of};
-use crate::mls::member::{Member, capabilities, credential, lifetime};
+use crate::mls::epoch::{Begun, Epoch, tag_of, tree_of};
+use crate::mls::member::{LeafError, Member, capabilities, credential, lifetime};
 use crate::mls::policy::{check_room, members};
 use crate::mls::provider::{Entries, Provider};
 use crate::mls::wire::{Body, Frame, Invitation, PADDING, TREE_BYTES_MAX};
@@ -88,7 +88,7 @@ impl Room {
         Ok((bytes, KeptPackage(Entries::from(provider.into_changes()))))
     }
 
-    /// Comes into a room that somebody has added the device to. `invitation` and `tree` are of a [`Welcome`](crate::mls::change::Welcome).
+    /// Comes into a room that somebody has added the device to, whose certificate must be good now. `invitation` and `tree` are of a [`Welcome`](crate::mls::change::Welcome).
     ///
     /// # Errors
     /// [`EnterError`]; the packages can still be used then.
@@ -96,7 +96,7 @@ impl Room {
         device: &Device,
         (invitation, tree): (&[u8], &[u8]),
         kept: &[KeptPackage],
-        seed: &[u8; 32],
+        (seed, now): (&[u8; 32], Time),
         batch: &mut Batch,
     ) -> Result<Entered, EnterError> {
         let Invitation { room: id, epoch, tag, message: welcome } = Invitation::from_bytes(invitation)?;
@@ -115,7 +115,9 @@ impl Room {
             return Err(EnterError::Mismatch);
         }
         check_room(&group, device.certificate.network)?;
-        let by = members(&group)?.into_iter().find(|member| member.leaf == by.u32()).ok_or(EnterError::Mismatch)?;
+        let node = group.public_group().leaf(by).ok_or(EnterError::Mismatch)?;
+        let (by, certificate) = Member::verified(device.certificate.network, node, by.u32())?;
+        certificate.check_time(now).map_err(LeafError::from)?;
         let entries = Entries::from(provider.into_changes());
         let room = Self::new(id, device.clone(), Epoch::new(id, group, entries, None));
         room.put_new(batch);
@@ -184,8 +186,9 @@ impl Room {
         let commit = bundle.into_commit().to_bytes().map_err(EnterError::mls)?;
         let frame = Frame { room: id, epoch, tag: parent, body: Body::Entry(commit) }.to_bytes();
         let entries = Entries::from(provider.into_changes());
+        let tree = tree_of(&group);
         let mut epoch = Epoch::new(id, group, entries, None);
-        let rank = Rank { role: roles.role(by.identity), tag: epoch.tag };
+        let rank = Rank { role: roles.role(by.identity), tree, tag: epoch.tag };
         let summary =
             Summary { by, added: Vec::new(), removed: vec![by], left: Vec::new(), roles: None, is_entry: true };
         epoch.begun = Some(Begun { parent, rank, summary, is_own: true, frame: frame.clone() });
@@ -230,8 +233,13 @@ impl Decode for KeptPackage {
             return Err(DecodeError::TooLong { length: count, limit: PACKAGE_ENTRIES_MAX as u64 });
         }
         let mut entries = Entries::default();
+        let mut last = Vec::new();
         for _ in 0..count {
             let key = input.bytes(PACKAGE_ENTRY_MAX)?.to_vec();
+            if key <= last {
+                return Err(DecodeError::Invalid("order of a package's entries"));
+            }
+            last.clone_from(&key);
             entries.insert(key, input.bytes(PACKAGE_ENTRY_MAX)?.to_vec());
         }
         Ok(Self(entries))

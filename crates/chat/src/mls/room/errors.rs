@@ -1,6 +1,6 @@
 //! Why an operation on a conversation came to nothing.
 
-use byway_primitives::{DecodeError, Time};
+use byway_primitives::DecodeError;
 
 use crate::device::CertificateError;
 use crate::mls::member::LeafError;
@@ -101,8 +101,8 @@ pub enum Refused {
     MissingProposal,
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
-    #[error("the commit's time is {at:?}, before the certificate of whoever made it")]
-    Untimely { at: Time },
+    #[error("this device made the commit, and has gone back behind it since: what it keeps is older than what it had")]
+    OldState,
     #[error(transparent)]
     Broken(#[from] BrokenRoom),
     #[error("the frame does not hold: {0}")]

@@ -5,7 +5,7 @@
 
 use byway_primitives::{Batch, Decode, DecodeError, Time};
 use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
-use openmls::group::{MlsGroup, ProcessMessageError, QueuedProposal, StageCommitError, StagedCommit, ValidationError};
+use openmls::group::{MlsGroup, ProcessMessageError, QueuedProposal, StageCommitError, ValidationError};
 use openmls::prelude::{ProcessedMessage, ProcessedMessageContent, Proposal, ProtocolMessage, Sender};
 
 use openmls_traits::OpenMlsProvider;
@@ -14,10 +14,10 @@ use super::errors::{BrokenRoom, Refused};
 use super::{Room, message, part};
 use crate::mls::branch::Rank;
 use crate::mls::change::{Changed, Content, Early, Received, Summary};
-use crate::mls::epoch::{Begun, Epoch, Keys, Leaving, tag_of};
+use crate::mls::epoch::{Begun, Epoch, Keys, Leaving, tag_of, tree_of};
 use crate::mls::member::Member;
 use crate::mls::policy::{Examined, Forbidden, members};
-use crate::mls::provider::{Changes, Entries, Provider, decoded, encoded};
+use crate::mls::provider::{Entries, Provider, decoded, encoded};
 use crate::mls::wire::{Body, Frame, unpad};
 use crate::mls::{AHEAD_MAX, EpochTag, Roles};
 
@@ -28,9 +28,8 @@ enum Aside {
     Refused(Refused),
 }
 
-/// A commit that was taken, with the state before and after it.
+/// A commit that was taken, with the state after it.
 struct Taken {
-    before: Changes,
     group: MlsGroup,
     entries: Entries,
     rank: Rank,
@@ -70,7 +69,7 @@ impl Room {
         let tag = frame.tag;
         let done = match &frame.body {
             Body::Content(message) => self.content(tag, seed, message, batch),
-            Body::Leave(message) => self.leave_request(tag, seed, message, batch),
+            Body::Leave(message) => self.leave_request(tag, message, batch),
             Body::Commit { leaves, commit } => {
                 let commit = Commit { leaves, bytes: commit, is_entry: false, now };
                 self.others_commit(tag, seed, &commit, bytes, batch)
@@ -80,8 +79,6 @@ impl Room {
                 self.others_commit(tag, seed, &commit, bytes, batch)
             }
         };
-        // What failed half-way has let go of the group.
-        self.branches.head_mut().group(self.id)?;
         match done {
             Ok(received) => Ok(received),
             Err(Aside::Known) => Ok(Received::Known),
@@ -125,30 +122,28 @@ impl Room {
             };
             Ok(Ok((from, unpad(&padded.into_bytes()).map_err(Refused::from)?)))
         })?;
+        if epoch.left_at.is_some() {
+            epoch.unload();
+        }
         let (from, content) = read?;
         epoch.put_changes(room, &changes, batch);
         Ok(Received::Content(Content { from, content, epoch: tag, place: self.branches.place(tag) }))
     }
 
-    fn leave_request(
-        &mut self,
-        tag: EpochTag,
-        seed: &[u8; 32],
-        bytes: &[u8],
-        batch: &mut Batch,
-    ) -> Result<Received, Aside> {
+    fn leave_request(&mut self, tag: EpochTag, bytes: &[u8], batch: &mut Batch) -> Result<Received, Aside> {
         let room = self.id;
         let epoch = self.branches.find_mut(tag).expect("found above");
-        if epoch.leaving.iter().any(|leaving| leaving.message == bytes) {
+        // The room has moved on with it or without; in the latter case it is asked anew.
+        let is_over = epoch.left_at.is_some();
+        if is_over || epoch.leaving.iter().any(|leaving| leaving.message == bytes) {
             return Err(Aside::Known);
         }
-        let (read, changes) = epoch.operate(room, seed, |group, provider| read_leave(group, provider, bytes))?;
-        let (member, proposal) = read;
-        epoch.put_changes(room, &changes, batch);
-        if epoch.keys == Keys::All && epoch.leaving.iter().all(|leaving| leaving.member != member) {
-            epoch.leaving.push(Leaving { member, message: bytes.to_vec(), proposal });
-            epoch.put_header(room, batch);
+        let (member, proposal) = read_leave(epoch.afresh(room)?, &epoch.entries, bytes)?;
+        if epoch.leaving.iter().any(|leaving| leaving.member == member) {
+            return Err(Aside::Known);
         }
+        epoch.leaving.push(Leaving { member, message: bytes.to_vec(), proposal });
+        epoch.put_header(room, batch);
         Ok(Received::Leaving(member))
     }
 
@@ -164,28 +159,17 @@ impl Room {
         if self.branches.children(parent).any(is_child) {
             return Err(Aside::Known);
         }
-        let (room, network) = (self.id, self.network());
-        let epoch = self.branches.find_mut(parent).expect("found above");
+        let epoch = self.branches.find(parent).expect("found above");
         if epoch.keys != Keys::All {
             return Err(Refused::Forgotten { epoch: epoch.number }.into());
         }
-        let leaving = std::mem::take(&mut epoch.leaving);
-        let taken = epoch.operate_away(room, seed, |group, entries, provider| {
-            commit.take(network, &leaving, seed, group, entries, provider)
-        });
-        let epoch = self.branches.find_mut(parent).expect("found above");
-        epoch.leaving = leaving;
-        let Taken { before, group, entries, rank: Rank { role, .. }, summary } = taken?;
-        let tag = tag_of(room, &group);
-        epoch.entries.apply(&before);
-        epoch.put_changes(room, &before, batch);
-        if self.branches.find(tag).is_some() {
+        let Taken { group, entries, rank, summary } = commit.take(self, epoch, seed)?;
+        if self.branches.find(rank.tag).is_some() {
             return Err(Aside::Known);
         }
-        let begun =
-            Begun { parent, rank: Rank { role, tag }, summary: summary.clone(), is_own: false, frame: frame.to_vec() };
+        let begun = Begun { parent, rank, summary: summary.clone(), is_own: false, frame: frame.to_vec() };
         let head = self.branches.head().tag;
-        let turned_back = self.branches.add(Epoch::new(room, group, entries, Some(begun)), commit.now, batch);
+        let turned_back = self.branches.add(Epoch::new(self.id, group, entries, Some(begun)), commit.now, batch);
         self.put_record(batch);
         let epoch = self.branches.head().tag;
         if epoch == head {
@@ -196,21 +180,18 @@ impl Room {
 }
 
 impl Commit<'_> {
-    /// Checks the commit, and does it.
-    fn take(
-        &self,
-        network: byway_primitives::NetworkId,
-        leaving: &[Leaving],
-        seed: &[u8; 32],
-        mut group: MlsGroup,
-        entries: &Entries,
-        provider: Provider<'_>,
-    ) -> Result<Taken, Aside> {
-        let granted = self.granted(leaving, &mut group, &provider)?;
-        for proposal in granted {
+    /// Checks the commit on its epoch, and does it.
+    fn take(&self, room: &Room, epoch: &Epoch, seed: &[u8; 32]) -> Result<Taken, Aside> {
+        let mut group = epoch.afresh(room.id)?;
+        let provider = Provider::new(&part(seed, 0), &epoch.entries);
+        for proposal in self.granted(room, epoch)? {
             group.store_pending_proposal(provider.storage(), proposal).map_err(Refused::mls)?;
         }
-        let processed = process(&mut group, &provider, self.bytes)?;
+        let processed = match process(&mut group, &provider, self.bytes) {
+            // Nothing of this epoch was read before, so it is one's own; and those are known, unless what is kept is older.
+            Err(Aside::Known) => return Err(Refused::OldState.into()),
+            processed => processed?,
+        };
         let (sender, at) = (processed.sender().clone(), stated_time(processed.aad())?);
         let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() else {
             return Err(DecodeError::Invalid("commit").into());
@@ -218,60 +199,46 @@ impl Commit<'_> {
         if matches!(sender, Sender::NewMemberCommit) != self.is_entry {
             return Err(DecodeError::Invalid("kind of a commit").into());
         }
-        let examined = Examined { group: &group, network, sender: &sender, commit: &staged, at };
+        let examined = Examined { group: &group, network: room.network(), sender: &sender, commit: &staged, at };
         let summary = examined.examine().map_err(Refused::from)?;
         if at > self.now + AHEAD_MAX {
             return Err(Aside::Until(at - AHEAD_MAX));
         }
         let roles = Roles::read(group.extensions()).map_err(Forbidden::from).map_err(Refused::from)?;
-        let before = provider.into_changes().of_sending();
-        self.merge(seed, group, entries, (*staged, summary), roles, before)
-    }
-
-    fn merge(
-        &self,
-        seed: &[u8; 32],
-        mut group: MlsGroup,
-        entries: &Entries,
-        (staged, summary): (StagedCommit, Summary),
-        roles: Roles,
-        before: Changes,
-    ) -> Result<Taken, Aside> {
-        let mut after = entries.clone();
-        after.apply(&before);
-        let provider = Provider::new(&part(seed, 1), &after);
-        group.merge_staged_commit(&provider, staged).map_err(Refused::mls)?;
-        let changes = provider.into_changes();
-        after.apply(&changes);
-        let rank = Rank { role: roles.role(summary.by.identity), tag: EpochTag(Default::default()) };
+        let is_out = staged.self_removed();
+        group.merge_staged_commit(&provider, *staged).map_err(Refused::mls)?;
+        let mut entries = epoch.entries.clone();
+        entries.apply(&provider.into_changes());
+        let tree = tree_of(&group);
+        let tag = if is_out { EpochTag::of_removal(epoch.tag, tree) } else { tag_of(room.id, &group) };
+        let rank = Rank { role: roles.role(summary.by.identity), tree, tag };
         let summary = summary.placed(&members(&group).map_err(Refused::from)?);
-        Ok(Taken { before, group, entries: after, rank, summary })
+        Ok(Taken { group, entries, rank, summary })
     }
 
     /// The requests to leave that come with the commit, whether they were seen before or not.
-    fn granted(
-        &self,
-        leaving: &[Leaving],
-        group: &mut MlsGroup,
-        provider: &Provider<'_>,
-    ) -> Result<Vec<QueuedProposal>, Aside> {
-        let mut granted = Vec::new();
-        for bytes in self.leaves {
-            let seen = leaving.iter().find(|leaving| leaving.message == *bytes);
+    fn granted(&self, room: &Room, epoch: &Epoch) -> Result<Vec<QueuedProposal>, Aside> {
+        let read = self.leaves.iter().map(|bytes| {
+            let seen = epoch.leaving.iter().find(|leaving| leaving.message == *bytes);
             let proposal = match seen {
                 Some(leaving) => leaving.proposal.clone(),
-                None => read_leave(group, provider, bytes)?.1,
+                None => match read_leave(epoch.afresh(room.id)?, &epoch.entries, bytes) {
+                    Err(Aside::Known) => return Err(Refused::OldState.into()),
+                    read => read?.1,
+                },
             };
-            granted.push(decoded(&proposal).map_err(Refused::mls)?);
-        }
-        Ok(granted)
+            Ok(decoded(&proposal).map_err(Refused::mls)?)
+        });
+        read.collect()
     }
 }
 
 /// Who asks to be removed, and the request as the library has checked it.
-fn read_leave(group: &mut MlsGroup, provider: &Provider<'_>, bytes: &[u8]) -> Result<(Member, Vec<u8>), Aside> {
-    let processed = process(group, provider, bytes)?;
-    let member = sender(group, processed.sender())?;
+fn read_leave(mut group: MlsGroup, entries: &Entries, bytes: &[u8]) -> Result<(Member, Vec<u8>), Aside> {
+    // Reading draws nothing.
+    let provider = Provider::new(&[0; 32], entries);
+    let processed = process(&mut group, &provider, bytes)?;
+    let member = sender(&group, processed.sender())?;
     let ProcessedMessageContent::ProposalMessage(queued) = processed.into_content() else {
         return Err(DecodeError::Invalid("request to leave").into());
     };

@@ -1,0 +1,66 @@
+//! What devices of a conversation send each other.
+
+use std::sync::LazyLock;
+
+use byway_chat::mls::Room;
+use byway_primitives::{Batch, Encode};
+
+use super::Samples;
+use super::rooms::{Fixed, NOW, ROOM, fixed};
+
+static FIXED: LazyLock<Fixed> = LazyLock::new(fixed);
+
+pub(crate) fn device_certificate() -> Samples {
+    vec![FIXED.device.certificate.to_bytes()]
+}
+
+pub(crate) fn room_frame() -> Samples {
+    FIXED.frames.iter().map(|(_, frame)| frame.clone()).collect()
+}
+
+pub(crate) fn room_invitation() -> Samples {
+    vec![FIXED.invitation.clone(), FIXED.info.clone()]
+}
+
+pub(crate) fn room_roles() -> Samples {
+    vec![FIXED.roles.to_bytes()]
+}
+
+pub(crate) fn room_line() -> Samples {
+    vec![FIXED.line.to_bytes()]
+}
+
+pub(crate) fn kept_package() -> Samples {
+    vec![FIXED.kept.to_bytes()]
+}
+
+pub(crate) fn room_received() -> Samples {
+    let is_next = |name: &str| ["content", "commit", "entry"].contains(&name);
+    FIXED.frames.iter().filter(|(name, _)| is_next(name)).map(|(_, frame)| frame.clone()).collect()
+}
+
+/// A device that was just added takes a frame.
+pub(crate) fn receive(bytes: &[u8]) -> bool {
+    let room = Room::load(&FIXED.store, ROOM, FIXED.device.clone()).expect("was just written");
+    room.expect("is there").receive(NOW, &[20; 32], bytes, &mut Batch::new()).is_ok()
+}
+
+pub(crate) fn room_welcome() -> Samples {
+    vec![FIXED.invitation.clone()]
+}
+
+/// A device takes an invitation.
+pub(crate) fn enter(bytes: &[u8]) -> bool {
+    let kept = std::slice::from_ref(&FIXED.kept);
+    Room::enter(&FIXED.device, (bytes, &FIXED.tree), kept, (&[21; 32], NOW), &mut Batch::new()).is_ok()
+}
+
+pub(crate) fn room_tree() -> Samples {
+    vec![FIXED.tree.clone()]
+}
+
+/// A device takes the tree of keys beside an invitation.
+pub(crate) fn enter_tree(bytes: &[u8]) -> bool {
+    let kept = std::slice::from_ref(&FIXED.kept);
+    Room::enter(&FIXED.device, (&FIXED.invitation, bytes), kept, (&[21; 32], NOW), &mut Batch::new()).is_ok()
+}

@@ -11,6 +11,7 @@ pub mod records;
 
 mod carried;
 pub(crate) mod channels;
+mod directory;
 mod kept;
 mod links;
 
@@ -38,6 +39,7 @@ use byway_records::{Call, Height, ProgramId, Reject, Roll};
 
 pub(crate) use carried::*;
 pub(crate) use channels::*;
+pub(crate) use directory::*;
 pub(crate) use kept::*;
 pub(crate) use links::*;
 

@@ -61,7 +61,7 @@ fn the_latecomer_cant_undo_what_is_newer() {
     let older = world.sign(&older);
     let coin = world.coins_of(ALICE).swap_remove(1);
     world.must(&world.set_holders(coin.clone(), ALICE, 6, &[(CAROL, SOON)]));
-    assert_eq!(world.commit(&[older.clone()]), [Rejected(Reject::HoldersSerial)]);
+    assert_eq!(world.commit(std::slice::from_ref(&older)), [Rejected(Reject::HoldersSerial)]);
     assert_eq!(world.commit(&[older]), [byway_ledger::Verdict::Repeated]);
     assert_eq!(world.holders(ALICE, world.time), [CAROL]);
     // Nor once the list is gone: neither because the identity removed it, nor with its time.

@@ -11,7 +11,7 @@ use byway_records::asset::{AssetTerms, Decimals};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{
     AccountsCall, AssetsCall, CallContract, ChannelsCall, ContractLeave, Contribution, ForceProgress, HoldersCall,
-    KernelCall, MemberEntry, NamesCall, OffersCall, RegistryCall, Take,
+    KernelCall, MemberEntry, OffersCall, RegistryCall, Take,
 };
 use byway_records::channel::{
     Agreed, AssetParts, CallOutcome, CertifiedClose, Channel, ChannelAssets, ChannelOutcome, ChannelState,
@@ -21,19 +21,23 @@ use byway_records::channel::{
 };
 use byway_records::evidence::{Claim, Included, SignedHeader, Spender, Voter};
 use byway_records::genesis::Wait;
-use byway_records::names::{Claim as NameClaim, Commitment, Years, commitment};
 use byway_records::offer::{Action, Contact, Location, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
 use byway_records::range::RangeProof;
 use byway_records::scan::{ScanData, ScanTransaction};
 use byway_records::snapshot::{Header, MemberIndex, Reference, Vote};
-use byway_records::state::{Deadline, Settled};
+use byway_records::state::Settled;
 use byway_records::transaction::KeySignature;
 use byway_records::{
-    Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, CountersignedPair, Delegate, Delegates, Evidence,
-    Genesis, Height, Input, Lock, Member, MemberSet, Name, NameEntry, Offer, Output, OutputId, Parameters, ProgramId,
-    PromisePair, Reject, Roll, SignedOffer, Transaction, TransactionId, Value, Witness,
+    Backing, Body, Call, CallEnvelope, Certificate, Checkpoint, CountersignedPair, Evidence, Genesis, Height, Input,
+    Lock, Member, MemberSet, Offer, Output, OutputId, Parameters, ProgramId, PromisePair, Reject, Roll, SignedOffer,
+    Transaction, TransactionId, Value, Witness,
 };
+
+#[path = "directory.rs"]
+mod directory;
+
+pub use directory::{delegates, delegates_entry, name, name_commitment, name_entry, names_calls};
 
 pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
 
@@ -198,47 +202,6 @@ pub fn calls() -> Vec<(&'static str, Call)> {
     calls.extend([("set holders", set(delegates())), ("set no holders", set(Vec::new()))]);
     calls.extend(names_calls().into_iter().map(|(name, call)| (name, Call::Names(call))));
     calls
-}
-
-pub fn delegates() -> Vec<Delegate> {
-    [2, 3].map(|holder| Delegate { holder: id(holder), until: Time(1_700_000_000_000) }).to_vec()
-}
-
-pub fn delegates_entry() -> Delegates {
-    let expires = Deadline { time: Time(1_700_000_000_000), commits: 600 };
-    Delegates::new(delegates(), expires).expect("few, each once")
-}
-
-pub fn name() -> Name {
-    "alice-7".parse().expect("a name")
-}
-
-pub fn years() -> Years {
-    Years::new(3).expect("few")
-}
-
-pub fn name_entry() -> NameEntry {
-    let deadline = |commits| Deadline { time: Time(1_700_000_000_000), commits };
-    let claim = NameClaim { number: 300, settles: deadline(600), paid: Amount::from_coins(3) };
-    NameEntry { name: name(), owner: id(1), expires: deadline(700), free: deadline(800), claim: Some(claim) }
-}
-
-pub fn name_commitment() -> Commitment {
-    let ends = Deadline { time: Time(1_700_000_000_000), commits: 600 };
-    Commitment { hash: commitment(id(1), &name(), &[9; 32]), number: 300, covered: Height(300), ends }
-}
-
-pub fn names_calls() -> Vec<(&'static str, NamesCall)> {
-    let (identity, name, years) = (id(1), name(), years());
-    vec![
-        ("commit to a name", NamesCall::Commit { identity, commitment: name_commitment().hash }),
-        ("register a name", NamesCall::Register { owner: identity, name: name.clone(), years, salt: [9; 32] }),
-        ("renew a name", NamesCall::Renew { name: name.clone(), years }),
-        ("transfer a name", NamesCall::Transfer { name: name.clone(), to: id(2) }),
-        ("release a name", NamesCall::Release { name: name.clone() }),
-        ("set a primary name", NamesCall::SetPrimary { identity, name: Some(name) }),
-        ("set no primary name", NamesCall::SetPrimary { identity, name: None }),
-    ]
 }
 
 pub const WATCH_SECRET: WatchSecret = WatchSecret([47; 16]);

@@ -15,10 +15,11 @@ pub mod rooms;
 
 mod carried;
 pub(crate) mod channels;
+mod directory;
 mod kept;
 mod links;
-mod said;
 mod room;
+mod said;
 
 use std::sync::LazyLock;
 
@@ -44,10 +45,11 @@ use byway_records::{Call, Height, ProgramId, Reject, Roll};
 
 pub(crate) use carried::*;
 pub(crate) use channels::*;
+pub(crate) use directory::*;
 pub(crate) use kept::*;
 pub(crate) use links::*;
-pub(crate) use said::*;
 pub(crate) use room::*;
+pub(crate) use said::*;
 
 pub use crate::target::Samples;
 

@@ -18,6 +18,7 @@
 //! [`protocol`] has the messages, [`serve`] the kernel node's side; [`explore`] is for whoever only wants to look.
 
 pub mod client;
+pub mod directory;
 pub mod explore;
 pub mod membership;
 pub mod protocol;
@@ -49,7 +50,7 @@ const TIP_KEY: &[u8] = b"tip";
 const STORED_TIP: Context = Context("byway 1 follower: stored tip");
 
 /// The programs that a market participant follows: all that exist so far.
-pub const PROGRAMS: [ProgramId; 7] = [
+pub const PROGRAMS: [ProgramId; 9] = [
     ProgramId::SYSTEM,
     ProgramId::REGISTRY,
     ProgramId::OFFERS,
@@ -57,6 +58,8 @@ pub const PROGRAMS: [ProgramId; 7] = [
     ProgramId::ASSETS,
     ProgramId::KERNEL,
     ProgramId::CHANNELS,
+    ProgramId::HOLDERS,
+    ProgramId::NAMES,
 ];
 
 /// Entries of a program by key; `None` where there is none.

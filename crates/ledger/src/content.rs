@@ -16,7 +16,7 @@ use byway_primitives::Encode;
 use byway_records::scan::{ScanData, ScanTransaction};
 
 /// By how much a checkpoint's content may be more than its bound. One transaction adds its own size and some entries of up
-/// to 32 KiB; a commit lets a few hundred offers expire, of which the keys are told; the end of an epoch writes the new one, a
+/// to 32 KiB; a commit lets a few hundred offers, names and the like expire, of which the keys are told; the end of an epoch writes the new one, a
 /// roll, and removes what its members have dealt.
 pub const EXCESS_BYTES_MAX: u64 = 1 << 20;
 

@@ -9,7 +9,7 @@ use crate::content;
 use crate::judge::{Refused, judge};
 use crate::kept::Kept;
 use crate::ledger::{Commit, Executed, Ledger, NewCheckpoint, Verdict};
-use crate::programs::{Moment, channels, kernel_nodes, offers, system};
+use crate::programs::{Moment, channels, holders, kernel_nodes, names, offers, system};
 use crate::range::TransactionRange;
 use crate::state::Programs;
 use crate::stored::{
@@ -68,6 +68,8 @@ impl Ledger {
             batch: Batch::new(),
         };
         offers::expire(execution.programs, execution.now);
+        holders::expire(execution.programs, execution.now);
+        names::expire(execution.programs, execution.now);
         kernel_nodes::convictions::expire(execution.programs, execution.now);
         let mut verdicts = Vec::with_capacity(commit.transactions.len());
         for transaction in &commit.transactions {

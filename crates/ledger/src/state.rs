@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::codec::{Decode, Encode, Writer};
 use byway_primitives::{Batch, Hash, Time};
+use byway_records::names::{self, Commitment};
 use byway_records::state::{Conviction, Deadline, PublishedOffer};
-use byway_records::{ProgramId, Roll};
+use byway_records::{Delegates, ProgramId, Roll};
 
 use crate::content;
 use crate::difference::{
@@ -24,7 +25,7 @@ use crate::stored::{STATE, UNDO, entry_key};
 use crate::tree::StateTree;
 
 /// The programs there are, in order.
-pub(crate) const PROGRAMS: [ProgramId; 7] = [
+pub(crate) const PROGRAMS: [ProgramId; 9] = [
     ProgramId::SYSTEM,
     ProgramId::REGISTRY,
     ProgramId::OFFERS,
@@ -32,6 +33,8 @@ pub(crate) const PROGRAMS: [ProgramId; 7] = [
     ProgramId::ASSETS,
     ProgramId::KERNEL,
     ProgramId::CHANNELS,
+    ProgramId::HOLDERS,
+    ProgramId::NAMES,
 ];
 
 /// A program and the key of an entry in it.
@@ -53,7 +56,8 @@ pub(crate) struct Programs {
     /// As they stood at the last checkpoint.
     checkpointed: ProvableState,
     /// Entries of each kind in the order in which they expire. Within a kind all have the same time to live, so both parts
-    /// of a deadline only grow from one to the next, and the first that has not passed ends the search.
+    /// of a deadline only grow from one to the next, and the first that has not passed ends the search. Names live for one year or
+    /// more: one that waits for its commits keeps those behind it, which changes nothing but when they are removed.
     expiries: BTreeMap<Expiring, BTreeSet<(Deadline, Vec<u8>)>>,
 }
 
@@ -65,6 +69,12 @@ pub(crate) enum Expiring {
     Roll,
     /// The time to appeal, or an appeal.
     Conviction,
+    /// Who holds for an identity.
+    Delegates,
+    /// A name that anyone can take.
+    Name,
+    /// A commitment to a name.
+    Commitment,
 }
 
 /// The state as one call sees and changes it.
@@ -351,6 +361,9 @@ fn expiry_of(program: ProgramId, key: &[u8], value: &[u8]) -> Option<(Expiring, 
         (ProgramId::OFFERS, 0) => Some((Expiring::Offer, PublishedOffer::from_bytes(value).ok()?.expires)),
         (ProgramId::KERNEL, 1) => Some((Expiring::Roll, Roll::from_bytes(value).ok()?.forgotten?)),
         (ProgramId::KERNEL, 2) => Some((Expiring::Conviction, Conviction::from_bytes(value).ok()?.ends)),
+        (ProgramId::HOLDERS, 0) => Some((Expiring::Delegates, Delegates::from_bytes(value).ok()?.expires)),
+        (ProgramId::NAMES, 0) => Some((Expiring::Name, names::free_of(value)?)),
+        (ProgramId::NAMES, 2) => Some((Expiring::Commitment, Commitment::from_bytes(value).ok()?.ends)),
         _ => None,
     }
 }

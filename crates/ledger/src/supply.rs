@@ -141,6 +141,7 @@ impl Supply {
                 self.issued.insert(record.terms.id(), record.supply);
                 Ok(())
             }
+            (ProgramId::HOLDERS, [0 | 1, ..]) | (ProgramId::NAMES, [0..=2, ..] | [3]) => Ok(()),
             (ProgramId::SYSTEM, [2..=4]) | (ProgramId::OFFERS | ProgramId::ACCOUNTS, _) => Ok(()),
             _ => Err(damaged),
         }

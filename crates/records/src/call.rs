@@ -16,11 +16,15 @@ use crate::transaction::Value;
 
 pub mod channels;
 pub mod dealing;
+pub mod holders;
 pub mod kernel;
+pub mod names;
 
 pub use channels::{CallContract, ChannelsCall, ContractLeave, ForceProgress};
 pub use dealing::Contribution;
+pub use holders::HoldersCall;
 pub use kernel::{KernelCall, MemberEntry};
+pub use names::NamesCall;
 
 /// Bytes of a call's body.
 pub const CALL_BYTES_MAX: usize = 16 * 1024;
@@ -40,6 +44,8 @@ impl ProgramId {
     pub const ASSETS: ProgramId = ProgramId(4);
     pub const KERNEL: ProgramId = ProgramId(5);
     pub const CHANNELS: ProgramId = ProgramId(6);
+    pub const HOLDERS: ProgramId = ProgramId(7);
+    pub const NAMES: ProgramId = ProgramId(8);
     /// The pool, the epoch and other entries that the ledger itself keeps.
     pub const SYSTEM: ProgramId = ProgramId(0);
 }
@@ -65,6 +71,8 @@ pub enum Call {
     Assets(AssetsCall),
     Kernel(KernelCall),
     Channels(ChannelsCall),
+    Holders(HoldersCall),
+    Names(NamesCall),
 }
 
 /// Row I2.
@@ -143,6 +151,8 @@ impl Call {
             Call::Assets(_) => ProgramId::ASSETS,
             Call::Kernel(_) => ProgramId::KERNEL,
             Call::Channels(_) => ProgramId::CHANNELS,
+            Call::Holders(_) => ProgramId::HOLDERS,
+            Call::Names(_) => ProgramId::NAMES,
         }
     }
 
@@ -155,6 +165,8 @@ impl Call {
             Call::Assets(call) => call.to_bytes(),
             Call::Kernel(call) => call.to_bytes(),
             Call::Channels(call) => call.to_bytes(),
+            Call::Holders(call) => call.to_bytes(),
+            Call::Names(call) => call.to_bytes(),
         };
         CallEnvelope { program: self.program(), pays, draws, body }
     }
@@ -169,6 +181,8 @@ impl Call {
             ProgramId::ASSETS => Decode::from_bytes(body).map(Call::Assets),
             ProgramId::KERNEL => Decode::from_bytes(body).map(Call::Kernel),
             ProgramId::CHANNELS => Decode::from_bytes(body).map(Call::Channels),
+            ProgramId::HOLDERS => Decode::from_bytes(body).map(Call::Holders),
+            ProgramId::NAMES => Decode::from_bytes(body).map(Call::Names),
             other => Err(DecodeError::UnknownVariant { kind: "program", value: other.0.into() }),
         }
     }

@@ -8,6 +8,7 @@
 //! - [`epoch`]: who the kernel nodes are, from one change to the next. [`roll`]: who counted in past ones; [`evidence`]:
 //!   what proves that one of them broke the rules; [`entry`]: what a node hands its owner to join with.
 //! - [`genesis`]: the file that a network is; its digest names the network.
+//! - [`holders`]: who keeps what is sent to an identity that is away (row M6). [`names`]: a public directory, and what a name may be.
 //! - [`domain`]: a name and all below it, as lists have it. [`note`]: what a payment is for.
 //! - [`state`]: entries of the programs' provable state, as followers read them.
 //! - [`reject`]: every reason for which the ledger turns something down.
@@ -24,6 +25,8 @@ pub mod entry;
 pub mod epoch;
 pub mod evidence;
 pub mod genesis;
+pub mod holders;
+pub mod names;
 pub mod note;
 pub mod offer;
 pub mod pair;
@@ -48,6 +51,8 @@ pub use entry::{EntryError, SignedEntry};
 pub use epoch::{Epoch, Seat, Seats, Standing};
 pub use evidence::Evidence;
 pub use genesis::{Genesis, Member, MemberSet, Parameters};
+pub use holders::{Delegate, Delegates};
+pub use names::{Name, NameEntry};
 pub use note::Note;
 pub use offer::{Offer, OfferId, SignedOffer};
 pub use pair::{CountersignedPair, PromisePair};

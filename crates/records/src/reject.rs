@@ -150,10 +150,19 @@ rejects! {
     159 VirtualOnly "the channel is not a virtual one",
     160 VirtualHub "a virtual channel is closed only with its hub's signature",
     161 ChannelEvidence "the ledger has no such outcome of a virtual channel",
+    162 HoldersSerial "who holds for the identity was set under this serial or a later one before",
+    163 HoldersTime "a holder's time is over already, or lies further ahead than such an entry is kept",
+    164 NameTaken "the name, or one that looks like it, is taken",
+    165 NameUnknown "nobody has this name",
+    166 NameCommitment "no commitment of this identity to the name is open: commit first, then reveal within the time for it",
+    167 NameEarly "no checkpoint covers the commitment yet: reveal it after the next one",
+    168 NameCommitments "the identity has as many commitments open as it may: reveal one, or wait until one is over",
+    169 NameContested "the name is not settled yet: whoever committed to it earlier can still reveal that",
     170 PurseWitness "what is shown is not what the parties have of the channel's assets in its last state",
     171 PurseAwaited "nobody has shown what the parties have of the channel's assets, and there is still time to",
     172 PurseSplit "what both signed does not divide what the channel has of each asset, or takes out more, or puts a fifth asset in",
     173 PurseLeaves "what holds an asset of the channel does not leave it",
+    174 NameExpired "the name has expired, and until somebody else may have it only its owner can renew it",
 }
 
 impl Encode for Reject {

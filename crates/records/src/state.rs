@@ -14,6 +14,13 @@ use crate::offer::{OfferId, SignedOffer};
 use crate::promise::{Promise, ReservationId, Series};
 use crate::transaction::Value;
 
+/// Where ledger time and the count of commits stand; what expires does so when both have passed its deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerClock {
+    pub time: Time,
+    pub commits: u64,
+}
+
 /// A moment that must be reached in ledger time and in commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline {

@@ -13,5 +13,7 @@ mod genesis;
 mod ill_formed;
 #[path = "formats/laws.rs"]
 mod laws;
+#[path = "formats/names.rs"]
+mod names;
 #[path = "formats/pair.rs"]
 mod pair;

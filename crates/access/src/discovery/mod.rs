@@ -27,22 +27,16 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use byway_primitives::{Amount, AssetId, IdentityId, Time};
+use byway_primitives::{Amount, AssetId, IdentityId};
 use byway_records::OfferId;
 use byway_records::offer::{Country, Location, REPUTATION_MAX, Service, SignedOffer, Unit};
 use byway_records::state::PublishedOffer;
 
 use crate::quality::Sort;
 
+pub use byway_records::state::LedgerClock;
 pub use candidates::Candidates;
 pub use index::Index;
-
-/// Where ledger time and the count of commits stand; an offer expires when both have passed its deadline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LedgerClock {
-    pub time: Time,
-    pub commits: u64,
-}
 
 /// What is looked for. `None` is any.
 #[derive(Debug, Clone, PartialEq, Eq)]

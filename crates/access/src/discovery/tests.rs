@@ -1,6 +1,6 @@
 use super::*;
 use byway_crypto::IdentitySecret;
-use byway_primitives::{Encode, Hash, NetworkId};
+use byway_primitives::{Encode, Hash, NetworkId, Time};
 use byway_records::Offer;
 use byway_records::offer::Price;
 use byway_records::state::{Deadline, offer_key};

@@ -13,20 +13,33 @@ use byway_kernel::follower::{PROGRAMS, Step, serve};
 use byway_kernel::{Committee, Header, VerifiedSnapshot};
 use byway_ledger::tree::StateTree;
 use byway_ledger::{Commit, Ledger, ProvableState, Verdict};
-use byway_primitives::{Amount, AssetId, Batch, Encode, MemoryStore, NetworkId, Span, Time};
-use byway_records::call::{AccountsCall, KernelCall, MemberEntry, OffersCall, RegistryCall};
+use byway_primitives::{Amount, AssetId, Batch, Encode, IdentityId, MemoryStore, NetworkId, Span, Time};
+use byway_records::call::{AccountsCall, HoldersCall, KernelCall, MemberEntry, NamesCall, OffersCall, RegistryCall};
+use byway_records::genesis::Wait;
+use byway_records::names::{Years, commitment};
 use byway_records::offer::{Location, Price, Service, Unit};
 use byway_records::transaction::KeySignature;
 use byway_records::{
-    Body, Call, Certificate, Checkpoint, Epoch, Genesis, Height, Input, Lock, Member, MemberSet, Offer, Output,
-    OutputId, Parameters, ProgramId, Transaction, Value, VerifiedTransaction, Witness, verified,
+    Body, Call, Certificate, Checkpoint, Delegate, Epoch, Genesis, Height, Input, Lock, Member, MemberSet, Offer,
+    Output, OutputId, Parameters, ProgramId, Transaction, Value, VerifiedTransaction, Witness, verified,
 };
 
 pub const MEMBERS: u8 = 7;
 pub const QUORUM: u8 = 5;
-const START: Time = Time(1_700_000_000_000);
+pub const START: Time = Time(1_700_000_000_000);
 const PLEDGE: u128 = 1_000;
 const PUBLISH_PRICE: u128 = 10;
+const NAME_PRICE: u128 = 20;
+/// The name that the person takes.
+pub const NAME: &str = "alice";
+/// The height from which on it leads to the person.
+pub const NAME_SETTLED: u64 = 5;
+/// The height from which on the person is called so.
+pub const NAME_MARKED: u64 = 7;
+/// The height from which on the person holds for somebody, and the seconds after which no more.
+pub const HOLDER_SET: u64 = 5;
+pub const HOLDS_SECONDS: u64 = 10;
+const SALT: [u8; 32] = [5; 32];
 /// Checkpoints of the history.
 pub const HEIGHTS: u64 = 12;
 
@@ -148,6 +161,11 @@ fn archived(network: NetworkId, index: u64, epoch: &Epoch, transactions: Vec<Ver
 /// A member's other key has a number that is higher by this.
 pub const NEW_KEY: u8 = 30;
 
+/// For whom the person holds.
+pub fn held_for() -> IdentityId {
+    owner(1).id()
+}
+
 /// The cold identity that decides about a member.
 fn owner(index: u8) -> IdentitySecret {
     IdentitySecret::from_bytes(&[60 + index; 32]).expect("a key")
@@ -179,6 +197,10 @@ fn genesis(name: &str) -> Genesis {
     parameters.checkpoint_commits = 1;
     parameters.registration_pledge = Amount::from_units(PLEDGE);
     parameters.call_prices.offer_publish = Amount::from_units(PUBLISH_PRICE);
+    parameters.call_prices.holders_set = Amount::ZERO;
+    parameters.call_prices.name_commit = Amount::ZERO;
+    parameters.call_prices.name_year.of_5_or_6 = Amount::from_units(NAME_PRICE);
+    parameters.name_reveal = Wait { millis: Span::seconds(3), commits: 3 };
     let genesis = Genesis {
         name: name.to_owned(),
         time: START,
@@ -194,14 +216,15 @@ fn genesis(name: &str) -> Genesis {
 }
 
 /// What happens in commit `index`, and how many of it become final: a registration, offers published, replaced and
-/// withdrawn, deposits, transfers, a call that fails, and commits with nothing.
+/// withdrawn, a name taken and marked, a holder named, deposits, transfers, a call that fails, and commits with nothing.
 fn events(person: &mut Person, index: u64) -> (Vec<VerifiedTransaction>, usize) {
     match index {
         1 => (vec![person.register()], 1),
-        2 | 5 => (vec![person.publish(index, 100), person.deposit(7)], 2),
-        3 => (vec![person.transfer(), person.transfer()], 2),
+        2 => (vec![person.publish(index, 100), person.deposit(7), person.commit_to_name()], 3),
+        3 => (vec![person.transfer(), person.register_name()], 2),
+        5 => (vec![person.publish(index, 100), person.set_holder()], 2),
         6 => (vec![person.announce_too_much(), person.deposit(9)], 1),
-        7 => (vec![person.withdraw_offer(5)], 1),
+        7 => (vec![person.withdraw_offer(5), person.set_primary()], 2),
         4 | 9 => (Vec::new(), 0),
         _ => (vec![person.deposit(u128::from(index)), person.publish(index, 90), person.transfer()], 3),
     }
@@ -290,6 +313,33 @@ impl Person {
     fn withdraw_offer(&mut self, serial: u64) -> VerifiedTransaction {
         let call = OffersCall::Withdraw { provider: self.identity.id(), serial };
         self.sign(self.body(Some(Call::Offers(call)), Vec::new(), Amount::ZERO))
+    }
+
+    fn commit_to_name(&mut self) -> VerifiedTransaction {
+        let identity = self.identity.id();
+        let commitment = commitment(identity, &NAME.parse().expect("a name"), &SALT);
+        let call = NamesCall::Commit { identity, commitment };
+        self.sign(self.body(Some(Call::Names(call)), Vec::new(), Amount::ZERO))
+    }
+
+    fn register_name(&mut self) -> VerifiedTransaction {
+        let (name, years) = (NAME.parse().expect("a name"), Years::new(1).expect("few"));
+        let call = NamesCall::Register { owner: self.identity.id(), name, years, salt: SALT };
+        self.spend(Some(Call::Names(call)), 0, NAME_PRICE)
+    }
+
+    fn set_primary(&mut self) -> VerifiedTransaction {
+        let call = NamesCall::SetPrimary { identity: self.identity.id(), name: NAME.parse().ok() };
+        self.sign(self.body(Some(Call::Names(call)), Vec::new(), Amount::ZERO))
+    }
+
+    /// The owner of a member has the person hold for it.
+    fn set_holder(&mut self) -> VerifiedTransaction {
+        let until = START + Span::seconds(HOLDS_SECONDS);
+        let delegates = vec![Delegate { holder: self.identity.id(), until }];
+        let call = HoldersCall::Set { identity: held_for(), serial: 1, delegates };
+        let body = self.body(Some(Call::Holders(call)), Vec::new(), Amount::ZERO);
+        self.sign_as(body, &owner(1))
     }
 
     fn announce_too_much(&mut self) -> VerifiedTransaction {

@@ -11,10 +11,10 @@
 
 use byway_primitives::IdentityId;
 use byway_records::call::OffersCall;
-use byway_records::state::{PublishedOffer, Registration, offer_key, offer_serial_key, registration_key};
+use byway_records::state::{PublishedOffer, offer_key, offer_serial_key};
 use byway_records::{ProgramId, Reject, SignedOffer, VerifiedTransaction};
 
-use super::{Moment, authorised};
+use super::{Moment, authorised, registered};
 use crate::state::{Expiring, Programs, View};
 
 /// Offers removed per commit because their time is over: bounds the work of a commit; the rest go with the next ones.
@@ -34,14 +34,8 @@ pub(crate) fn execute(
 
 /// Removes offers whose time is over.
 pub(crate) fn expire(programs: &mut Programs, now: Moment<'_>) {
-    let expired = programs.expired(Expiring::Offer, now.time, now.commit, EXPIRED_PER_COMMIT_MAX);
-    if expired.is_empty() {
-        return;
-    }
-    let mut view = programs.view();
-    expired.into_iter().for_each(|key| view.remove(ProgramId::OFFERS, key));
-    let writes = view.into_writes();
-    programs.apply(writes);
+    let remove = |view: &mut View<'_>, key| view.remove(ProgramId::OFFERS, key);
+    super::expire(programs, now, (Expiring::Offer, EXPIRED_PER_COMMIT_MAX), remove);
 }
 
 fn publish(
@@ -52,9 +46,7 @@ fn publish(
 ) -> Result<(), Reject> {
     let offer = &signed.offer;
     let (provider, serial) = (offer.provider, offer.serial);
-    if view.load::<Registration>(ProgramId::REGISTRY, &registration_key(provider)).is_none() {
-        return Err(Reject::NotRegistered);
-    }
+    registered(view, provider)?;
     let (entry, highest_entry) = (offer_key(provider, serial), offer_serial_key(provider));
     match view.load::<PublishedOffer>(ProgramId::OFFERS, &entry) {
         Some(published) => {

@@ -1,7 +1,7 @@
 //! What the ledger itself keeps: the pool, the kernel nodes' pledges, and the epoch (rows K4, K10).
 //!
-//! Nobody calls this program. Fees of transactions and of settlements go into the pool; paying out of it, marking nodes
-//! and moving pledges come with the programs that decide about them.
+//! Nobody calls this program. Fees of transactions and of settlements go into the pool; nothing comes out of it but what program `names`
+//! gives back. Marking nodes and moving pledges come with the programs that decide about them.
 
 use byway_primitives::Amount;
 use byway_records::state::{Deadline, epoch_ends_key, epoch_key, epoch_next_key, pool_key};
@@ -17,6 +17,13 @@ pub(crate) fn pay_pool(view: &mut View<'_>, amount: Amount) {
     }
     let pool: Amount = view.load(ProgramId::SYSTEM, &pool_key()).unwrap_or_default();
     let pool = pool.checked_add(amount).expect("the pool holds part of a supply that fits");
+    view.store(ProgramId::SYSTEM, pool_key(), &pool);
+}
+
+/// Takes an amount of WAY out of the pool that was paid into it before.
+pub(crate) fn refund_from_pool(view: &mut View<'_>, amount: Amount) {
+    let pool: Amount = view.load(ProgramId::SYSTEM, &pool_key()).unwrap_or_default();
+    let pool = pool.checked_sub(amount).expect("the pool holds what was paid into it");
     view.store(ProgramId::SYSTEM, pool_key(), &pool);
 }
 

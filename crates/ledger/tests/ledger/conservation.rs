@@ -23,7 +23,7 @@ struct Attempt {
 }
 
 fn attempts() -> impl Strategy<Value = Vec<Vec<Attempt>>> {
-    let attempt = (0u8..25, 0usize..3, 0usize..3, 1u128..400_000, 0u64..4, any::<bool>());
+    let attempt = (0u8..33, 0usize..3, 0usize..3, 1u128..400_000, 0u64..4, any::<bool>());
     let attempt = attempt.prop_map(|(kind, who, whom, amount, serial, greedy)| Attempt {
         kind,
         who,
@@ -34,6 +34,9 @@ fn attempts() -> impl Strategy<Value = Vec<Vec<Attempt>>> {
     });
     proptest::collection::vec(proptest::collection::vec(attempt, 0..4), 1..16)
 }
+
+/// The second looks like the first.
+const NAMES: [&str; 4] = ["bob", "b0b", "alice", "carol-7"];
 
 struct History {
     world: World,
@@ -92,7 +95,14 @@ impl History {
             22 => world.rotate(who, 4 + whom as u8, 9 + serial as u8),
             23 | 24 if who == whom => world.announce(who, 0),
             23 | 24 => world.settle_pair([who, whom], (serial, amount), (serial / 2, amount / 3 + 60_000)),
-            _ => unreachable!("kinds are drawn below 25"),
+            25 => world.set_holders(coin(), who, serial, &[(whom, Span::seconds(amount as u64 % 90))]),
+            26 | 27 => world.commit_to(coin(), who, NAMES[serial as usize], 0),
+            28 | 29 => world.register_name(coin(), who, NAMES[serial as usize], 1 + u8::from(greedy), 0),
+            30 => world.renew_name(coin(), who, NAMES[serial as usize], 1),
+            31 if greedy => world.release_name(who, NAMES[serial as usize]),
+            31 => world.transfer_name(who, whom, NAMES[serial as usize]),
+            32 => world.set_primary(who, Some(NAMES[serial as usize])),
+            _ => unreachable!("kinds are drawn below 33"),
         };
         draft.expires = world.time + Span::millis(1 + u64::from(greedy) * 1_000_000 + amount as u64);
         draft

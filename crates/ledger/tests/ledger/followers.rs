@@ -6,14 +6,24 @@ use byway_records::{Height, ProgramId};
 
 use crate::world::{ALICE, BOB, CAROL, OFFER_LIFE, World};
 
-const PROGRAMS: [ProgramId; 5] =
-    [ProgramId::SYSTEM, ProgramId::REGISTRY, ProgramId::OFFERS, ProgramId::ACCOUNTS, ProgramId::ASSETS];
+const PROGRAMS: [ProgramId; 7] = [
+    ProgramId::SYSTEM,
+    ProgramId::REGISTRY,
+    ProgramId::OFFERS,
+    ProgramId::ACCOUNTS,
+    ProgramId::ASSETS,
+    ProgramId::HOLDERS,
+    ProgramId::NAMES,
+];
 
 fn busy(world: &mut World, rounds: u64) {
     for round in 0..rounds {
         world.must(&world.deposit(world.coin(ALICE), (round % 3) as usize, 1_000 + u128::from(round)));
         world.must(&world.publish(world.coin(BOB), BOB, world.offer(BOB, world.ledger.commits(), 100, "a")));
         world.must(&world.transfer(world.coin(CAROL), ALICE, 10_000));
+        let serial = world.ledger.commits();
+        world.must(&world.set_holders(world.coin(CAROL), CAROL, serial, &[(BOB, Span::seconds(1 + round))]));
+        world.run(&world.commit_to(world.coin(BOB), BOB, "alice", round as u8));
     }
 }
 

@@ -181,6 +181,14 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
         | Reject::PurseLeaves => {
             unreachable!("there is no channel here; see `channels`")
         }
+        Reject::HoldersSerial | Reject::HoldersTime => unreachable!("see `holders`"),
+        Reject::NameTaken
+        | Reject::NameUnknown
+        | Reject::NameCommitment
+        | Reject::NameEarly
+        | Reject::NameCommitments
+        | Reject::NameContested
+        | Reject::NameExpired => unreachable!("nobody has a name here; see `names`"),
         Reject::UpgradePast => world.upgrade(owner_of(0), 0, Upgrade { protocol: 2, at: Height(0) }),
         Reject::NotRegistered => world.publish(coin(), ALICE, world.offer(ALICE, 1, 100, "a")),
         Reject::OfferTermsChanged => world.publish(world.coin(BOB), BOB, world.offer(BOB, 5, 99, "a")),
@@ -213,7 +221,9 @@ fn offender(world: &World, reservation: ReservationId, reason: Reject) -> Draft 
 #[test]
 fn every_reason_is_reached_and_leaves_no_trace_but_a_bounce() {
     let mut reached = BTreeSet::new();
-    let elsewhere = [&crate::dealing::REASONS[..], crate::channels::REASONS].concat();
+    let elsewhere =
+        [&crate::dealing::REASONS[..], crate::channels::REASONS, crate::holders::REASONS, crate::names::REASONS];
+    let elsewhere = elsewhere.concat();
     for reason in Reject::ALL.iter().copied().filter(|reason| !elsewhere.contains(reason)) {
         let (mut world, reservation) = prepared();
         if reason == Reject::LastMember {

@@ -11,7 +11,7 @@ use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{
     AccountsCall, AssetsCall, Contribution, KernelCall, MemberEntry, OffersCall, RegistryCall, Take, kernel,
 };
-use byway_records::genesis::Wait;
+use byway_records::genesis::{NamePrices, Wait};
 use byway_records::offer::{Contact, Location, Price, Service, Unit};
 use byway_records::promise::{Promise, ReservationId, Series};
 use byway_records::state::{Account, AssetRecord, account_key, asset_key, epoch_next_key};
@@ -33,6 +33,13 @@ pub const OUTPUT_MIN: u128 = 1_000;
 pub const PUBLISH_PRICE: u128 = 10_000;
 pub const ASSET_PRICE: u128 = 20_000;
 pub const CHANNEL_PRICE: u128 = 1_000;
+pub const HOLDERS_PRICE: u128 = 3_000;
+pub const COMMIT_PRICE: u128 = 2_000;
+pub const NAME_PRICES: [u128; 4] = [50_000, 20_000, 9_000, 4_000];
+pub const HOLDERS_LIFE: Wait = Wait { millis: Span::seconds(60), commits: 6 };
+pub const NAME_REVEAL: Wait = Wait { millis: Span::seconds(10), commits: 4 };
+pub const NAME_YEAR: Wait = Wait { millis: Span::seconds(100), commits: 8 };
+pub const NAME_GRACE: Wait = Wait { millis: Span::seconds(20), commits: 3 };
 
 pub const ALICE: usize = 0;
 pub const BOB: usize = 1;
@@ -117,6 +124,14 @@ pub fn parameters() -> Parameters {
     parameters.registration_pledge = units(1_000_000);
     parameters.withdrawal_notice = NOTICE;
     parameters.offer_life = OFFER_LIFE;
+    parameters.holders_life = HOLDERS_LIFE;
+    parameters.name_reveal = NAME_REVEAL;
+    parameters.name_year = NAME_YEAR;
+    parameters.name_grace = NAME_GRACE;
+    parameters.call_prices.holders_set = units(HOLDERS_PRICE);
+    parameters.call_prices.name_commit = units(COMMIT_PRICE);
+    let [of_3, of_4, of_5_or_6, of_7_or_more] = NAME_PRICES.map(units);
+    parameters.call_prices.name_year = NamePrices { of_3, of_4, of_5_or_6, of_7_or_more };
     parameters.kernel_pledge = units(KERNEL_PLEDGE);
     parameters.pledge_lock = PLEDGE_LOCK;
     parameters.rotation_pause = ROTATION_PAUSE;

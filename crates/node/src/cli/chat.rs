@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use byway_primitives::IdentityId;
 
-use super::output::idempotency_key;
 use super::output::{ago, now};
 use super::wallet::show;
-use super::{ChatCommand, Globals, Outcome, Table};
+use super::{ChatCommand, Globals, Outcome, Table, idempotency_key};
 use crate::api::*;
 use crate::client::Client;
 
@@ -20,7 +19,7 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
                 format!(
                     "{}\n\nWhoever opens this first with `byway chat accept` is your contact. It counts for another {}.\n",
                     invite.link,
-                    super::output::duration(invite.expires_ms.since(now()))
+                    super::output::duration(invite.expires_ms.since(now()).0 / 1000)
                 )
             })?;
         }

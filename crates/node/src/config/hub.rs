@@ -129,6 +129,7 @@ impl HubConfig {
 
 #[cfg(test)]
 mod tests {
+    use byway_records::Parameters;
     use byway_records::channel::FORCED_GAS_MAX;
 
     use super::*;
@@ -137,8 +138,7 @@ mod tests {
     #[test]
     fn what_is_kept_for_a_forced_call_pays_for_the_longest_witness() {
         let (channel, gas) = (Amount::from_units(1_000), Amount::from_units(3));
-        let zero = Amount::ZERO;
-        let prices = CallPrices { offer_publish: zero, asset_register: zero, channel, gas, other: zero };
+        let prices = CallPrices { channel, gas, ..Parameters::standard().call_prices };
         // 12 KiB at 16 gas a byte.
         let longest = RESOLVE_ONE_GAS + 196_608;
         assert!(longest <= FORCED_GAS_MAX);

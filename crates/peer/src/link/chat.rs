@@ -1,6 +1,5 @@
 //! A link by which somebody becomes a contact of whoever gave it.
 
-use std::fmt;
 use std::str::FromStr;
 
 use byway_chat::delivery::InviteToken;

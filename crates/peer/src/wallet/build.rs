@@ -385,7 +385,9 @@ impl Wish {
                 let [one, other] = pair.pair.promises().map(|signed| signed.promise);
                 (Kind::Settlement, Value { asset: one.series.asset, amount: one.amount.max(other.amount) })
             }
-            Some(Call::Accounts(_) | Call::Channels(_)) => (Kind::OtherCall, nothing),
+            Some(Call::Accounts(_) | Call::Channels(_) | Call::Holders(_) | Call::Names(_)) => {
+                (Kind::OtherCall, nothing)
+            }
             Some(Call::Kernel(KernelCall::Pledge { .. })) => (Kind::NodePledge, paid),
             Some(Call::Kernel(KernelCall::Reclaim { .. })) => (Kind::NodeReclaim, drawn),
             Some(Call::Kernel(_)) => (Kind::NodeCall, nothing),

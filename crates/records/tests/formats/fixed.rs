@@ -10,8 +10,8 @@ use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Span, Time}
 use byway_records::asset::{AssetTerms, Decimals};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{
-    AccountsCall, AssetsCall, CallContract, ChannelsCall, ContractLeave, Contribution, ForceProgress, KernelCall,
-    MemberEntry, OffersCall, RegistryCall, Take,
+    AccountsCall, AssetsCall, CallContract, ChannelsCall, ContractLeave, Contribution, ForceProgress, HoldersCall,
+    KernelCall, MemberEntry, OffersCall, RegistryCall, Take,
 };
 use byway_records::channel::{
     Agreed, AssetParts, CallOutcome, CertifiedClose, Channel, ChannelAssets, ChannelOutcome, ChannelState,
@@ -33,6 +33,11 @@ use byway_records::{
     Lock, Member, MemberSet, Offer, Output, OutputId, Parameters, ProgramId, PromisePair, Reject, Roll, SignedOffer,
     Transaction, TransactionId, Value, Witness,
 };
+
+#[path = "directory.rs"]
+mod directory;
+
+pub use directory::{delegates, delegates_entry, name, name_commitment, name_entry, names_calls};
 
 pub const NETWORK: NetworkId = NetworkId(Hash([7; 32]));
 
@@ -193,6 +198,9 @@ pub fn calls() -> Vec<(&'static str, Call)> {
     let accuse = |evidence| Call::Kernel(KernelCall::Accuse { evidence: Box::new(evidence) });
     calls.extend(evidence().into_iter().map(|(name, evidence)| (name, accuse(evidence))));
     calls.extend(channels_calls().into_iter().map(|(name, call)| (name, Call::Channels(call))));
+    let set = |delegates| Call::Holders(HoldersCall::Set { identity: id(1), serial: 300, delegates });
+    calls.extend([("set holders", set(delegates())), ("set no holders", set(Vec::new()))]);
+    calls.extend(names_calls().into_iter().map(|(name, call)| (name, Call::Names(call))));
     calls
 }
 

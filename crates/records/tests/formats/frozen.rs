@@ -11,10 +11,14 @@ use byway_records::channel::contract::contract_key;
 use byway_records::channel::entry::{Code, channel_key, code_key};
 use byway_records::channel::guaranteed::outcome_key;
 use byway_records::evidence::Place;
+use byway_records::holders::{delegates_key, holders_serial_key};
+use byway_records::names::{commitment_key, commitments_key, name_key, primary_key};
 use byway_records::state::*;
 use byway_records::transaction::KeySignature;
 use byway_records::verified::verify_bytes;
-use byway_records::{Backing, Body, Epoch, Height, Input, Lock, Output, OutputId, Reject, Roll, Transaction, Witness};
+use byway_records::{
+    Backing, Body, Epoch, Height, Input, Lock, NameEntry, Output, OutputId, Reject, Roll, Transaction, Witness,
+};
 
 use crate::fixed::{self, NETWORK};
 
@@ -113,6 +117,10 @@ fn records() -> Vec<String> {
         line("virtual terms", &fixed::cosigned(fixed::virtual_terms())),
         line("certified close", &fixed::certified_close()),
         line("channel outcome", &fixed::channel_outcome()),
+        line("delegates", &fixed::delegates_entry()),
+        line("name", &fixed::name_entry()),
+        line("settled name", &NameEntry { claim: None, ..fixed::name_entry() }),
+        line("name commitment", &fixed::name_commitment()),
         line("outcome", &Outcome { paid: fixed::channel_outcome().paid }),
     ]);
     let names = ["account promise", "reservation promise", "channel promise"];
@@ -135,7 +143,7 @@ fn calls_are_frozen() {
 fn reasons_keep_their_numbers() {
     let codes: Vec<_> = Reject::ALL.iter().map(|reject| (reject.code(), reject.word())).collect();
     assert!(codes.windows(2).all(|pair| pair[0].0 < pair[1].0));
-    assert_eq!(codes.len(), 88);
+    assert_eq!(codes.len(), 97);
     let text = codes.iter().map(|(code, word)| format!("{code} {word}")).collect::<Vec<_>>().join(", ");
     assert_eq!(FROZEN.hash(&[text.as_bytes()]).to_string()[..16], *FROZEN_REASONS, "{text}");
 }
@@ -155,6 +163,8 @@ fn digests_and_keys_are_frozen() {
         ("genesis transaction", fixed::genesis().transaction().0),
         ("epoch", fixed::genesis().epoch().digest()),
         ("asset id", fixed::asset_terms().id().0),
+        ("name", fixed::name().key().0),
+        ("commitment", fixed::name_commitment().hash),
         ("virtual channel", fixed::virtual_terms().id().0),
         ("virtual close", Purpose::VirtualClose.digest(NETWORK, &fixed::virtual_close().to_bytes())),
     ];
@@ -183,6 +193,12 @@ fn digests_and_keys_are_frozen() {
         code_key(Hash([1; 32])),
         contract_key(fixed::CHANNEL, [1; 20]),
         outcome_key(fixed::CHANNEL),
+        delegates_key(fixed::id(1)),
+        holders_serial_key(fixed::id(1)),
+        name_key(fixed::name().key()),
+        primary_key(fixed::id(1)),
+        commitment_key(fixed::id(1), 3),
+        commitments_key(),
     ];
     let all = FROZEN.hash(&[&keys.concat()]).to_string();
     assert_eq!(all[..16], *FROZEN_KEYS);
@@ -219,7 +235,7 @@ fn a_transfer_has_236_bytes_or_less() {
 
 /// With an amount of 12.345 WAY; larger ones take up to nine bytes more.
 const TRANSFER_BYTES: usize = 215;
-const FROZEN_RECORDS: [&str; 45] = [
+const FROZEN_RECORDS: [&str; 49] = [
     "output id: 34 f71b26ef5edb495f",
     "single lock: 33 5bd84132b299b527",
     "lock: 98 e1081298f738772e",
@@ -261,12 +277,16 @@ const FROZEN_RECORDS: [&str; 45] = [
     "virtual terms: 359 e8345aafded4285d",
     "certified close: 383 15ea60bd7d20b132",
     "channel outcome: 35 d8ed87a27723f9f1",
+    "delegates: 61 0ff588cfa81a3ec4",
+    "name: 64 197e569697ff973a",
+    "settled name: 45 99cee90bb07ecf83",
+    "name commitment: 44 0cfca0c1346dcf5c",
     "outcome: 3 81b7b71560af9f18",
     "account promise: 79 6e8e5cf74b56c982",
     "reservation promise: 111 9173d3c444c8d282",
     "channel promise: 111 47a3a64b085a5b6d",
 ];
-const FROZEN_CALLS: [&str; 49] = [
+const FROZEN_CALLS: [&str; 58] = [
     "register: 38 3d5d78877c677d4b",
     "publish: 194 dc67c3fcc97a1eef",
     "withdraw offer: 26 2d9315d1b902a452",
@@ -316,9 +336,18 @@ const FROZEN_CALLS: [&str; 49] = [
     "end virtual: 38 604d7da892ddf9e0",
     "end virtual with a state: 329 b5f715fa2a0df986",
     "close virtual: 389 32a68113490a0839",
+    "set holders: 80 f95c062adfe6d174",
+    "set no holders: 28 e387f86c3a4a9c75",
+    "commit to a name: 57 72558022ed4a17a6",
+    "register a name: 66 6052ee32160cd420",
+    "renew a name: 14 c0113b5f987fb83d",
+    "transfer a name: 33 f1c539c548fc1caf",
+    "release a name: 13 ff7d5fb8e9879250",
+    "set a primary name: 34 4191ba1917a38def",
+    "set no primary name: 26 98df968d0a40e3d7",
 ];
-const FROZEN_REASONS: &str = "a4011cd6a81d88d0";
-const FROZEN_DIGESTS: [&str; 14] = [
+const FROZEN_REASONS: &str = "167a19e0e7c931a6";
+const FROZEN_DIGESTS: [&str; 16] = [
     "transaction: 37ce2c9c33f6e316",
     "spend: aff8edff5417e4ca",
     "authorise: e30e45a3d28e38cd",
@@ -327,11 +356,13 @@ const FROZEN_DIGESTS: [&str; 14] = [
     "checkpoint: f243c4156af089cd",
     "scan: ce65d9bd1bd54052",
     "set element: 918c63d353f199d4",
-    "network: e50d1976e435486c",
-    "genesis transaction: 8d3a3ec60e1fcb3e",
+    "network: 19aceb1214e6c8ef",
+    "genesis transaction: a2285b7aa1d7f42c",
     "epoch: 33bc8b7520b973db",
     "asset id: e2942283e1c8a235",
+    "name: 8925d7421596d1c6",
+    "commitment: 4aefeeab344146cd",
     "virtual channel: a5e59c5ffc144bbc",
     "virtual close: 127781a5f2413199",
 ];
-const FROZEN_KEYS: &str = "f3f0804ea4d7e664";
+const FROZEN_KEYS: &str = "d33957e0e8f34a43";

@@ -18,7 +18,7 @@ fn json_comes_back_and_spelling_does_not_matter() {
 
 #[test]
 fn every_parameter_is_part_of_the_network() {
-    let changes: [fn(&mut Genesis); 19] = [
+    let changes: [fn(&mut Genesis); 28] = [
         |g| g.name.push('x'),
         |g| g.time.0 += 1,
         |g| g.test = true,
@@ -29,6 +29,15 @@ fn every_parameter_is_part_of_the_network() {
         |g| g.parameters.settlement_fee_ppm += 1,
         |g| g.parameters.withdrawal_notice.commits += 1,
         |g| g.parameters.offer_life.millis.0 += 1,
+        |g| g.parameters.holders_life.millis.0 += 1,
+        |g| g.parameters.name_reveal.commits += 1,
+        |g| g.parameters.name_year.millis.0 += 1,
+        |g| g.parameters.name_grace.commits += 1,
+        |g| g.parameters.call_prices.holders_set = Amount::from_units(2),
+        |g| g.parameters.call_prices.name_commit = Amount::from_units(2),
+        |g| g.parameters.call_prices.name_year.of_3 = Amount::from_units(2),
+        |g| g.parameters.call_prices.name_year.of_5_or_6 = Amount::from_units(2),
+        |g| g.parameters.call_prices.name_year.of_7_or_more = Amount::from_units(2),
         |g| g.parameters.pledge_lock.commits += 1,
         |g| g.parameters.appeal_time.commits += 1,
         |g| g.parameters.epoch_life.commits += 1,

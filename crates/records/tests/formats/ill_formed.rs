@@ -4,14 +4,16 @@ use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::{GhostKey, IdentitySignature, NodeSecret, Purpose, WalletSecret};
 use byway_primitives::codec::{Decode, DecodeError, Encode};
 use byway_primitives::{Amount, Hash, NetworkId, Time};
-use byway_records::call::{AccountsCall, AssetsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take};
+use byway_records::call::{
+    AccountsCall, AssetsCall, HoldersCall, KernelCall, MemberEntry, NamesCall, OffersCall, RegistryCall, Take,
+};
 use byway_records::promise::SignedPromise;
 use byway_records::reject::IllFormed;
 use byway_records::transaction::{KeySignature, TRANSACTION_BYTES_MAX};
 use byway_records::verified::{Bundle, Culprit, verify, verify_all, verify_bundles, verify_bytes};
 use byway_records::{
-    Backing, Body, Call, CallEnvelope, Input, Lock, Output, OutputId, ProgramId, PromisePair, Received, Transaction,
-    Witness,
+    Backing, Body, Call, CallEnvelope, Delegate, Input, Lock, Output, OutputId, ProgramId, PromisePair, Received,
+    Transaction, Witness,
 };
 
 use crate::fixed::{self, NETWORK, identity, way};
@@ -345,7 +347,36 @@ fn calls() -> Vec<Case> {
             }),
             IllFormed::Encoding(DecodeError::Trailing),
         ),
+        ("a holder twice", holding(vec![2, 3, 2]), IllFormed::Encoding(DecodeError::Invalid("list of holders"))),
+        ("oneself as holder", holding(vec![2, 1]), IllFormed::Encoding(DecodeError::Invalid("list of holders"))),
+        (
+            "too many holders",
+            holding(vec![2, 3, 4, 5, 6]),
+            IllFormed::Encoding(DecodeError::TooLong { length: 5, limit: 4 }),
+        ),
+        ("a name in capitals", naming("Alice", 1), IllFormed::Encoding(DecodeError::Invalid("name"))),
+        ("a reserved name", naming("byway", 1), IllFormed::Encoding(DecodeError::Invalid("name"))),
+        ("a name for no year", naming("alice", 0), IllFormed::Encoding(DecodeError::OutOfRange)),
+        ("a name for six years", naming("alice", 6), IllFormed::Encoding(DecodeError::OutOfRange)),
+        (
+            "a name that is paid into",
+            calling(Call::Names(NamesCall::Release { name: fixed::name() }), Some(1), None),
+            IllFormed::CallValue,
+        ),
     ]
+}
+
+/// Identity 1 names these.
+fn holding(holders: Vec<u8>) -> Transaction {
+    let delegates = holders.into_iter().map(|holder| Delegate { holder: fixed::id(holder), until: Time(5) }).collect();
+    calling(Call::Holders(HoldersCall::Set { identity: fixed::id(1), serial: 1, delegates }), None, None)
+}
+
+/// A renewal with its name and years as they are written here.
+fn naming(name: &str, years: u8) -> Transaction {
+    let mut body = vec![2, name.len() as u8];
+    body.extend(name.bytes().chain([years]));
+    changed(|b| b.call = Some(CallEnvelope { program: ProgramId::NAMES, pays: None, draws: None, body }))
 }
 
 /// Transactions that can't come from the wire, only from code that puts them together wrongly.

@@ -9,8 +9,10 @@ use byway_primitives::{Amount, AssetId, Hash, IdentityId, NetworkId, Time};
 use byway_records::asset::{AssetTerms, Decimals};
 use byway_records::call::kernel::{ConvictionId, Upgrade};
 use byway_records::call::{
-    AccountsCall, AssetsCall, ChannelsCall, KernelCall, MemberEntry, OffersCall, RegistryCall, Take,
+    AccountsCall, AssetsCall, ChannelsCall, HoldersCall, KernelCall, MemberEntry, NamesCall, OffersCall, RegistryCall,
+    Take,
 };
+use byway_records::names::{Claim, Commitment, Years};
 use byway_records::offer::{Action, Contact, Location, Network, Price, Rule, Service, Unit};
 use byway_records::promise::{ChannelId, Promise, ReservationId, Series, SignedPromise};
 use byway_records::scan::{ScanData, ScanTransaction};
@@ -235,7 +237,41 @@ fn call() -> impl Strategy<Value = Call> {
         Just(Call::Assets(AssetsCall::Issue)),
         Just(Call::Assets(AssetsCall::Burn)),
         kernel_call().prop_map(Call::Kernel),
+        (id(), any::<u64>(), delegates()).prop_map(|(identity, serial, delegates)| {
+            Call::Holders(HoldersCall::Set { identity, serial, delegates })
+        }),
+        names_call().prop_map(Call::Names),
     ]
+}
+
+/// Of one whom nobody names here.
+fn delegates() -> impl Strategy<Value = Vec<Delegate>> {
+    let delegate = (any::<[u8; 19]>(), time());
+    vec(delegate, 0..5).prop_map(|list| {
+        let one = |(at, (rest, until)): (usize, ([u8; 19], Time))| Delegate {
+            holder: IdentityId([&[at as u8][..], &rest].concat().try_into().expect("20")),
+            until,
+        };
+        list.into_iter().enumerate().map(one).collect()
+    })
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    prop_oneof!["z[a-z0-9]{2,31}", "z[a-z]{1,14}-[a-z0-9]{1,15}", "[а-я]{3,32}q?", "[一-十]{3,12}"]
+        .prop_filter_map("no name", |text| text.parse().ok())
+}
+
+fn names_call() -> impl Strategy<Value = NamesCall> {
+    let years = (1u8..=5).prop_map(|years| Years::new(years).expect("few"));
+    (0u8..7, id(), name(), years, hash()).prop_map(|(kind, identity, name, years, hash)| match kind {
+        0 => NamesCall::Commit { identity, commitment: hash },
+        1 => NamesCall::Register { owner: identity, name, years, salt: hash.0 },
+        2 => NamesCall::Renew { name, years },
+        3 => NamesCall::Transfer { name, to: identity },
+        4 => NamesCall::Release { name },
+        5 => NamesCall::SetPrimary { identity, name: None },
+        _ => NamesCall::SetPrimary { identity, name: Some(name) },
+    })
 }
 
 fn kernel_call() -> impl Strategy<Value = KernelCall> {
@@ -365,6 +401,25 @@ proptest! {
         same(&Bounced { serial: number, amount })?;
         same(&Reservation { payer, payee, value, until })?;
     }
+
+    #[test]
+    fn entries_of_holders_and_names(
+        list in delegates(),
+        (name, owner, hash) in (name(), id(), hash()),
+        (expires, free, settles) in (deadline(), deadline(), deadline()),
+        number: u64,
+        paid in amount(),
+        is_settled: bool,
+    ) {
+        if let Ok(entry) = Delegates::new(list, expires) {
+            same(&entry)?;
+        }
+        let claim = (!is_settled).then_some(Claim { number, settles, paid });
+        let entry = NameEntry { name, owner, expires, free, claim };
+        same(&entry)?;
+        prop_assert_eq!(byway_records::names::free_of(&entry.to_bytes()), Some(free));
+        same(&Commitment { hash, number, covered: Height(number), ends: settles })?;
+    }
 }
 
 /// Decodes `bytes` as one kind of record; gives what it encodes to again.
@@ -386,6 +441,9 @@ fn kinds() -> Vec<(Vec<u8>, Recode)> {
         (fixed::signed_promise().to_bytes(), recode::<SignedPromise>),
         (fixed::certificate().to_bytes(), recode::<Certificate>),
         (fixed::scan().to_bytes(), recode::<ScanData>),
+        (fixed::delegates_entry().to_bytes(), recode::<Delegates>),
+        (fixed::name_entry().to_bytes(), recode::<NameEntry>),
+        (fixed::name_commitment().to_bytes(), recode::<Commitment>),
     ];
     kinds.extend(fixed::backings().map(|backing| (fixed::promise(backing).to_bytes(), recode::<Promise> as Recode)));
     for (_, call) in fixed::calls() {
@@ -397,6 +455,8 @@ fn kinds() -> Vec<(Vec<u8>, Recode)> {
             Call::Assets(_) => (body, recode::<AssetsCall>),
             Call::Kernel(_) => (body, recode::<KernelCall>),
             Call::Channels(_) => (body, recode::<ChannelsCall>),
+            Call::Holders(_) => (body, recode::<HoldersCall>),
+            Call::Names(_) => (body, recode::<NamesCall>),
         });
     }
     kinds

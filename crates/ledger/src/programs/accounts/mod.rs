@@ -92,7 +92,7 @@ fn put_account(view: &mut View<'_>, holder: IdentityId, asset: AssetId, account:
     view.store(ProgramId::ACCOUNTS, account_key(holder, asset), account);
 }
 
-pub(super) fn credit(view: &mut View<'_>, holder: IdentityId, value: Value) {
+pub(in crate::programs) fn credit(view: &mut View<'_>, holder: IdentityId, value: Value) {
     let mut account = account(view, holder, value.asset).unwrap_or_default();
     let balance = account.balance.checked_add(value.amount);
     account.balance = balance.expect("an account holds part of a supply that fits");

@@ -6,6 +6,7 @@ mod views;
 
 use byway_chat::chats::{ChatConfig, ChatNews, Chats, ChatsDamaged};
 use byway_chat::people::{NOTE_MAX, Standing};
+use byway_driver::disk::Journal;
 use byway_driver::entropy;
 use byway_peer::link::{ChatLink, LinkError, PeerCard};
 use byway_peer::market::Market;
@@ -39,7 +40,7 @@ impl Actor {
         self.market.chats().expect("it was opened with them")
     }
 
-    fn with_chats<T>(&mut self, what: impl FnOnce(&mut Chats, Time, [u8; 32], &super::Journal) -> T) -> T {
+    fn with_chats<T>(&mut self, what: impl FnOnce(&mut Chats, Time, [u8; 32], &Journal) -> T) -> T {
         let now = self.clock.now();
         let journal = &self.market_journal;
         let done = self.market.with_chats(now, journal, |chats| what(chats, now, entropy::seed(), journal));

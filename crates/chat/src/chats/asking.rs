@@ -160,7 +160,7 @@ impl Chats {
         let person = known.cloned().ok_or(ChatFault::Unasked(peer))?;
         let mut batch = byway_primitives::Batch::new();
         let (device, kept) = (&self.device, &self.packages.kept);
-        let entered = Room::enter(device, (invitation, tree), kept, &call.draw(), &mut batch);
+        let entered = Room::enter(device, (invitation, tree), kept, (&call.draw(), call.now), &mut batch);
         let Entered { room, by, used } = entered.map_err(ChatFault::Invitation)?;
         if by.identity != peer {
             return Err(ChatFault::Unasked(peer));

@@ -192,7 +192,7 @@ fn a_room_that_does_not_hold_is_not_entered() {
     let mut new = Side::new(5, 0);
     let (package, kept) = new.package();
     let kept = [kept];
-    let mut try_enter = |founder: &Device, extensions| {
+    let try_enter = |founder: &Device, extensions| {
         let (invitation, tree) = invitation_of(founder, extensions, &package);
         let entered = Room::enter(&new.device, (&invitation, &tree), &kept, (&[1; 32], START), &mut Batch::new());
         entered.map(|entered| entered.by.identity)

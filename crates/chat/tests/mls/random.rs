@@ -274,7 +274,7 @@ fn bring(side: &mut Side, frame: &[u8]) -> bool {
 }
 
 fn bring_all(side: &mut Side, frames: &[Vec<u8>]) {
-    while frames.iter().fold(false, |has_helped, frame| bring(side, frame) || has_helped) {}
+    while frames.iter().filter(|frame| bring(side, frame)).count() > 0 {}
 }
 
 proptest! {

@@ -638,6 +638,76 @@ export interface ChannelUpdated {
   watched_until_ms?: Time | null;
 }
 
+/** a conversation */
+export interface ChatConversation {
+  /** 64 hex digits */
+  conversation: string;
+  /** whether this device is still in it */
+  member: boolean;
+  members: Id[];
+  messages: number;
+  newest?: ChatItem | null;
+  peer?: Id | null;
+  /** what both read to each other to know that nobody is between them */
+  safety_number: string;
+  since_ms: Time;
+  title: string;
+  unread: number;
+}
+
+/** a link by which one person becomes a contact, once */
+export interface ChatInvite {
+  expires_ms: Time;
+  link: string;
+}
+
+/** a message as it stands now */
+export interface ChatItem {
+  author: Id;
+  /** 64 hex digits */
+  conversation: string;
+  deleted: boolean;
+  edited: boolean;
+  /** text, poll, list, and so on */
+  kind: string;
+  /** a message as AUTHOR/ID, in hex digits */
+  message: string;
+  /** its place in the conversation on this device */
+  place: number;
+  reactions: ChatReaction[];
+  read: Id[];
+  received: Id[];
+  /** a message as AUTHOR/ID, in hex digits */
+  reply?: string | null;
+  sent_ms: Time;
+  /** Markdown, as it was typed by whoever wrote it: nothing in it is to be trusted */
+  text: string;
+  /** a message as AUTHOR/ID, in hex digits */
+  thread?: string | null;
+}
+
+/** somebody whom one knows */
+export interface ChatPerson {
+  /** what they call themselves, where one calls them otherwise */
+  claimed?: string | null;
+  /** 64 hex digits */
+  conversation?: string | null;
+  identity: Id;
+  /** what to call them, harmless to look at; empty where they have said nothing */
+  name: string;
+  online: boolean;
+  since_ms: Time;
+  standing: "asked" | "asking" | "contact" | "blocked";
+  /** messages that wait for them to come back */
+  waiting: number;
+}
+
+/** an emoji, and who has put it there */
+export interface ChatReaction {
+  emoji: string;
+  people: Id[];
+}
+
 /** where the node stands with its exit */
 export interface Connection {
   asn?: number | null;
@@ -1613,6 +1683,26 @@ export interface Methods {
   "hub_list": { params: Record<string, never>; result: HubOffer[] };
   /** What a hub takes for guaranteeing a virtual channel, and whether it would. */
   "hub_ask": { params: { hub: string; deposit?: Amount; their_deposit?: Amount; days?: number }; result: HubQuote };
+  /** A link by which one person becomes a contact. */
+  "chat_invite": { params: { days?: number; note?: string }; result: ChatInvite };
+  /** Asks somebody to be a contact, or agrees where they have asked. */
+  "chat_accept": { params: { who: string }; result: ChatPerson };
+  /** Contacts, those who ask to be one, and those who are not heard. */
+  "chat_people": { params: Record<string, never>; result: ChatPerson[] };
+  /** Hears somebody no more, or hears them again; they are not told. */
+  "chat_block": { params: { who: Id; blocked: boolean }; result: ChatPerson[] };
+  /** Calls somebody otherwise than they call themselves. */
+  "chat_nickname": { params: { who: Id; nickname?: string }; result: ChatPerson };
+  /** Conversations, that with the newest message first. */
+  "chat_conversations": { params: Record<string, never>; result: ChatConversation[] };
+  /** Says something; it is kept until it has arrived. */
+  "chat_send": { params: { to: string; text: string; reply?: string; thread?: string; idempotency_key?: Key }; result: ChatItem };
+  /** Edits, deletes, or reacts to a message. */
+  "chat_about": { params: { to: string; message: string; what: "edit" | "delete" | "react" | "unreact"; value?: string }; result: ChatItem };
+  /** Messages of a conversation, the newest first. */
+  "chat_read": { params: { to: string; before?: number; limit?: number }; result: ChatItem[] };
+  /** Says that one's person has looked at a conversation. */
+  "chat_mark": { params: { to: string; tell: boolean }; result: ChatConversation };
   /** Watchtowers that have an offer on the market, the cheapest first. */
   "watch_offer_list": { params: Record<string, never>; result: WatchOffer[] };
   /** Pays itself over other hubs, out over one channel and in over another. */
@@ -1725,6 +1815,7 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "channel_call",
   "channel_force",
   "contract_call",
+  "chat_send",
   "hub_rebalance",
   "promise_settle",
   "wallet_send",
@@ -1751,7 +1842,10 @@ export interface Events {
   checkpoint: CheckpointRecord;
   pulse: Pulse;
   channel: ChannelDetail;
+  conversation: ChatConversation;
+  message: ChatItem;
   offers: Offer[];
+  people: ChatPerson;
   promise: Promise;
   session: Session;
   status: NodeStatus;
@@ -1769,6 +1863,7 @@ export const ERRORS = {
   transaction_not_found: 1303,
   transaction_refused: 1304,
   account_spent: 1129,
+  already_contact: 1605,
   already_member: 1404,
   already_registered: 1108,
   amount_too_fine: 1212,
@@ -1791,6 +1886,8 @@ export const ERRORS = {
   contents_refused: 1547,
   contract_not_called: 1548,
   contract_not_found: 1545,
+  conversation_not_begun: 1602,
+  conversation_not_found: 1601,
   conviction_not_found: 1412,
   entry_of_other_network: 1402,
   entry_refused: 1401,
@@ -1817,6 +1914,7 @@ export const ERRORS = {
   link_expired: 1128,
   link_refused: 1127,
   member_key_taken: 1403,
+  message_not_found: 1603,
   no_channel_with: 1510,
   no_channel_with_hub: 1555,
   no_offer_matches: 1101,
@@ -1826,6 +1924,7 @@ export const ERRORS = {
   not_guaranteed: 1558,
   not_rebalanced: 1538,
   not_registered: 1107,
+  not_said: 1607,
   not_the_issuer: 1210,
   not_the_owner: 1407,
   not_watched: 1521,
@@ -1838,6 +1937,7 @@ export const ERRORS = {
   payment_paid_out: 1536,
   peer_silent: 1506,
   peer_unreachable: 1505,
+  person_not_found: 1604,
   pledge_locked: 1410,
   port_not_given: 1136,
   promise_not_found: 1207,
@@ -1855,6 +1955,7 @@ export const ERRORS = {
   too_many_blocks: 1119,
   too_many_invites: 1142,
   too_many_payments: 1537,
+  too_much_waits: 1606,
   tunnel_impossible: 1109,
   update_refused: 1503,
   update_unsure: 1513,

@@ -61,7 +61,7 @@ use byway_chat::chats::Chats;
 use byway_crypto::IdentitySecret;
 use byway_dialogue::payment::{GiveConfig, PayFrom, SettleError, TakeConfig, TakenPromise};
 use byway_dialogue::{Config, Dialogues, Goodbye, Link, LinkId, Local, News, ProtocolId};
-use byway_primitives::{Amount, DecodeError, Effect, IdentityId, NetworkId, Space, Store, Time, Timer, Token};
+use byway_primitives::{Amount, Batch, DecodeError, Effect, IdentityId, NetworkId, Space, Store, Time, Timer, Token};
 use byway_records::{OfferId, Promise, SignedPromise};
 
 use account::OwnAccount;
@@ -110,6 +110,8 @@ pub struct Market {
     exchange: Exchange,
     channels: Carried,
     chats: Option<Chats>,
+    /// What the conversations have written that the caller has not fetched, so that it is in no store yet.
+    unseen: Batch,
     seeds: Seeds,
     /// Which payment writes become durable with which batch.
     awaiting: VecDeque<(Token, IdentityId, Token)>,
@@ -205,6 +207,7 @@ impl Market {
             exchange: Exchange::new(config.network),
             channels: Carried::load(&config, seed, store)?,
             chats: None,
+            unseen: Batch::new(),
             seeds: Seeds::new(&seed),
             config,
             warnings,
@@ -240,7 +243,12 @@ impl Market {
 
     /// The next thing to do, in order.
     pub fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // All writes were fetched, and whoever fetches one makes it visible at once.
+            self.unseen = Batch::new();
+        }
+        output
     }
 
     /// A link is there.

@@ -29,5 +29,5 @@ pub use codec::{Decode, DecodeError, Encode, Reader, Writer};
 pub use effect::{Batch, Effect, Timer, Token, Write};
 pub use hash::Hash;
 pub use ids::{AssetId, IdentityId, NetworkId};
-pub use store::{MemoryStore, Space, Store};
+pub use store::{MemoryStore, Pending, Space, Store};
 pub use time::{Span, Time};

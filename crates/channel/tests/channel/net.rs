@@ -1,5 +1,7 @@
 //! Several nodes, each with its channels, its router, its guarantees and its disk; wires between them, and one ledger. What is peculiar to
 //! payments over hubs, and to virtual channels, stands beside their tests.
+//!
+//! Long because: whatever a net may do stands in one place, so that both kinds of tests do it alike.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

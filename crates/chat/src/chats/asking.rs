@@ -137,7 +137,8 @@ impl Chats {
             return Err(ChatError::Fault(Box::new(ChatFault::ForeignPackage(peer))));
         }
         let welcome = welcome.expect("whoever adds somebody has a welcome for them");
-        let letter = Letter::Welcome { invitation: welcome.invitation, tree: welcome.tree };
+        let (name, invitation, tree) = (self.name.clone(), welcome.invitation, welcome.tree);
+        let letter = Letter::Welcome { name, invitation, tree };
         self.outbox.put(&letter, [peer], &mut batch)?;
         self.step.batch.append(batch);
         let talk = Talk::new(room, Some(peer), call.now);
@@ -154,6 +155,7 @@ impl Chats {
         &mut self,
         call: &Call<'_, S>,
         peer: IdentityId,
+        name: String,
         (invitation, tree): (&[u8], &[u8]),
     ) -> Result<(), ChatFault> {
         let known = self.people.get(peer).filter(|known| matches!(known.standing, Standing::Asked | Standing::Contact));
@@ -179,7 +181,8 @@ impl Chats {
         if is_direct {
             let standing = Standing::Contact;
             let since = if person.standing == standing { person.since } else { call.now };
-            self.put_person(peer, Person { standing, since, direct: Some(id), ..person });
+            let name = if name.is_empty() { person.name } else { name };
+            self.put_person(peer, Person { standing, name, since, direct: Some(id), nickname: person.nickname });
         }
         self.tell(ChatNews::Room { room: id });
         self.try_early(call, id);

@@ -70,7 +70,7 @@ impl Chats {
                 self.asked(call, peer, ask);
                 Ok(())
             }
-            Ok(Letter::Welcome { invitation, tree }) => self.welcomed(call, peer, (&invitation, &tree)),
+            Ok(Letter::Welcome { name, invitation, tree }) => self.welcomed(call, peer, name, (&invitation, &tree)),
             Ok(Letter::Sealed(frame)) => self.frame_came(call, peer, &frame),
             Err(error) => Err(ChatFault::Letter(error)),
         };

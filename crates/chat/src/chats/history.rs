@@ -1,10 +1,10 @@
 //! Messages as they stand now, on disk: each under its reference, and the order in which they came.
 
 use byway_primitives::codec::{Decode, Encode, Reader, Writer};
-use byway_primitives::{Batch, Space, Store};
+use byway_primitives::{Batch, Pending, Space, Store};
 
 use super::talk::Talk;
-use super::{ChatNews, Chats, Pending};
+use super::{ChatNews, Chats};
 use crate::content::{Change, Content, Item, Items, MessageRef, Refusal, Sender, apply};
 use crate::mls::RoomId;
 

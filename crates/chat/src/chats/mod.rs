@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use byway_crypto::IdentitySecret;
 use byway_primitives::codec::{Decode, DecodeError, Encode};
 use byway_primitives::hash::Context;
-use byway_primitives::{Batch, IdentityId, NetworkId, Space, Span, Store, Time};
+use byway_primitives::{Batch, IdentityId, NetworkId, Pending, Space, Span, Store, Time};
 use zeroize::Zeroizing;
 
 use crate::content::{MessageRef, Refusal};
@@ -367,34 +367,4 @@ fn own_device(config: &ChatConfig, now: Time, store: &impl Store, batch: &mut Ba
     let certificate = DeviceCertificate::issue(&config.identity, config.network, key, since, until);
     batch.put(CERTIFICATES, number, certificate.to_bytes());
     Ok(Device { secret, certificate })
-}
-
-/// A store as it will be once a batch is written.
-pub(crate) struct Pending<'a, S> {
-    pub store: &'a S,
-    pub batch: &'a Batch,
-}
-
-impl<S: Store> Store for Pending<'_, S> {
-    fn load(&self, space: Space, key: &[u8]) -> Option<Vec<u8>> {
-        let written = self.batch.writes.iter().rev().find(|write| write.space == space && write.key == key);
-        match written {
-            Some(write) => write.value.clone(),
-            None => self.store.load(space, key),
-        }
-    }
-
-    fn scan(&self, space: Space, from: &[u8], limit: usize) -> Vec<byway_primitives::store::Entry> {
-        let mut found: BTreeMap<_, _> = BTreeMap::new();
-        // What the batch deletes makes room for as many more.
-        let deleted = self.batch.writes.iter().filter(|write| write.space == space && write.value.is_none()).count();
-        found.extend(self.store.scan(space, from, limit.saturating_add(deleted)));
-        for write in self.batch.writes.iter().filter(|write| write.space == space && write.key.as_slice() >= from) {
-            match &write.value {
-                Some(value) => found.insert(write.key.clone(), value.clone()),
-                None => found.remove(&write.key),
-            };
-        }
-        found.into_iter().take(limit).collect()
-    }
 }

@@ -1,9 +1,9 @@
 //! Frames of conversations: what is in them, and those that have to wait for others.
 
 use byway_primitives::codec::{Decode, Encode, Reader, Writer, decode_exact};
-use byway_primitives::{DecodeError, IdentityId, Space, Store};
+use byway_primitives::{DecodeError, IdentityId, Pending, Space, Store};
 
-use super::{Call, ChatFault, ChatNews, Chats, Pending};
+use super::{Call, ChatFault, ChatNews, Chats};
 use crate::content::{Author, Content, Sender};
 use crate::mls::wire::Frame;
 use crate::mls::{Received, RoomId};

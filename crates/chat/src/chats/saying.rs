@@ -1,9 +1,9 @@
 //! What our person says.
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
-use byway_primitives::{IdentityId, Store, Time};
+use byway_primitives::{IdentityId, Pending, Store, Time};
 
-use super::{Call, ChatError, ChatNews, Chats, Pending, SENT};
+use super::{Call, ChatError, ChatNews, Chats, SENT};
 use crate::content::bounded::BoundedList;
 use crate::content::signs::{ReadMark, Receipt};
 use crate::content::{Author, Content, Kind, MessageId, MessageRef, Rights, Sender};

@@ -48,7 +48,12 @@ pub enum Letter {
     /// Wants to be a contact.
     Ask(Ask),
     /// Lets a device into a conversation.
-    Welcome { invitation: Vec<u8>, tree: Vec<u8> },
+    Welcome {
+        /// By which whoever lets it in goes; nobody has checked it.
+        name: String,
+        invitation: Vec<u8>,
+        tree: Vec<u8>,
+    },
     /// A [frame](crate::mls::wire::Frame) of a conversation, which only those who are in it can open.
     Sealed(Vec<u8>),
 }
@@ -194,8 +199,9 @@ impl Encode for Letter {
                 out.byte(0);
                 out.value(ask);
             }
-            Letter::Welcome { invitation, tree } => {
+            Letter::Welcome { name, invitation, tree } => {
                 out.byte(1);
+                out.text(name);
                 out.bytes(invitation);
                 out.bytes(tree);
             }
@@ -212,6 +218,7 @@ impl Decode for Letter {
         Ok(match input.byte()? {
             0 => Letter::Ask(input.value()?),
             1 => Letter::Welcome {
+                name: input.text(NAME_MAX)?,
                 invitation: input.bytes(PARCEL_MAX)?.to_vec(),
                 tree: input.bytes(PARCEL_MAX)?.to_vec(),
             },

@@ -31,6 +31,7 @@ fn two_become_contacts_by_an_invite_and_talk() {
     assert_eq!((world.people[ALICE].direct(bob), world.people[BOB].direct(alice)), (Some(room), Some(room)));
     assert!(world.people[ALICE].chats.people().is_contact(bob) && world.people[BOB].chats.people().is_contact(alice));
     assert_eq!(world.people[ALICE].chats.people().get(bob).unwrap().shown_name(), "bob");
+    assert_eq!(world.people[BOB].chats.people().get(alice).unwrap().shown_name(), "alice");
     assert_eq!(world.people[ALICE].chats.invites().count(), 0, "it is used up");
 
     let hello = world.say(ALICE, room, "hello");
@@ -226,7 +227,12 @@ fn what_makes_no_sense_is_named_and_changes_nothing() {
     world.say(BOB, room, "for alice");
     let frame = [room.0.as_slice(), &[1; 8]].concat();
     bring(&mut world, CAROL, ALICE, &Letter::Sealed(frame));
-    bring(&mut world, CAROL, ALICE, &Letter::Welcome { invitation: vec![1; 80], tree: vec![2; 80] });
+    bring(
+        &mut world,
+        CAROL,
+        ALICE,
+        &Letter::Welcome { name: String::new(), invitation: vec![1; 80], tree: vec![2; 80] },
+    );
     // A part that is none.
     let parcel = Letter::Sealed(Vec::new()).pack().0;
     let wrong = ChatMessage::Part { parcel, index: 1, count: 2, bytes: vec![1] };

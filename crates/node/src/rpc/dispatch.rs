@@ -1,5 +1,8 @@
 //! From a method's name to a call of [`NodeApi`] and back to JSON.
 
+mod chat;
+mod contracts;
+
 use std::sync::Arc;
 
 use byway_records::TransactionId;
@@ -345,47 +348,6 @@ impl<A: NodeApi> Dispatcher<A> {
             "hub_run" => done(api.hub_run(read(params)?).await),
             "hub_rebalance" => done(api.hub_rebalance(read(params)?).await),
             "hub_ask" => done(api.hub_ask(read(params)?).await),
-            other => Err(method_not_found(other)),
-        }
-    }
-
-    /// The calls about conversations.
-    async fn call_chat(&self, method: &'static str, params: Params) -> Answer<Value> {
-        let api = &*self.api;
-        match method {
-            "chat_people" => {
-                read::<Nothing>(params)?;
-                done(api.chat_people().await)
-            }
-            "chat_conversations" => {
-                read::<Nothing>(params)?;
-                done(api.chat_conversations().await)
-            }
-            "chat_invite" => done(api.chat_invite(read(params)?).await),
-            "chat_accept" => done(api.chat_accept(read(params)?).await),
-            "chat_block" => done(api.chat_block(read(params)?).await),
-            "chat_nickname" => done(api.chat_nickname(read(params)?).await),
-            "chat_send" => done(api.chat_send(read(params)?).await),
-            "chat_about" => done(api.chat_about(read(params)?).await),
-            "chat_read" => done(api.chat_read(read(params)?).await),
-            "chat_mark" => done(api.chat_mark(read(params)?).await),
-            other => Err(method_not_found(other)),
-        }
-    }
-
-    /// The calls about contracts on the ledger.
-    async fn call_contract(&self, method: &'static str, params: Params) -> Answer<Value> {
-        let api = &*self.api;
-        match method {
-            "contract_list" => {
-                read::<Nothing>(params)?;
-                done(api.contract_list().await)
-            }
-            "contract_show" => done(api.contract_show(read(params)?).await),
-            "contract_call" => done(api.contract_call(read(params)?).await),
-            "contract_look" => done(api.contract_look(read(params)?).await),
-            "contract_export" => done(api.contract_export(read(params)?).await),
-            "contract_import" => done(api.contract_import(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }

@@ -4,7 +4,7 @@ use byway_chat::chats::{ChatStep, Chats};
 use byway_chat::delivery::ChatMessage;
 use byway_dialogue::{Commit, CommitError, Delivery, Durability, Goodbye, Outgoing, ProtocolId};
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Encode, IdentityId, Store, Time};
+use byway_primitives::{Encode, IdentityId, Pending, Store, Time};
 
 use super::Market;
 use super::news::MarketNews;
@@ -19,28 +19,35 @@ impl Market {
     /// Has the identity's conversations from here on.
     pub fn have_chats(&mut self, now: Time, chats: Chats, store: &impl Store) {
         self.chats = Some(chats);
-        let there: Vec<IdentityId> = self
-            .dialogues
-            .dialogues()
-            .filter(|dialogue| dialogue.link().is_some())
-            .map(|dialogue| dialogue.peer())
-            .collect();
+        let there = self.dialogues.dialogues().filter(|dialogue| dialogue.link().is_some());
+        let there: Vec<IdentityId> = there.map(|dialogue| dialogue.peer()).collect();
         there.into_iter().for_each(|peer| self.chat_connected(peer, store));
         self.carry_chats(now);
         self.pump(now, store);
     }
 
     /// Does something in the conversations, and carries what comes of it. `None` where there are none.
-    pub fn with_chats<T>(&mut self, now: Time, store: &impl Store, what: impl FnOnce(&mut Chats) -> T) -> Option<T> {
-        let done = self.chats.as_mut().map(what);
+    pub fn with_chats<S: Store, T>(
+        &mut self,
+        now: Time,
+        store: &S,
+        what: impl FnOnce(&mut Chats, &Pending<'_, S>) -> T,
+    ) -> Option<T> {
+        let view = Pending { store, batch: &self.unseen };
+        let done = self.chats.as_mut().map(|chats| what(chats, &view));
         self.carry_chats(now);
         self.pump(now, store);
         done
     }
 
+    /// Looks at the conversations as they are now, with what the caller has not fetched yet. `None` where there are none.
+    pub fn look_at_chats<S: Store, T>(&self, store: &S, what: impl FnOnce(&Chats, &Pending<'_, S>) -> T) -> Option<T> {
+        self.chats.as_ref().map(|chats| what(chats, &Pending { store, batch: &self.unseen }))
+    }
+
     pub(super) fn chat_connected(&mut self, peer: IdentityId, store: &impl Store) {
         if let Some(chats) = &mut self.chats {
-            chats.handle_connected(peer, store);
+            chats.handle_connected(peer, &Pending { store, batch: &self.unseen });
         }
     }
 
@@ -63,7 +70,7 @@ impl Market {
         };
         let seed = self.seeds.draw();
         if let Some(chats) = &mut self.chats {
-            chats.handle_message(now, seed, peer, message, store);
+            chats.handle_message(now, seed, peer, message, &Pending { store, batch: &self.unseen });
             self.carry_chats(now);
         }
     }
@@ -72,6 +79,7 @@ impl Market {
     pub(super) fn carry_chats(&mut self, now: Time) {
         let Some(chats) = &mut self.chats else { return };
         let ChatStep { batch, sends, news } = chats.take_step();
+        self.unseen.append(batch.clone());
         let is_there = |peer: &IdentityId| self.dialogues.dialogue(*peer).is_some();
         let sends = sends.into_iter().filter(|(peer, _)| is_there(peer));
         let outgoing = |message: &ChatMessage| Outgoing {

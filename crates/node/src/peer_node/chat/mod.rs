@@ -4,13 +4,15 @@
 mod saying;
 mod views;
 
-use byway_chat::chats::{ChatConfig, ChatNews, Chats, ChatsDamaged};
+use byway_chat::chats::{ChatConfig, ChatNews, Chats, ChatsDamaged, Shown};
+use byway_chat::content::MessageRef;
+use byway_chat::mls::RoomId;
 use byway_chat::people::{NOTE_MAX, Standing};
 use byway_driver::disk::Journal;
 use byway_driver::entropy;
 use byway_peer::link::{ChatLink, LinkError, PeerCard};
 use byway_peer::market::Market;
-use byway_primitives::{IdentityId, Span, Store, Time};
+use byway_primitives::{IdentityId, Pending, Span, Store, Time};
 
 use super::{Actor, PeerNodeConfig};
 use crate::api::*;
@@ -40,11 +42,22 @@ impl Actor {
         self.market.chats().expect("it was opened with them")
     }
 
-    fn with_chats<T>(&mut self, what: impl FnOnce(&mut Chats, Time, [u8; 32], &Journal) -> T) -> T {
+    fn with_chats<T>(&mut self, what: impl FnOnce(&mut Chats, Time, [u8; 32], &Pending<'_, Journal>) -> T) -> T {
         let now = self.clock.now();
-        let journal = &self.market_journal;
-        let done = self.market.with_chats(now, journal, |chats| what(chats, now, entropy::seed(), journal));
+        let done =
+            self.market.with_chats(now, &self.market_journal, |chats, store| what(chats, now, entropy::seed(), store));
         done.expect("it was opened with them")
+    }
+
+    /// A message as it stands now.
+    fn chat_item(&self, room: RoomId, of: &MessageRef) -> Option<Shown> {
+        self.market.look_at_chats(&self.market_journal, |chats, store| chats.item(room, of, store)).flatten()
+    }
+
+    fn chat_page(&self, room: RoomId, before: Option<u64>, limit: usize) -> Vec<Shown> {
+        let page =
+            self.market.look_at_chats(&self.market_journal, |chats, store| chats.page(room, before, limit, store));
+        page.unwrap_or_default()
     }
 
     /// Whether somebody is known as one to talk with.
@@ -150,7 +163,7 @@ impl Actor {
                 }
             }
             ChatNews::Item { room, of, .. } => {
-                if let Some(shown) = self.chats().item(room, &of, &self.market_journal) {
+                if let Some(shown) = self.chat_item(room, &of) {
                     self.tell(Event::ChatItem(Box::new(views::item(room, &shown))));
                 }
                 if let Some(view) = self.chats().talk(room) {

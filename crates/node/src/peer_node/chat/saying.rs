@@ -25,7 +25,7 @@ impl Actor {
         let id = MESSAGE.hash(&[&self.me().0, &room.0, request.idempotency_key.as_str().as_bytes()]).0;
         let id = MessageId(*id.first_chunk().expect("a digest is longer"));
         let of = MessageRef { author: self.me(), id };
-        if let Some(shown) = self.chats().item(room, &of, &self.market_journal) {
+        if let Some(shown) = self.chat_item(room, &of) {
             let said = shown.item.content().map(|content| &content.kind);
             let is_same = said.is_none_or(|kind| matches!(kind, Kind::Post(post) if post.text == text));
             return if is_same { Ok(views::item(room, &shown)) } else { Err(ApiError::idempotency_conflict()) };
@@ -34,7 +34,7 @@ impl Actor {
         let draft =
             Draft { id: Some(id), thread: thread?, reply: reply?, kind: Kind::Post(Post { text, ..Post::default() }) };
         self.say(room, draft)?;
-        let said = self.chats().item(room, &of, &self.market_journal);
+        let said = self.chat_item(room, &of);
         said.map(|shown| views::item(room, &shown)).ok_or_else(ApiError::chat_message_not_found)
     }
 
@@ -42,7 +42,7 @@ impl Actor {
     pub(in super::super) fn say_about(&mut self, request: &ChatAbout) -> Answer<ChatItem> {
         let room = self.room_named(&request.to)?;
         let of = message_named(&request.message)?;
-        if self.chats().item(room, &of, &self.market_journal).is_none() {
+        if self.chat_item(room, &of).is_none() {
             return Err(ApiError::chat_message_not_found());
         }
         let value = || request.value.as_deref().ok_or_else(|| ApiError::invalid_params("value", "it is missing"));
@@ -55,14 +55,14 @@ impl Actor {
             }
         };
         self.say(room, kind.into())?;
-        let shown = self.chats().item(room, &of, &self.market_journal);
+        let shown = self.chat_item(room, &of);
         shown.map(|shown| views::item(room, &shown)).ok_or_else(ApiError::chat_message_not_found)
     }
 
     /// Messages of a conversation, the newest first.
     pub(in super::super) fn read_chat(&self, request: &ChatRead) -> Answer<Vec<ChatItem>> {
         let room = self.room_named(&request.to)?;
-        let page = self.chats().page(room, request.before, request.limit, &self.market_journal);
+        let page = self.chat_page(room, request.before, request.limit);
         Ok(page.iter().map(|shown| views::item(room, shown)).collect())
     }
 

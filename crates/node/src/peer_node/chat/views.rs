@@ -69,7 +69,7 @@ impl Actor {
             messages: view.messages,
             unread: view.unread,
             safety_number: safety_number(&view.authenticator),
-            newest: self.chats().page(room, None, 1, &self.market_journal).first().map(|shown| item(room, shown)),
+            newest: self.chat_page(room, None, 1).first().map(|shown| item(room, shown)),
         }
     }
 }

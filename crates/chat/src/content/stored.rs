@@ -79,7 +79,7 @@ impl Decode for Item {
 impl Encode for Said {
     fn encode(&self, out: &mut Writer) {
         put_map(out, &self.versions, |out, version| out.value(version));
-        put_map(out, &self.reactions, |out, theirs| put_map(out, theirs, |out, register| put_flag(out, register)));
+        put_map(out, &self.reactions, |out, theirs| put_map(out, theirs, put_flag));
         put_map(out, &self.votes, |out, theirs| {
             put_map(out, theirs, |out, (sent, choices)| {
                 out.value(sent);

@@ -1,5 +1,7 @@
 //! People become contacts and talk, whatever is lost on the way and whoever crashes.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
+
 mod rig;
 
 use byway_chat::chats::{ChatError, ChatNews};

@@ -1,6 +1,7 @@
 //! Both sell to each other, so both owe: what is due is settled net, whatever the other side does about it.
 
 mod both;
+mod chatting;
 mod several;
 
 use byway_dialogue::payment::SettleError;

@@ -16,15 +16,15 @@ use crate::rig::node::{GIVE, Node, take};
 use crate::rig::{NETWORK, SEEDS};
 use crate::terms::Terms;
 
-const HUB: usize = 0;
-const PEERS: [usize; 2] = [1, 2];
-const NOW: Time = Time(1_000_000);
+pub const HUB: usize = 0;
+pub const PEERS: [usize; 2] = [1, 2];
+pub const NOW: Time = Time(1_000_000);
 /// Of what may be unsettled.
 const EXPOSURE_MAX: Amount = Amount::from_coins(100);
 
 /// A hub that owes each of its peers 30 coins and is owed 10 by each. Links and disks take no time.
-struct Star {
-    nodes: [Node; 3],
+pub struct Star {
+    pub nodes: [Node; 3],
     wire: VecDeque<(usize, LinkId, Vec<u8>)>,
     drawn: u64,
     balance: Amount,
@@ -35,7 +35,7 @@ struct Star {
 }
 
 impl Star {
-    fn new(balance: Amount) -> Self {
+    pub fn new(balance: Amount) -> Self {
         let nodes = [&b"hub"[..], b"one", b"other"].map(|name| Node::new(name, 1, NOW, Terms::default()));
         let mut star =
             Self { nodes, wire: VecDeque::new(), drawn: 0, balance, handed_in: Vec::new(), cards: Vec::new() };
@@ -74,13 +74,13 @@ impl Star {
         node.market.settle(NOW, peer, Take::Whole, &node.store).expect("something is owed");
     }
 
-    fn draw(&mut self) -> [u8; 32] {
+    pub fn draw(&mut self) -> [u8; 32] {
         self.drawn += 1;
         SEEDS.hash(&[b"star", &self.drawn.to_le_bytes()]).0
     }
 
     /// Carries everything, until nobody has anything more to say.
-    fn carry(&mut self) {
+    pub fn carry(&mut self) {
         loop {
             (0..self.nodes.len()).for_each(|who| self.carry_out(who));
             let Some((to, link, frame)) = self.wire.pop_front() else { return };

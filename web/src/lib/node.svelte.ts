@@ -10,7 +10,7 @@ import { mergeRounds, type Round } from "./rounds";
 import { rpcUrl, type NodeLink } from "./link";
 import { withRate, type RateSample } from "./rates";
 import type { Asked } from "./requests";
-import { errorMessage, RpcClient, TOPICS, type LinkState } from "./rpc";
+import { errorMessage, RpcClient, TOPICS, type LinkState, type PageTopic } from "./rpc";
 import type {
   ChannelDetail,
   ChannelRecord,
@@ -28,7 +28,6 @@ import type {
   Pulse as KernelPulse,
   Session,
   Spending,
-  Topic,
   TunnelSettings,
 } from "@byway/client";
 
@@ -221,8 +220,8 @@ export class NodeStore {
     this.checkpoints = [...known.values()].sort((a, b) => a.height - b.height).slice(-CHECKPOINTS_MAX);
   }
 
-  #handleEvent<T extends Topic>(topic: T, data: Events[T]): void {
-    const handlers: { [K in Topic]: (data: Events[K]) => void } = {
+  #handleEvent<T extends PageTopic>(topic: T, data: Events[T]): void {
+    const handlers: { [K in PageTopic]: (data: Events[K]) => void } = {
       status: (status) => this.#handleStatus(status),
       session: (session) => (this.sessions = upserted(this.sessions, session, (a, b) => a.id === b.id)),
       offers: (offers) => (this.offers = offers),

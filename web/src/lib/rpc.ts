@@ -13,7 +13,10 @@
 import type { Events, Method, Methods, Topic } from "@byway/client";
 
 /** All that the node tells of by itself. */
-export const TOPICS: Topic[] = ["status", "session", "offers", "wallet", "promise", "channel", "pulse", "checkpoint"];
+export const TOPICS = ["status", "session", "offers", "wallet", "promise", "channel", "pulse", "checkpoint"] as const satisfies Topic[];
+
+/** One of those. */
+export type PageTopic = (typeof TOPICS)[number];
 /** Close code of a WebSocket whose token is missing or wrong. */
 export const CLOSE_BAD_TOKEN = 4401;
 /** First of the two subprotocols; the second is `byway.token.HEX`. */
@@ -84,7 +87,7 @@ export interface RpcOptions {
   token: string;
   onState: (state: LinkState) => void;
   onOpen: () => void;
-  onEvent: <T extends Topic>(topic: T, data: Events[T]) => void;
+  onEvent: <T extends PageTopic>(topic: T, data: Events[T]) => void;
   openSocket?: (url: string, protocols: string[]) => Socket;
   /** 0..1, for the jitter of retries. */
   random?: () => number;
@@ -149,7 +152,7 @@ export class RpcClient {
   }
 
   /** From now on events come; it ends with the socket. */
-  async subscribe(topics: Topic[]): Promise<void> {
+  async subscribe(topics: readonly PageTopic[]): Promise<void> {
     await this.#send("subscribe", { topics }, CALL_TIMEOUT_MS);
   }
 
@@ -181,7 +184,7 @@ export class RpcClient {
     const message = parseMessage(data);
     if (!message) return;
     if (message.method === "event") {
-      const params = message.params as { topic?: Topic; data?: never } | undefined;
+      const params = message.params as { topic?: PageTopic; data?: never } | undefined;
       if (params?.topic && params.data !== undefined) this.#options.onEvent(params.topic, params.data);
       return;
     }

@@ -11,9 +11,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { WebSocketServer, type WebSocket } from "ws";
-import type { ChannelDetail, Entry, Events, Method, Promise as PaymentPromise, Session, SpendingAsk, Topic } from "@byway/client";
+import type { ChannelDetail, Entry, Events, Method, Promise as PaymentPromise, Session, SpendingAsk } from "@byway/client";
 import { parseAmount } from "../../src/lib/amount";
-import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS } from "../../src/lib/rpc";
+import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type PageTopic } from "../../src/lib/rpc";
 import { MockChannels } from "./channels";
 import { handlers, MethodError } from "./methods";
 import { hex, World } from "./world";
@@ -54,7 +54,7 @@ export class MockNode {
   readonly calls: { method: string; params: unknown }[] = [];
   #failures = new Map<string, MethodError>();
   #held = new Set<Method>();
-  #subscriptions = new Map<WebSocket, { id: string; topics: Topic[] }>();
+  #subscriptions = new Map<WebSocket, { id: string; topics: PageTopic[] }>();
   #webServer: Server | null = null;
   #rpcServer: Server = createServer((_, response) => void response.writeHead(405).end());
   #sockets: WebSocketServer;
@@ -204,7 +204,7 @@ export class MockNode {
       throw failure;
     }
     if (method === "subscribe") {
-      this.#subscriptions.set(socket, { id: "a1", topics: (params as { topics: Topic[] }).topics });
+      this.#subscriptions.set(socket, { id: "a1", topics: (params as { topics: PageTopic[] }).topics });
       return "a1";
     }
     if (method === "unsubscribe") return {};
@@ -214,7 +214,7 @@ export class MockNode {
   }
 
   #sendCurrent(socket: WebSocket): void {
-    const send = <T extends Topic>(topic: T, data: Events[T]) => this.#send(socket, topic, data);
+    const send = <T extends PageTopic>(topic: T, data: Events[T]) => this.#send(socket, topic, data);
     send("status", this.world.status());
     send("offers", this.world.offers.slice(0, EVENT_MAX));
     send("pulse", this.world.pulse.view());
@@ -223,11 +223,11 @@ export class MockNode {
     if (this.world.session) send("session", this.world.session);
   }
 
-  #publish<T extends Topic>(topic: T, data: Events[T]): void {
+  #publish<T extends PageTopic>(topic: T, data: Events[T]): void {
     for (const socket of this.#sockets.clients) this.#send(socket, topic, data);
   }
 
-  #send<T extends Topic>(socket: WebSocket, topic: T, data: Events[T]): void {
+  #send<T extends PageTopic>(socket: WebSocket, topic: T, data: Events[T]): void {
     const subscription = this.#subscriptions.get(socket);
     if (!subscription?.topics.includes(topic) || !TOPICS.includes(topic)) return;
     socket.send(JSON.stringify({ jsonrpc: "2.0", method: "event", params: { subscription: subscription.id, topic, data } }));

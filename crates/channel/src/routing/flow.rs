@@ -137,17 +137,17 @@ impl Router {
                 Found::Unknown | Found::Unsettled => return,
                 Found::There(_, Lock::Open { .. }) => {
                     self.note_opened(id, passage);
-                    self.tell(passage, preimage);
+                    self.tell(id, passage, preimage);
                 }
                 // Nobody takes it back before its time; so it was opened, and is cleared away.
                 Found::Gone if is_before(channels, &incoming) => {
                     self.note_opened(id, passage);
-                    self.tell(passage, preimage);
+                    self.tell(id, passage, preimage);
                 }
                 Found::Gone | Found::Over => is_lost = !passage.is_opened,
             }
         } else {
-            self.tell(passage, preimage);
+            self.tell(id, passage, preimage);
         }
         let Some(outgoing) = &passage.outgoing else { return self.remove_passage(id) };
         match find_outgoing(channels, outgoing) {
@@ -185,11 +185,11 @@ impl Router {
     }
 
     /// Whoever pays or is paid here hears of it.
-    fn tell(&mut self, passage: &Passage, preimage: Preimage) {
+    fn tell(&mut self, id: PassageId, passage: &Passage, preimage: Preimage) {
         match (&passage.incoming, &passage.outgoing) {
             (None, Some(_)) => self.note_paid(passage.hash, preimage),
             (Some(incoming), None) if !self.payments.contains_key(&passage.hash) => {
-                self.out.notify(RoutingNews::Received { hash: passage.hash, amount: incoming.amount });
+                self.out.notify(RoutingNews::Received { hash: passage.hash, passage: id, amount: incoming.amount });
             }
             _ => {}
         }

@@ -64,9 +64,10 @@ pub enum RoutingNews {
     Close {
         channel: ChannelId,
     },
-    /// What this node asked for is paid.
+    /// What this node asked for is paid, or one part of it. It may be told twice of one passage, where this node crashes in between.
     Received {
         hash: PaymentHash,
+        passage: PassageId,
         amount: Amount,
     },
     Paid {

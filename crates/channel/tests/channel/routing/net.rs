@@ -1,6 +1,10 @@
 //! Nodes between which payments are sent over hubs.
 
-use byway_channel::routing::{Exposure, HubTerms, Invoice, PaymentHash, PaymentStatus, Preimage, RoutingNews, conduit};
+use std::collections::BTreeMap;
+
+use byway_channel::routing::{
+    Exposure, HubTerms, Invoice, PassageId, PaymentHash, PaymentStatus, Preimage, RoutingNews, conduit,
+};
 use byway_primitives::{Amount, IdentityId, Span};
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
@@ -102,10 +106,12 @@ impl Net {
     }
 
     pub fn received(&self, payee: usize) -> Amount {
+        // What was told before a crash, and not written down, is told again.
         let received = self.nodes[payee].routing_news.iter().filter_map(|news| match news {
-            RoutingNews::Received { amount, .. } => Some(*amount),
+            RoutingNews::Received { passage, amount, .. } => Some((*passage, *amount)),
             _ => None,
         });
-        Amount::checked_sum(received).unwrap()
+        let received: BTreeMap<PassageId, Amount> = received.collect();
+        Amount::checked_sum(received.into_values()).unwrap()
     }
 }

@@ -245,3 +245,8 @@ proptest! {
         check_parts(&bytes);
     }
 }
+
+#[test]
+fn a_payee_that_crashes_before_a_part_is_written_down_counts_it_once() {
+    check_parts(&[43, 43, 171, 43, 43, 43, 43, 43, 232]);
+}

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use byway_primitives::{IdentityId, Store, Time};
+use byway_primitives::{IdentityId, Span, Store, Time};
 
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats};
 use crate::delivery::letter::{Ask, InviteToken, Letter};
 use crate::mls::{Change, Entered, Made, Roles, Room, RoomId};
 use crate::people::{Person, Standing};
+
+/// How long after one was begun with a contact another conversation is begun with them: each takes room on the disk.
+const ASK_AGAIN: Span = Span::minutes(1);
 
 impl Chats {
     /// Asks somebody to be a contact; with the token of an invite they agree at once.
@@ -90,6 +93,7 @@ impl Chats {
     /// Somebody asks.
     pub(super) fn asked<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, ask: Ask) {
         let known = self.people.get(peer).cloned();
+        let since = known.as_ref().map_or(Time::ZERO, |known| known.since);
         let is_invited =
             ask.token.is_some_and(|token| self.invites.take(call.now, &token, &mut self.step.batch).is_some());
         let nickname = known.as_ref().and_then(|known| known.nickname.clone());
@@ -99,6 +103,7 @@ impl Chats {
             Some(Standing::Blocked) => {}
             // Both have asked. One founds the conversation, and the other awaits it.
             Some(Standing::Asked) if self.me() > peer => {}
+            Some(Standing::Contact) if call.now < since + ASK_AGAIN => {}
             // Who is a contact and asks has lost its disk, or the conversation.
             Some(Standing::Asked | Standing::Contact) => self.agree(call, peer, &ask.package, &person),
             Some(Standing::Asking { .. }) | None if is_invited => self.agree(call, peer, &ask.package, &person),

@@ -6,6 +6,7 @@ use byway_primitives::{IdentityId, Store, Time};
 use super::{Call, ChatFault, Chats};
 use crate::delivery::Gathered;
 use crate::delivery::letter::{ChatMessage, GOT_EVERY, Letter, ParcelId};
+use crate::people::Standing;
 
 impl Chats {
     /// Something came from a peer.
@@ -45,6 +46,11 @@ impl Chats {
         (index, count): (u16, u16),
         bytes: Vec<u8>,
     ) {
+        // What strangers have to say is short.
+        let standing = self.people.get(peer).map(|person| &person.standing);
+        if count > 1 && !matches!(standing, Some(Standing::Contact | Standing::Asked)) {
+            return self.fault(peer, ChatFault::Unasked(peer));
+        }
         match self.inbox.handle_part(peer, parcel, (index, count), bytes) {
             Ok(Gathered::Part) if (index + 1) % GOT_EVERY == 0 => {
                 self.step.sends.push((peer, ChatMessage::Got { parcel, next: index + 1 }));

@@ -181,8 +181,15 @@ fn who_has_lost_everything_asks_again_and_both_go_on_in_a_new_conversation() {
     world.connect(ALICE, BOB);
     world.carry();
     let alice = world.people[ALICE].id();
-    world.with(BOB, |chats, now, seed, store| chats.ask(now, [seed[0] ^ 1; 32], alice, None, store)).unwrap();
-    world.carry();
+    // One that asks over and over has nothing of it.
+    let mut ask = |world: &mut World, byte: u8| {
+        world.with(BOB, |chats, now, _, store| chats.ask(now, [byte; 32], alice, None, store)).unwrap();
+        world.carry();
+        world.people[ALICE].chats.talks().count()
+    };
+    assert_eq!(ask(&mut world, 1), 1, "that is too soon");
+    world.now = world.now + Span::minutes(1);
+    assert_eq!(ask(&mut world, 2), 2);
     let room = world.people[BOB].direct(alice).unwrap();
     assert!(room != old && world.people[ALICE].direct(world.people[BOB].id()) == Some(room));
     world.say(ALICE, room, "after");
@@ -237,7 +244,7 @@ fn what_makes_no_sense_is_named_and_changes_nothing() {
     );
     // A part that is none.
     let parcel = Letter::Sealed(Vec::new()).pack().0;
-    let wrong = ChatMessage::Part { parcel, index: 1, count: 2, bytes: vec![1] };
+    let wrong = ChatMessage::Part { parcel, index: 0, count: 2, bytes: vec![1] };
     world.wire.push_back((CAROL, ALICE, wrong.to_bytes()));
     world.carry();
     let faults = world.people[ALICE].faults();

@@ -182,7 +182,7 @@ fn who_has_lost_everything_asks_again_and_both_go_on_in_a_new_conversation() {
     world.carry();
     let alice = world.people[ALICE].id();
     // One that asks over and over has nothing of it.
-    let mut ask = |world: &mut World, byte: u8| {
+    let ask = |world: &mut World, byte: u8| {
         world.with(BOB, |chats, now, _, store| chats.ask(now, [byte; 32], alice, None, store)).unwrap();
         world.carry();
         world.people[ALICE].chats.talks().count()

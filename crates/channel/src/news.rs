@@ -26,9 +26,11 @@ pub enum ChannelNews {
     /// The responder agreed, or the peer did not.
     Accepted,
     Declined,
-    /// Hand this transaction to the ledger: it opens the channel. Both sides do.
+    /// Hand this transaction to the ledger: it opens the channel. Both sides do. Like a call ([`Submit`](Self::Submit)) it waits
+    /// for what was written.
     Fund(Transaction),
-    /// Hand this call to the ledger, authorised by our side where the call asks for it.
+    /// Hand this call to the ledger, authorised by our side where the call asks for it, once all is durable that was written by
+    /// then: who has forgotten after a crash what the ledger was shown can't go on from there.
     Submit(ChannelsCall),
     Opened,
     /// The journal does not have the channel, and the ledger does: it is taken up from there.
@@ -119,6 +121,13 @@ pub enum ChannelNews {
     /// ([`ChannelMachine::close_split`](crate::ChannelMachine::close_split)).
     AskedToSplit(Split),
     Closed,
+}
+
+impl ChannelNews {
+    /// Whether something is to be handed to the ledger, which waits until all is durable that was written by then.
+    pub fn goes_to_ledger(&self) -> bool {
+        matches!(self, Self::Fund(_) | Self::Submit(_))
+    }
 }
 
 /// The peer broke the protocol. The link decides what follows.

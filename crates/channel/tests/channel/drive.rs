@@ -89,6 +89,7 @@ impl Drive {
         let counter = rig.create_counter(0);
         [0, 1].into_iter().for_each(|side| rig.fill_lane(side, 600_000));
         let copies = [0, 1].map(|side: usize| rig.parties[side].disk.clone());
+        rig.writes_late = true;
         let mut drive = Self {
             rig,
             counter,
@@ -415,8 +416,9 @@ impl Rig {
         }
     }
 
-    /// All that was handed in is executed.
+    /// All that is written becomes durable, and all that was handed in is executed.
     pub fn execute_all(&mut self) {
+        [0, 1].into_iter().for_each(|side| while self.write(side) {});
         while let Some(side) = [0, 1].into_iter().find(|side| !self.parties[*side].handed_in.is_empty()) {
             self.execute_at(side, 0);
         }

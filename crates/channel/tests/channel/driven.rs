@@ -30,3 +30,12 @@ fn what_is_signed_in_the_last_of_several_writes_is_forgotten_with_it() {
 fn what_a_failing_disk_and_an_old_one_have_both_forgotten_was_promised_all_the_same() {
     drive(&[250, 26, 169, 76, 212, 188, 0, 158, 25]);
 }
+
+#[test]
+fn what_the_ledger_is_shown_is_not_forgotten_by_who_showed_it() {
+    drive_hostile(&[
+        49, 0, 0, 0, 44, 0, 44, 0, 0, 0, 0, 0, 79, 215, 109, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 153, 43, 0, 0, 0, 0, 0, 0, 0, 0, 11, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 13, 0, 0, 0, 138, 0,
+    ]);
+    drive(&[88, 164, 23, 6, 0, 214, 70, 7, 11, 113, 149, 0, 14, 24]);
+}

@@ -31,6 +31,7 @@ fn both_deposit_when_both_have_signed() {
 fn an_opening_survives_a_crash_once_something_is_signed() {
     for (steps, side) in [(2, 0), (3, 0), (3, 1), (4, 0), (4, 1), (5, 0), (5, 1)] {
         let mut rig = Rig::begun();
+        rig.writes_late = true;
         // AcceptOpening arrives; the initiator writes; FundingCreated arrives; the responder writes; FundingSigned arrives.
         let script: [fn(&mut Rig) -> bool; 5] =
             [|rig| rig.deliver(0), |rig| rig.write(0), |rig| rig.deliver(1), |rig| rig.write(1), |rig| rig.deliver(0)];

@@ -429,6 +429,8 @@ fn a_side_leaves_a_state_from_before_a_deposit_once_it_sees_the_ledger() {
         let mut rig = Rig::new();
         let (shown, old) = shown_after_a_deposit(&mut rig);
         rig.disconnect();
+        // Its machine did not sign what it will show.
+        rig.parties[0].is_honest = false;
         rig.start(0, old);
         let now = rig.now;
         rig.machine(0).handle_connected(now);

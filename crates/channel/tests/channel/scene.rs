@@ -44,6 +44,8 @@ pub struct Party {
     writes: VecDeque<(Batch, Token, BTreeMap<u64, Hash>)>,
     durable: Option<Token>,
     outgoing: VecDeque<(Option<Token>, ChannelMessage)>,
+    /// What goes to the ledger once this is durable.
+    ledger_calls: VecDeque<(Token, ChannelNews)>,
     pub news: Vec<ChannelNews>,
     /// What it signed in this life, and in all lives what of that is durable: nothing else may leave.
     signed: Signed,
@@ -72,6 +74,8 @@ pub struct Rig {
     is_cut: bool,
     /// Whether what is handed in waits until it is executed.
     pub is_late: bool,
+    /// Whether what goes to the ledger waits until somebody lets the disk write, or time passes. Otherwise it is written at once.
+    pub writes_late: bool,
     pub now: Time,
     /// What the ledger refused.
     pub refused: Vec<Reject>,
@@ -97,6 +101,7 @@ impl Party {
             writes: VecDeque::new(),
             durable: None,
             outgoing: VecDeque::new(),
+            ledger_calls: VecDeque::new(),
             news: Vec::new(),
             signed,
             kept: BTreeMap::new(),
@@ -156,6 +161,7 @@ impl Rig {
             wires: Default::default(),
             is_cut: false,
             is_late: false,
+            writes_late: false,
             now,
             refused: Vec::new(),
             charged: Default::default(),
@@ -215,15 +221,24 @@ impl Rig {
                 Effect::Send { message, after, .. } => party.outgoing.push_back((after, message)),
                 Effect::WakeAt(_) => {}
                 Effect::Notify(news) => {
-                    if party.is_watching {
+                    if party.is_watching && news.goes_to_ledger() {
                         handed.push(news.clone());
                     }
                     party.news.push(news);
                 }
             }
         }
+        let written = party.writes.back().map(|(_, token, _)| *token);
         self.dispatch(side);
-        handed.into_iter().for_each(|news| self.hand_in(side, news));
+        for news in handed {
+            match written {
+                Some(token) => self.parties[side].ledger_calls.push_back((token, news)),
+                None => self.hand_in(side, news),
+            }
+        }
+        if !self.writes_late {
+            self.write_for_ledger(side);
+        }
     }
 
     fn hand_in(&mut self, side: usize, news: ChannelNews) {
@@ -308,6 +323,9 @@ impl Rig {
         party.disk.apply(&batch);
         party.durable = Some(token);
         self.dispatch(side);
+        while let Some((_, news)) = self.parties[side].ledger_calls.pop_front_if(|(after, _)| *after <= token) {
+            self.hand_in(side, news);
+        }
         true
     }
 
@@ -392,6 +410,7 @@ impl Rig {
         party.machine = machine;
         party.disk = disk;
         party.writes.clear();
+        party.ledger_calls.clear();
         party.outgoing.clear();
         party.durable = None;
         party.has_failed = false;
@@ -407,6 +426,7 @@ impl Rig {
         party.machine = ChannelMachine::found(party.next_signer(side), network, id, &entry, now).unwrap();
         party.disk = MemoryStore::new();
         party.writes.clear();
+        party.ledger_calls.clear();
         party.durable = None;
         self.is_cut = false;
         self.show_ledger(side);
@@ -455,8 +475,15 @@ impl Rig {
         self.collect(side);
     }
 
-    /// Time passes on the ledger and everywhere, and both see the ledger and their timers.
+    /// What waits for a disk before it goes to the ledger goes.
+    fn write_for_ledger(&mut self, side: usize) {
+        while !self.parties[side].ledger_calls.is_empty() && self.write(side) {}
+    }
+
+    /// Time passes on the ledger and everywhere, and both see the ledger and their timers. It is longer than a disk takes to write what the ledger is
+    /// to have.
     pub fn tick(&mut self, span: Span) {
+        [0, 1].into_iter().for_each(|side| self.write_for_ledger(side));
         for time in times_until(self.now, self.world.time.max(self.now) + span) {
             [0, 1].into_iter().for_each(|side| self.machine(side).handle_time(time));
         }

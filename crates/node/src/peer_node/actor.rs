@@ -18,7 +18,7 @@ use byway_driver::entropy;
 use byway_driver::host_network::{self, HostNetwork};
 use byway_driver::link::{self, Event as LinkEvent, Link, LinkContact, Links};
 use byway_kernel::follower::{self, Client as LedgerClient, ClientConfig as LedgerClientConfig};
-use byway_peer::market::{Market, MarketConfig};
+use byway_peer::market::{Market, MarketConfig, MarketNews};
 use byway_peer::wallet::Wallet;
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, IdentityId, NetworkId, Span, Time, Timer, Token};
@@ -132,7 +132,11 @@ pub(super) struct Actor {
     pub(super) market: Market,
     pub(super) market_journal: Journal,
     pub(super) market_durable: Durability,
+    /// The last that was written, durable or not.
+    pub(super) market_written: Option<Token>,
     pub(super) frames: VecDeque<(Token, byway_dialogue::LinkId, Vec<u8>)>,
+    /// What goes to the ledger once this is durable.
+    pub(super) ledger_calls: VecDeque<(Token, MarketNews)>,
     pub(super) links: Arc<Links>,
     pub(super) link_handles: BTreeMap<byway_dialogue::LinkId, Link>,
     /// The link that each dialogue was last on.
@@ -233,7 +237,9 @@ impl Actor {
             market,
             market_journal,
             market_durable: Durability::default(),
+            market_written: None,
             frames: VecDeque::new(),
+            ledger_calls: VecDeque::new(),
             links,
             link_handles: BTreeMap::new(),
             talking_on: BTreeMap::new(),
@@ -345,7 +351,7 @@ impl Actor {
     fn has_stopped(&self) -> bool {
         let Some(since) = self.stopping else { return false };
         let is_serving = !self.market.served_sessions(self.clock.now()).is_empty();
-        let settled = self.using.is_empty() && !is_serving && self.frames.is_empty();
+        let settled = self.using.is_empty() && !is_serving && self.frames.is_empty() && self.ledger_calls.is_empty();
         settled || since.elapsed() > STOP_WAIT
     }
 

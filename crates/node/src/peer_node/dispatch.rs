@@ -115,6 +115,13 @@ impl Actor {
                 self.send_frame(link, frame);
             }
         }
+        while let Some((token, _)) = self.ledger_calls.front()
+            && self.market_durable.covers(*token)
+        {
+            if let Some((_, news)) = self.ledger_calls.pop_front() {
+                self.market_news(news);
+            }
+        }
         if let Some(token) = self.market_durable.token {
             self.market.handle_durable(self.clock.now(), token, &self.market_journal);
         }
@@ -127,6 +134,7 @@ impl Actor {
                 Effect::Persist { batch, token } => {
                     self.copying.note_journaled(token);
                     self.market_journal.write(batch, token)?;
+                    self.market_written = Some(token);
                 }
                 Effect::Send { to, message, after } => {
                     match after.filter(|token| !self.market_durable.covers(*token)) {
@@ -135,10 +143,19 @@ impl Actor {
                     }
                 }
                 Effect::WakeAt(time) => drop(self.market_timer.set(time)),
-                Effect::Notify(news) => self.market_news(news),
+                Effect::Notify(news) => self.market_tells(news),
             }
         }
         Ok(())
+    }
+
+    /// What goes to the ledger goes when all that was written by then is durable, so that nobody has forgotten after a crash what
+    /// the ledger was shown.
+    fn market_tells(&mut self, news: MarketNews) {
+        match self.market_written.filter(|token| !self.market_durable.covers(*token)) {
+            Some(token) if news.goes_to_ledger() => self.ledger_calls.push_back((token, news)),
+            _ => self.market_news(news),
+        }
     }
 
     fn send_frame(&mut self, to: byway_dialogue::LinkId, frame: Vec<u8>) {

@@ -59,9 +59,11 @@ async fn what_a_settlement_takes_before_the_payout_is_missing_from_the_last_part
     user.prepare("0.1").await;
     user.market(1).await;
     user.fetch(2_000_000).await;
-    withdraw(&user, "0.06", Some("one"), "one").await.unwrap();
-    withdraw(&user, "0.04", Some("two"), "two").await.unwrap();
-    until_leaving(&user, &["0.06", "0.04"]).await;
+    // Both are announced before the seller, who settles when it hears of that, can have taken anything.
+    let (one_leaves, two_leaves) =
+        tokio::join!(withdraw(&user, "0.06", Some("one"), "one"), withdraw(&user, "0.04", Some("two"), "two"));
+    one_leaves.unwrap();
+    two_leaves.unwrap();
     user.api.disconnect().await.unwrap();
     let counterparty = user.api.identity();
     let settle = PromiseSettle { counterparty, wait: None, idempotency_key: Some(key("settle")) };

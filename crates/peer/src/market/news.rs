@@ -170,4 +170,14 @@ impl MarketNews {
     pub(super) fn is_credit(&self) -> bool {
         matches!(self, MarketNews::Payment { news: PaymentNews::Credited { .. }, .. })
     }
+
+    /// Whether it asks for something to be handed to the ledger. Whoever carries it out waits until all is durable that was
+    /// written by then: a node that has forgotten after a crash what the ledger was shown can't go on from there.
+    pub fn goes_to_ledger(&self) -> bool {
+        match self {
+            MarketNews::Submit { .. } | MarketNews::Watching(TowerNews::Submit { .. }) => true,
+            MarketNews::Channel { news, .. } => news.goes_to_ledger(),
+            _ => false,
+        }
+    }
 }

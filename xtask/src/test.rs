@@ -16,6 +16,10 @@ use crate::workspace::Workspace;
 use crate::{process, tidy, web};
 use count::Count;
 
+/// How many tests run at once, unless whoever runs them says so.
+const TEST_THREADS: &str = "RUST_TEST_THREADS";
+const TESTS_PER_CORE: usize = 3;
+
 #[derive(Args)]
 pub struct Options {
     /// Run the full seeds and models that are only sampled otherwise (sets BYWAY_TEST_LONG=1)
@@ -152,8 +156,14 @@ impl Session<'_> {
 
     fn cargo_test(&mut self) -> Result<()> {
         let mut test = self.workspace.cargo();
-        // All failures of a run are worth knowing, not only the first crate's.
-        test.args(["test", "--workspace", "--no-fail-fast"]);
+        // All failures of a run are worth knowing, not only the first crate's. No example stands in a docstring, and looking for some takes
+        // a minute.
+        test.args(["test", "--workspace", "--lib", "--bins", "--tests", "--examples", "--no-fail-fast"]);
+        // The tests of whole nodes wait for each other most of the time.
+        if std::env::var_os(TEST_THREADS).is_none() {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            test.env(TEST_THREADS, (TESTS_PER_CORE * cores).to_string());
+        }
         self.count_tests(&mut test)
     }
 

@@ -199,8 +199,9 @@ impl Drive {
         self.rig.tick(left);
     }
 
-    /// Both see the ledger, and that executes what they have handed in.
+    /// Both see the ledger, and that executes what they have handed in. Whose disk has failed is started anew in time.
     fn look(&mut self) {
+        self.start_failed();
         for side in [0, 1] {
             self.rig.parties[side].is_watching = true;
             self.rig.show_ledger(side);
@@ -260,11 +261,7 @@ impl Drive {
     fn settle(&mut self, last: u8) {
         let before = self.moved();
         self.rig.parties.iter_mut().for_each(|party| party.is_watching = true);
-        for side in [0, 1] {
-            if self.rig.parties[side].has_failed {
-                self.rig.crash(side);
-            }
-        }
+        self.start_failed();
         self.rig.execute_all();
         self.rig.is_late = false;
         self.rig.lose();
@@ -287,6 +284,14 @@ impl Drive {
         }
         self.close();
         self.note(before);
+    }
+
+    fn start_failed(&mut self) {
+        for side in [0, 1] {
+            if self.rig.parties[side].has_failed {
+                self.rig.crash(side);
+            }
+        }
     }
 
     fn is_ending(&self) -> bool {

@@ -39,3 +39,8 @@ fn what_the_ledger_is_shown_is_not_forgotten_by_who_showed_it() {
     ]);
     drive(&[88, 164, 23, 6, 0, 214, 70, 7, 11, 113, 149, 0, 14, 24]);
 }
+
+#[test]
+fn who_starts_anew_after_a_disk_has_failed_claims_what_it_was_promised() {
+    drive(&[218, 218, 23, 168, 21, 60, 250, 213, 156, 26, 68, 222]);
+}

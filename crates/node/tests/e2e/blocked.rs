@@ -2,7 +2,7 @@
 
 use super::harness::network::Network;
 use super::harness::spaces::{self, Capture, NAME, Recording, Spaces};
-use super::harness::{SOON, Story, eventually_or, turn};
+use super::harness::{SOON, Story, eventually_or, turn_in_spaces};
 
 /// More than a first credit window, so that it takes promises.
 const LENGTH: u64 = 5_000_000;
@@ -37,7 +37,7 @@ with urllib.request.urlopen("https://web.example/", timeout=10, context=context)
 
 #[test]
 fn behind_a_wall_that_lets_only_a_web_site_through_everything_works_and_looks_like_one() {
-    let _turn = turn();
+    let _turn = turn_in_spaces();
     let story = Story::begin("blocked");
     let mut spaces = Spaces::make();
     spaces.serve();

@@ -3,7 +3,7 @@
 use super::harness::byway::{Node, amount};
 use super::harness::network::Network;
 use super::harness::spaces::{self, Capture, Spaces};
-use super::harness::{PATIENCE, SOON, eventually_or, turn};
+use super::harness::{PATIENCE, SOON, eventually_or, turn_in_spaces};
 use super::tunnel::begin;
 
 /// More than a first credit window, so that it takes promises at each.
@@ -39,7 +39,7 @@ fn are_paid(client: &Node, countries: &[&str], least: u64) {
 
 #[test]
 fn over_two_hops_no_packet_passes_between_client_and_exit_though_a_hop_dies() {
-    let _turn = turn();
+    let _turn = turn_in_spaces();
     let (story, spaces, mut network) = begin("chain", Network::make_with_hops);
     let client = network.client_node.clone();
     for (service, count) in [("tunnel", 1), ("socks", 4)] {

@@ -6,13 +6,13 @@ use super::harness::byway::Node;
 use super::harness::network::Network;
 use super::harness::process::write;
 use super::harness::spaces::{CLIENT, Home, KERNEL, PROVIDER, Spaces};
-use super::harness::{SOON, Story, turn};
+use super::harness::{SOON, Story, turn_in_spaces};
 
 const PORT: u16 = 7_300;
 
 #[test]
 fn the_doctor_tells_one_network_from_another() {
-    let _turn = turn();
+    let _turn = turn_in_spaces();
     let story = Story::begin("doctor");
     let spaces = Spaces::make();
     let mut network = Network::make_in(&spaces);

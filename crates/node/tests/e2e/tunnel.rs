@@ -3,7 +3,7 @@
 use super::harness::byway::{Node, amount};
 use super::harness::network::Network;
 use super::harness::spaces::{self, Capture, NAME, Spaces};
-use super::harness::{PATIENCE, SOON, Story, eventually, eventually_or, turn};
+use super::harness::{PATIENCE, SOON, Story, eventually, eventually_or, turn_in_spaces};
 
 /// More than a first credit window, so that it takes promises.
 const LENGTH: u64 = 20_000_000;
@@ -25,7 +25,7 @@ pub fn begin(title: &'static str, make: impl FnOnce(&Spaces) -> Network) -> (Sto
 
 #[test]
 fn a_tunnel_carries_everything_and_nothing_leaves_beside_it() {
-    let _turn = turn();
+    let _turn = turn_in_spaces();
     let (story, spaces, mut network) = begin("tunnel", Network::make_in);
     let client = network.client_node.clone();
     let asked = |host: &str, bytes| spaces.ask(&spaces.client, host, bytes);
@@ -81,7 +81,7 @@ fn a_tunnel_carries_everything_and_nothing_leaves_beside_it() {
 
 #[test]
 fn a_domain_goes_past_the_tunnel_and_all_else_through_it_or_the_other_way_round() {
-    let _turn = turn();
+    let _turn = turn_in_spaces();
     let (story, spaces, mut network) = begin("split", Network::make_in);
     let client = network.client_node.clone();
     let seen = |host: &str| eventually_or("it answers", PATIENCE, || spaces.ask(&spaces.client, host, 10)).0;
@@ -127,7 +127,7 @@ fn wall(spaces: &Spaces, is_up: bool) {
 
 #[test]
 fn a_tunnel_goes_over_the_relay_where_there_is_no_direct_way() {
-    let _turn = turn();
+    let _turn = turn_in_spaces();
     let (story, spaces, mut network) = begin("detour", |spaces| {
         wall(spaces, true);
         Network::make_in(spaces)
@@ -177,7 +177,7 @@ print(sent)
 
 #[test]
 fn a_flood_costs_the_client_nothing_and_a_blocked_destination_is_closed_at_once() {
-    let _turn = turn();
+    let _turn = turn_in_spaces();
     let (story, spaces, mut network) = begin("flood", |spaces| {
         spaces.sh(&spaces.internet, "ip route add 10.86.0.0/16 via 11.2.0.2");
         Network::make_in(spaces)
@@ -217,7 +217,7 @@ fn a_flood_costs_the_client_nothing_and_a_blocked_destination_is_closed_at_once(
 
 #[test]
 fn a_tunnel_in_slices_goes_on_while_a_relay_dies() {
-    let _turn = turn();
+    let _turn = turn_in_spaces();
     let (story, spaces, mut network) = begin("slices", Network::make_with_relays);
     let client = network.client_node.clone();
     for (service, count) in [("tunnel", 1), ("relay", 3)] {

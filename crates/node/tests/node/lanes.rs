@@ -137,7 +137,8 @@ async fn a_channel_that_is_used_up_ends_the_session_and_says_what_is_missing() {
     let empty = user.api.connect(out_of(Pay::Channel)).await.unwrap_err();
     assert_eq!(empty.kind, ErrorKind::ChannelEmpty, "{empty}");
     let paid = cost(&user).await;
-    assert!(paid >= amount("0.04") && paid <= amount("0.05"), "{paid}");
+    // How much is left of it depends on how much was on its way.
+    assert!(paid >= amount("0.025") && paid <= amount("0.05"), "{paid}");
 
     let deposit = ChannelFund {
         channel: opened.channel.clone(),

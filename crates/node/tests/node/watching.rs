@@ -253,13 +253,15 @@ async fn an_answer_costs_the_watchtower_where_the_reserve_is_used_up() {
     }
     // So much is spent that no delegate may spend more.
     let left = byway_ledger::RESERVE_CALLS / 2;
+    let mut charged = entry(&network, stolen.id).await.unwrap().charged[0];
     for number in 1..left {
         let (channel, side, delegates) = (stolen.id, Side::Initiator, vec![w.api.identity()]);
         hand_in(&network, "user", ChannelsCall::SetDelegates { channel, side, delegates }, number).await;
+        let before = charged;
+        let is_charged = async |_: &PeerNode| Some(entry(&network, stolen.id).await?.charged[0]);
+        charged = w.until("the call", async |api| is_charged(api).await.filter(|now| *now > before)).await;
     }
-    let spent = Amount::cost(price, left, 1).unwrap();
-    let is_spent = async |_: &PeerNode| entry(&network, stolen.id).await.filter(|entry| entry.charged[0] >= spent);
-    let charged = w.until("the reserve is used up", is_spent).await.charged[0];
+    assert!(charged >= Amount::cost(price, left, 1).unwrap(), "the reserve is used up");
     let before = w.api.wallet_balance().await.unwrap();
     close(&network, "thief", &stolen).await;
     let entry = answered(&network, &w, stolen.id, round).await;

@@ -46,9 +46,12 @@ impl Node {
         serde_json::from_slice(&output.stdout).map_err(|error| format!("`byway {}`: {error}", arguments.join(" ")))
     }
 
-    /// What a command answers, which must succeed.
+    /// What a command answers, which must succeed. One that no kernel node has answered is given again, as its error says.
     pub fn json(&self, arguments: &[&str]) -> Value {
-        self.ask(arguments).unwrap_or_else(|error| panic!("{error}"))
+        eventually_or("a kernel node answers", SOON, || match self.ask(arguments) {
+            Err(told) if told.contains("kernel_unreachable") => Err(told),
+            answered => Ok(answered.unwrap_or_else(|error| panic!("{error}"))),
+        })
     }
 
     /// What a command says that must fail with exit code 1.

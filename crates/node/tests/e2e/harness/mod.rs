@@ -19,11 +19,22 @@ pub const PATIENCE: Duration = Duration::from_secs(120);
 /// Between two looks.
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
-/// Holds the machine for one story.
+/// Holds the machine's own network for one story. They wait for most of their time, so one of the [others](turn_in_spaces) may
+/// happen beside it.
 pub fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
-    // A story that failed has nothing to do with the next one.
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(&TURN)
+}
+
+/// Holds the networks that are made for one story.
+pub fn turn_in_spaces() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    locked(&TURN)
+}
+
+/// A story that failed has nothing to do with the next one.
+fn locked(turn: &'static Mutex<()>) -> MutexGuard<'static, ()> {
+    turn.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Looks until there is something to be seen.

@@ -60,9 +60,12 @@ function isTogether(a: ChatItem, b: ChatItem): boolean {
   return a.author === b.author && Math.abs(b.sent_ms - a.sent_ms) < TOGETHER_MS;
 }
 
-/** Messages of the first page: all that are new, with some before them, as far as the node gives them at once. */
+/** Messages that the node gives at once. */
+const PAGE_MAX = 200;
+
+/** Messages of the first page: all that are new, with what one said oneself in between and some before them, as far as the node gives them at once. */
 export function firstPage(unread: number): number {
-  return Math.min(Math.max(PAGE, unread + 20), 200);
+  return Math.min(Math.max(PAGE, 2 * unread + 20), PAGE_MAX);
 }
 
 /** Where what is new begins: the first of the newest `unread` messages of others; null if that is further up. */

@@ -79,7 +79,7 @@ describe("people", () => {
     await openTalk("Ada");
     await stage.button("About Ada").click();
     const sheet = stage.page.getByRole("dialog", { name: "Ada" });
-    await sheet.getByLabel("Safety number").waitFor();
+    await sheet.getByLabel("Safety number", { exact: true }).waitFor();
     await sheet.getByLabel("What you call them").fill("Countess");
     await sheet.getByRole("button", { name: "Save" }).click();
     await stage.page.getByText("They call themselves").waitFor();

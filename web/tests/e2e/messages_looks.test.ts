@@ -111,6 +111,7 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByRole("dialog", { name: "Preferences" }).waitFor();
     await shoot("preferences");
     await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "By keyboard" }).waitFor();
     await shoot("keys");

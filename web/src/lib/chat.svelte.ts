@@ -41,6 +41,7 @@ export class ChatStore {
 
   #node: Pick<NodeStore, "call">;
   #own = "";
+  #wasRead = false;
   /** The newest place that was told of, by conversation. */
   #heard = new Map<string, number>();
   #sending: Promise<unknown> = Promise.resolve();
@@ -59,6 +60,7 @@ export class ChatStore {
       this.conversations = sortedConversations(conversations);
       for (const conversation of conversations) this.#hear(conversation);
       this.problem = null;
+      this.#wasRead = true;
       await this.timeline?.catchUp();
     } catch (error) {
       this.problem = errorMessage(error);
@@ -67,7 +69,8 @@ export class ChatStore {
 
   notePerson(person: ChatPerson): void {
     const known = this.people?.find(({ identity }) => identity === person.identity);
-    if (person.standing === "asking" && known?.standing !== "asking" && this.people) {
+    // What was there when the page came up is no news.
+    if (person.standing === "asking" && known?.standing !== "asking" && this.#wasRead) {
       this.announced = `${person.name || "Somebody"} asks to talk with you`;
       this.notifier.notify({ title: "Somebody asks to talk with you", body: person.name, tag: person.identity, part: person.identity });
     }
@@ -91,7 +94,7 @@ export class ChatStore {
   open(conversation: string | null): void {
     if (this.timeline?.conversation === conversation) return;
     this.timeline = conversation === null ? null : new Timeline(this.#node, conversation, this.#own);
-    void this.timeline?.readNewest(this.named(conversation ?? "")?.unread ?? 0);
+    void this.timeline?.open(this.named(conversation ?? "")?.unread ?? 0);
   }
 
   named(conversation: string): ChatConversation | null {

@@ -3,7 +3,7 @@
 import type { ChatItem } from "@byway/client";
 import type { NodeStore } from "./node.svelte";
 import { errorMessage } from "./rpc";
-import { firstPage, PAGE, placeForNewer, unreadPlace, withChange, withPage } from "./timeline";
+import { firstPage, LOOKED_MAX, PAGE, PAGE_MAX, placeForNewer, unreadPlace, withChange, withPage } from "./timeline";
 
 /** Messages that quotations are taken from after they have left the window. */
 const SEEN_MAX = 2_000;
@@ -29,6 +29,16 @@ export class Timeline {
   #epoch = 0;
 
   constructor(private readonly node: Pick<NodeStore, "call">, readonly conversation: string, private readonly own: string) {}
+
+  /** At what is new, where anything is; otherwise at its end. */
+  async open(unread: number): Promise<void> {
+    if (firstPage(unread) < PAGE_MAX) return this.readNewest(unread);
+    const place = await this.#placeOfUnread(unread);
+    if (place === null) return this.readNewest();
+    this.unreadFrom = place;
+    await this.readAround(place);
+    this.isRead = true;
+  }
 
   /** The newest messages; `unread` of them are new. */
   async readNewest(unread = 0): Promise<void> {
@@ -86,6 +96,21 @@ export class Timeline {
   /** A message by its name, if it was seen here. */
   seen(message: string): ChatItem | null {
     return this.#seen.get(message) ?? null;
+  }
+
+  /** Where so many messages of others begin, which is further up than a page reaches; null if it is too far. */
+  async #placeOfUnread(unread: number): Promise<number | null> {
+    let [left, before]: [number, number | undefined] = [unread, undefined];
+    for (let looked = 0; looked < LOOKED_MAX && before !== 0; looked += 1) {
+      const page: ChatItem[] = await this.node.call("chat_read", { to: this.conversation, limit: PAGE_MAX, ...(before === undefined ? {} : { before }) }).catch(() => []);
+      if (page.length === 0) return null;
+      this.newest = Math.max(this.newest, page[0]!.place);
+      const others = page.filter(({ author }) => author !== this.own);
+      if (others.length >= left) return others[left - 1]!.place;
+      left -= others.length;
+      before = page.at(-1)!.place;
+    }
+    return null;
   }
 
   async #ask(where: { before?: number; limit?: number }, take: (page: ChatItem[]) => unknown): Promise<void> {

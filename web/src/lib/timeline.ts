@@ -61,7 +61,9 @@ function isTogether(a: ChatItem, b: ChatItem): boolean {
 }
 
 /** Messages that the node gives at once. */
-const PAGE_MAX = 200;
+export const PAGE_MAX = 200;
+/** Pages that are looked through for where what is new begins: a second's work at most. */
+export const LOOKED_MAX = 20;
 
 /** Messages of the first page: all that are new, with what one said oneself in between and some before them, as far as the node gives them at once. */
 export function firstPage(unread: number): number {

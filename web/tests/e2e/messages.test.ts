@@ -87,6 +87,9 @@ describe("people", () => {
     await stage.button("Block…").click();
     await stage.button("Block Countess").click();
     await conversations().getByText("Countess").waitFor({ state: "detached" });
+    await stage.page.evaluate((part) => (location.hash = `messages/${part}`), stage.node.chat.people[0]!.conversation!);
+    await stage.page.getByText("Countess is blocked.").waitFor();
+    expect(await stage.page.getByRole("textbox", { name: /^Message to/ }).count()).toBe(0);
   });
 
   test("two names that look alike are told apart", async () => {

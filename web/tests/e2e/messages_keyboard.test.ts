@@ -91,9 +91,10 @@ test("notifications are asked for by a click only, and shown while nobody looks"
   await browser.context.addInitScript(() => {
     const told: string[] = [];
     class Fake {
-      static permission = "default";
+      static permission = localStorage.getItem("fake") ?? "default";
       static requestPermission(): Promise<string> {
         told.push("asked");
+        localStorage.setItem("fake", "granted");
         return Promise.resolve((Fake.permission = "granted"));
       }
       constructor(title: string, { body }: { body: string }) {
@@ -120,6 +121,12 @@ test("notifications are asked for by a click only, and shown while nobody looks"
   node.chat.change(talk, { ...node.chat.at(talk, talk.conversation.messages - 1), text: "edited" });
   await page.getByRole("list", { name: "Conversations" }).getByText("edited").waitFor();
   expect(await told()).toHaveLength(2);
+  // Who asked before the page came up is no news; who asks now is.
+  await browser.context.addInitScript(() => Object.defineProperty(document, "hidden", { get: () => true }));
+  await page.reload();
+  await page.getByRole("list", { name: "Requests" }).waitFor();
+  node.chat.tellPerson(node.chat.made("Trudy", { standing: "asking", conversation: null }));
+  await expect.poll(told).toEqual(["Somebody asks to talk with you: Trudy"]);
 });
 
 test("on a phone, the list and a conversation are two views", async () => {

@@ -103,15 +103,19 @@ describe("100,000 messages", () => {
     await expect.poll(distanceToEnd).toBeLessThan(2);
   });
 
-  test("a conversation with news opens at the line above them", async () => {
-    await openMany(100);
+  test.each([40, 100, 1_000])("with %i new ones, open at the line above them, and nothing is read before it was seen", async (unread) => {
+    const talk = await openMany(unread);
     const line = stage.page.getByText("New messages", { exact: true });
     await line.waitFor();
     const [top, box] = await Promise.all([line.evaluate((element) => element.getBoundingClientRect().top), scroller().evaluate((element) => element.getBoundingClientRect().top)]);
     expect(top - box).toBeGreaterThanOrEqual(0);
     expect(top - box).toBeLessThan(120);
-    // Nothing was read yet but what is above the fold.
+    const first = await line.evaluate((element) => Number(/Message (\d+)/.exec(element.closest("li")!.nextElementSibling!.textContent ?? "")![1]));
+    const added = Array.from({ length: MANY - first }, (_, at) => stage.node.chat.at(talk, first + at)).filter(({ author }) => author !== stage.node.world.identity);
+    expect(added).toHaveLength(unread);
     expect(stage.lastCall("chat_mark")).toBeUndefined();
+    await stage.button(/^↓/).click();
+    await expect.poll(() => stage.lastCall("chat_mark")).toBeDefined();
   });
 
   test("an answer leads to what it answers, far up, and back", async () => {

@@ -200,7 +200,7 @@ const STATES: [string, () => Promise<void>][] = [
     await page.getByText("2 of 2").waitFor();
   }],
   ["about somebody", async () => {
-    await click("About Ada");
+    await click(/^About Ada/);
     await page.getByRole("dialog", { name: "Ada" }).waitFor();
   }],
   ["what can't be shown", async () => {

@@ -77,7 +77,7 @@ describe("people", () => {
   test("somebody is called otherwise, and blocked from the conversation", async () => {
     await begin();
     await openTalk("Ada");
-    await stage.button("About Ada").click();
+    await stage.button(/^About Ada/).click();
     const sheet = stage.page.getByRole("dialog", { name: "Ada" });
     await sheet.getByLabel("Safety number", { exact: true }).waitFor();
     await sheet.getByLabel("What you call them").fill("Countess");

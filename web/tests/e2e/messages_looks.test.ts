@@ -93,7 +93,7 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByRole("dialog", { name: "Open this page?" }).waitFor();
     await shoot("link");
     await page.keyboard.press("Escape");
-    await page.getByRole("button", { name: "About Ada" }).click();
+    await page.getByRole("button", { name: /^About Ada/ }).click();
     await page.getByRole("dialog", { name: "Ada" }).waitFor();
     await shoot("person");
     await page.keyboard.press("Escape");

@@ -9,6 +9,7 @@ function mockNode(): Plugin {
     async configureServer(server) {
       const node = await MockNode.start({ webOrigins: "any" });
       node.channels.begin(node.world.pulse.commits);
+      node.chat.begin();
       server.httpServer?.once("close", () => void node.stop());
       server.httpServer?.once("listening", () => {
         const address = server.httpServer?.address();

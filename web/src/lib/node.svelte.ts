@@ -6,10 +6,12 @@
  */
 
 import { withRecord, withRecords, type KnownChannel } from "./channels";
+import { ChatStore } from "./chat.svelte";
 import { mergeRounds, type Round } from "./rounds";
 import { rpcUrl, type NodeLink } from "./link";
 import { withRate, type RateSample } from "./rates";
 import type { Asked } from "./requests";
+import { upserted } from "./upserted";
 import { errorMessage, RpcClient, TOPICS, type LinkState, type PageTopic } from "./rpc";
 import type {
   ChannelDetail,
@@ -76,6 +78,9 @@ export class NodeStore {
     const id = this.connection?.session_id;
     return id ? (this.sessions?.find((session) => session.id === id) ?? null) : null;
   });
+
+  /** People and conversations. */
+  readonly chat = new ChatStore(this);
 
   #client: RpcClient;
   #wasRead = false;
@@ -188,6 +193,7 @@ export class NodeStore {
         this.call("wallet_history", { limit: HISTORY_MAX }).then((entries) => (this.history = entries)),
         this.readChannels(),
         this.readTunnel().catch(() => undefined),
+        this.call("node_status", {}).then(({ identity }) => this.chat.read(identity.id)),
       ]);
       // Status and offers come as events, after the answers.
       this.#wasRead = true;
@@ -231,6 +237,9 @@ export class NodeStore {
       },
       promise: (promise) => (this.promises = upserted(this.promises, promise, isSamePromise)),
       channel: (channel) => this.noteChannel(channel),
+      people: (person) => this.chat.notePerson(person),
+      conversation: (conversation) => this.chat.noteConversation(conversation),
+      message: (item) => this.chat.noteItem(item),
       pulse: (pulse) => this.#handlePulse(pulse),
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),
     };
@@ -263,11 +272,4 @@ export class NodeStore {
 
 function isSamePromise(a: PaymentPromise, b: PaymentPromise): boolean {
   return a.direction === b.direction && a.counterparty === b.counterparty && a.serial === b.serial && a.backing === b.backing;
-}
-
-/** Replaced in place if known, in front if new. */
-export function upserted<T>(list: T[] | null, item: T, isSame: (a: T, b: T) => boolean): T[] {
-  const index = list?.findIndex((known) => isSame(known, item)) ?? -1;
-  if (!list || index < 0) return [item, ...(list ?? [])];
-  return [...list.slice(0, index), item, ...list.slice(index + 1)];
 }

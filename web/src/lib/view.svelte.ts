@@ -1,9 +1,10 @@
 /** Which page is shown: named by the fragment of the address, so that it can be linked and gone back to. */
 
-export type View = "browse" | "wallet" | "channels" | "provide" | "network";
+export type View = "browse" | "messages" | "wallet" | "channels" | "provide" | "network";
 
 export const VIEWS: { view: View; label: string }[] = [
   { view: "browse", label: "Browse" },
+  { view: "messages", label: "Messages" },
   { view: "wallet", label: "Wallet" },
   { view: "channels", label: "Channels" },
   { view: "provide", label: "Provide" },

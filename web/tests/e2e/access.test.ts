@@ -35,6 +35,7 @@ afterEach(async () => {
 });
 
 const click = (name: string | RegExp) => page.getByRole("button", { name, exact: typeof name === "string" }).click();
+const look = (part: string) => page.evaluate((hash) => (location.hash = hash), part === "" ? "messages" : `messages/${part}`);
 const go = (name: string) => page.getByRole("link", { name, exact: true }).click();
 
 /** With all that can be opened open. */
@@ -185,7 +186,46 @@ const STATES: [string, () => Promise<void>][] = [
     await click("Review");
     await page.getByRole("group", { name: "Check the address" }).waitFor();
   }],
+  ["messages", async () => {
+    node.chat.begin();
+    await page.reload();
+    await page.getByRole("link", { name: /^Messages/ }).click();
+    await page.getByRole("list", { name: "Requests" }).waitFor();
+  }],
+  ["a conversation", async () => {
+    await look(node.chat.people[0]!.conversation!);
+    await page.getByText("Shall we meet at eight?").first().waitFor();
+    await click("Search in the conversation");
+    await page.getByLabel("Search in this conversation").fill("parcel");
+    await page.getByText("2 of 2").waitFor();
+  }],
+  ["about somebody", async () => {
+    await click(/^About Ada/);
+    await page.getByRole("dialog", { name: "Ada" }).waitFor();
+  }],
+  ["what can't be shown", async () => {
+    await page.keyboard.press("Escape");
+    await look(node.chat.people[1]!.conversation!);
+    await page.getByText("A poll, which").waitFor();
+  }],
+  ["a request", async () => {
+    await look(node.chat.people.at(-2)!.identity);
+    await page.getByText("asks to talk with you, since").waitFor();
+  }],
+  ["an invite", async () => {
+    await look("new");
+    await click("Make the link");
+    await page.getByRole("img", { name: "QR code of your invite" }).waitFor();
+    await click("Use it");
+    await page.getByText("Paste the link that you got.").waitFor();
+  }],
+  ["preferences", async () => {
+    await look("");
+    await click("Preferences");
+    await page.getByRole("dialog", { name: "Preferences" }).waitFor();
+  }],
   ["network", async () => {
+    await page.keyboard.press("Escape");
     await go("Network");
     await page.getByRole("row", { name: /alder/ }).waitFor();
   }],
@@ -210,6 +250,7 @@ describe.each(COMBINATIONS.filter(([, scheme]) => scheme === "light"))("%s", (vi
   const SHIFT_MAX = 0.1;
   const READY: [string, (page: Page) => Promise<void>][] = [
     ["browse", (page) => page.getByRole("list", { name: "Countries" }).waitFor()],
+    ["messages", (page) => page.getByRole("link", { name: "Invite somebody" }).last().waitFor()],
     ["wallet", (page) => page.getByRole("list", { name: "Entries" }).waitFor()],
     ["channels", (page) => page.getByRole("list", { name: "What agreeing means" }).waitFor()],
     ["provide", (page) => page.locator("#blocks").getByText("Nothing beside what is always closed").waitFor()],

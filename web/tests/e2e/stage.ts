@@ -37,7 +37,7 @@ export class Stage {
     await this.page.locator("#countries").waitFor();
   }
 
-  async openPage(name: "Wallet" | "Channels" | "Provide"): Promise<void> {
+  async openPage(name: "Messages" | "Wallet" | "Channels" | "Provide"): Promise<void> {
     await this.open();
     // Something that waits there is told behind the name.
     await this.page.getByRole("link", { name: new RegExp(`^${name}\\b`) }).click();

@@ -4,6 +4,7 @@ import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/li
 import type { Entry, ForwardedPort, GivenInvite, GivenPort, Method, Methods, Offer, PaymentLink } from "@byway/client";
 import type { OfferFilter } from "../../src/lib/offers";
 import { channelHandlers } from "./channels";
+import { chatHandlers } from "./chat";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
 import { changed, Refused } from "./tunnel";
@@ -17,6 +18,7 @@ type Handlers = { [M in Method]?:
 
 export const handlers: Handlers = {
   ...channelHandlers,
+  ...chatHandlers,
   node_status: ({ world }) => world.status(),
   offer_list: ({ world }, { limit = 200, ...filter }) => matching(world.offersOf(filter), filter).slice(0, limit),
   offer_own: ({ world }) => world.ownOffers,

@@ -15,6 +15,7 @@ import type { ChannelDetail, Entry, Events, Method, Promise as PaymentPromise, S
 import { parseAmount } from "../../src/lib/amount";
 import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type PageTopic } from "../../src/lib/rpc";
 import { MockChannels } from "./channels";
+import { MockChat } from "./chat";
 import { handlers, MethodError } from "./methods";
 import { hex, World } from "./world";
 
@@ -41,6 +42,7 @@ export interface MockOptions {
 export class MockNode {
   readonly world = new World();
   readonly channels = new MockChannels();
+  readonly chat = new MockChat(this.world.identity, (topic, data) => this.#publish(topic, data));
   readonly token = hex(7, 64);
   /** How long `connect` takes, so that "connecting" can be seen. */
   connectDelayMs = 700;
@@ -220,6 +222,8 @@ export class MockNode {
     send("pulse", this.world.pulse.view());
     send("checkpoint", this.world.pulse.checkpoint(this.world.pulse.height));
     send("wallet", { balance: this.world.balance(), entries: [] });
+    for (const person of this.chat.people) send("people", person);
+    for (const conversation of this.chat.list()) send("conversation", conversation);
     if (this.world.session) send("session", this.world.session);
   }
 

@@ -1,11 +1,14 @@
 /** Nodes for the tests over a real network: one that has the wallet, and others that have joined it. */
 
 import { appendFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Page } from "playwright-core";
 import { vi } from "vitest";
 import type { Balance, ChannelRecord } from "@byway/client";
 import { parseAmount } from "../../src/lib/amount";
 import { Network } from "../../../clients/typescript/test/network";
+import type { Browser } from "../e2e/browser";
 
 /** What is waited for comes when it comes: a slow machine fails nothing. */
 const PATIENCE = { timeout: 120_000, interval: 250 };
@@ -56,4 +59,22 @@ export class RealNode {
   link(): Promise<string> {
     return this.says("status", "--link");
   }
+}
+
+/** A page of a node. `BYWAY_DIST` names a folder with a built page whose script and styles are taken in place of those in the program. */
+export async function openPage(browser: Browser, node: RealNode, part: string): Promise<Page> {
+  const link = await node.link();
+  const folder = process.env.BYWAY_DIST && join(process.env.BYWAY_DIST, "assets");
+  if (folder) {
+    // What stands around them stays the node's: a page made up wholly may speak to no address of this machine.
+    await browser.context.route(`${new URL(link).origin}/assets/*`, async (route) => {
+      const ending = route.request().url().split(".").at(-1)!;
+      const name = (await readdir(folder)).find((known) => known.endsWith(`.${ending}`))!;
+      await route.fulfill({ body: await readFile(join(folder, name)), contentType: ending === "js" ? "text/javascript" : "text/css" });
+    });
+  }
+  const page = await browser.page(link);
+  await page.getByRole("navigation", { name: "Pages" }).waitFor();
+  await page.evaluate((hash) => (location.hash = hash), part);
+  return page;
 }

@@ -1,0 +1,206 @@
+/**
+ * People, conversations and what is said in them, as the page *Messages* has them; kept current by events.
+ *
+ * What is sent is shown at once and stays until the node has taken it: under its key it is said once, however often it is tried.
+ */
+
+import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
+import { NO_DRAFT, readDrafts, withDraft, writeDrafts, type Draft } from "./drafts";
+import { conversationTitle, excerpt, personName, sortedConversations } from "./chat_words";
+import type { NodeStore } from "./node.svelte";
+import { Notifier } from "./notify.svelte";
+import { errorMessage, idempotencyKey } from "./rpc";
+import { Timeline } from "./timeline.svelte";
+import { upserted } from "./upserted";
+
+/** Something that was sent and that the node has not taken yet. */
+export interface Outgoing {
+  key: string;
+  conversation: string;
+  text: string;
+  reply: string | null;
+  problem: string | null;
+}
+
+const TELL_KEY = "byway.tell_read";
+
+export class ChatStore {
+  /** Null until the first answer. */
+  people = $state.raw<ChatPerson[] | null>(null);
+  conversations = $state.raw<ChatConversation[] | null>(null);
+  problem = $state<string | null>(null);
+  /** That of the conversation that is shown. */
+  timeline = $state.raw<Timeline | null>(null);
+  outgoing = $state.raw<Outgoing[]>([]);
+  drafts = $state.raw<Record<string, Draft>>(readDrafts(sessionStorage));
+  /** The newest message of somebody else, in words, for whoever listens to the page. */
+  announced = $state("");
+  /** Whether others hear that one has read what they said. */
+  tellsRead = $state(localStorage.getItem(TELL_KEY) !== "no");
+  readonly notifier = new Notifier();
+
+  #node: Pick<NodeStore, "call">;
+  #own = "";
+  #wasRead = false;
+  /** The newest place that was told of, by conversation. */
+  #heard = new Map<string, number>();
+  #sending: Promise<unknown> = Promise.resolve();
+  #marking = new Set<string>();
+
+  constructor(node: Pick<NodeStore, "call">) {
+    this.#node = node;
+  }
+
+  /** Reads what there is; what is shown catches up with what was missed. */
+  async read(own: string): Promise<void> {
+    this.#own = own;
+    try {
+      const [people, conversations] = await Promise.all([this.#node.call("chat_people", {}), this.#node.call("chat_conversations", {})]);
+      this.people = people;
+      this.conversations = sortedConversations(conversations);
+      for (const conversation of conversations) this.#hear(conversation);
+      this.problem = null;
+      this.#wasRead = true;
+      await this.timeline?.catchUp();
+    } catch (error) {
+      this.problem = errorMessage(error);
+    }
+  }
+
+  notePerson(person: ChatPerson): void {
+    const known = this.people?.find(({ identity }) => identity === person.identity);
+    // What was there when the page came up is no news.
+    if (person.standing === "asking" && known?.standing !== "asking" && this.#wasRead) {
+      this.announced = `${person.name || "Somebody"} asks to talk with you`;
+      this.notifier.notify({ title: "Somebody asks to talk with you", body: person.name, tag: person.identity, part: person.identity });
+    }
+    this.people = upserted(this.people, person, (a, b) => a.identity === b.identity);
+  }
+
+  noteConversation(conversation: ChatConversation): void {
+    this.conversations = sortedConversations(upserted(this.conversations, conversation, (a, b) => a.conversation === b.conversation));
+    if (!this.#heard.has(conversation.conversation)) this.#hear(conversation);
+  }
+
+  noteItem(item: ChatItem): void {
+    if (this.timeline?.conversation === item.conversation) this.timeline.note(item);
+    this.#noteNewest(item);
+    if (item.place <= (this.#heard.get(item.conversation) ?? -1)) return;
+    this.#heard.set(item.conversation, item.place);
+    if (item.author !== this.#own) this.#announce(item);
+  }
+
+  /** Shows one, or none. */
+  open(conversation: string | null): void {
+    if (this.timeline?.conversation === conversation) return;
+    this.timeline = conversation === null ? null : new Timeline(this.#node, conversation, this.#own);
+    void this.timeline?.open(this.named(conversation ?? "")?.unread ?? 0);
+  }
+
+  named(conversation: string): ChatConversation | null {
+    return this.conversations?.find((known) => known.conversation === conversation) ?? null;
+  }
+
+  person(identity: string | null | undefined): ChatPerson | null {
+    return this.people?.find((known) => known.identity === identity) ?? null;
+  }
+
+  /** Its newest message is on the screen. */
+  async mark(conversation: string): Promise<void> {
+    if (this.#marking.has(conversation) || (this.named(conversation)?.unread ?? 0) === 0) return;
+    this.#marking.add(conversation);
+    try {
+      this.noteConversation(await this.#node.call("chat_mark", { to: conversation, tell: this.tellsRead }));
+    } catch {
+      // It stays unread, and is marked when it is looked at again.
+    } finally {
+      this.#marking.delete(conversation);
+    }
+  }
+
+  setTellsRead(tells: boolean): void {
+    this.tellsRead = tells;
+    try {
+      localStorage.setItem(TELL_KEY, tells ? "yes" : "no");
+    } catch {
+      // Without storage it lasts as long as the page.
+    }
+  }
+
+  draft(conversation: string): Draft {
+    return this.drafts[conversation] ?? NO_DRAFT;
+  }
+
+  setDraft(conversation: string, draft: Draft): void {
+    this.drafts = withDraft(this.drafts, conversation, draft);
+    writeDrafts(sessionStorage, this.drafts);
+  }
+
+  /** One after the other, so that they stand as they were sent. */
+  send(conversation: string, text: string, reply: string | null): void {
+    const outgoing: Outgoing = { key: idempotencyKey(), conversation, text, reply, problem: null };
+    this.outgoing = [...this.outgoing, outgoing];
+    this.#queue(outgoing);
+  }
+
+  sendAgain(key: string): void {
+    const outgoing = this.outgoing.find((known) => known.key === key);
+    if (!outgoing) return;
+    this.outgoing = this.outgoing.map((known) => (known.key === key ? { ...known, problem: null } : known));
+    this.#queue(outgoing);
+  }
+
+  discard(key: string): void {
+    this.outgoing = this.outgoing.filter((known) => known.key !== key);
+  }
+
+  /** Says something about a message; what went wrong is thrown. */
+  async about(item: ChatItem, what: "edit" | "delete" | "react" | "unreact", value?: string): Promise<void> {
+    this.noteItem(await this.#node.call("chat_about", { to: item.conversation, message: item.message, what, value }));
+  }
+
+  async accept(who: string): Promise<ChatPerson> {
+    const person = await this.#node.call("chat_accept", { who });
+    this.notePerson(person);
+    return person;
+  }
+
+  async block(who: string, blocked: boolean): Promise<void> {
+    this.people = await this.#node.call("chat_block", { who, blocked });
+  }
+
+  async nickname(who: string, nickname: string): Promise<void> {
+    this.notePerson(await this.#node.call("chat_nickname", nickname === "" ? { who } : { who, nickname }));
+  }
+
+  #queue({ key, conversation, text, reply }: Outgoing): void {
+    this.#sending = this.#sending.then(async () => {
+      try {
+        const item = await this.#node.call("chat_send", { to: conversation, text, idempotency_key: key, ...(reply ? { reply } : {}) });
+        this.discard(key);
+        this.noteItem(item);
+      } catch (error) {
+        this.outgoing = this.outgoing.map((known) => (known.key === key ? { ...known, problem: errorMessage(error) } : known));
+      }
+    });
+  }
+
+  #hear({ conversation, newest }: ChatConversation): void {
+    this.#heard.set(conversation, Math.max(this.#heard.get(conversation) ?? -1, newest?.place ?? -1));
+  }
+
+  /** The list shows it before the conversation is told of. */
+  #noteNewest(item: ChatItem): void {
+    const known = this.named(item.conversation);
+    if (known && item.place >= (known.newest?.place ?? -1)) this.noteConversation({ ...known, newest: item });
+  }
+
+  #announce(item: ChatItem): void {
+    const conversation = this.named(item.conversation);
+    if (this.person(item.author)?.standing === "blocked") return;
+    const name = personName(this.people, item.author);
+    this.announced = `${name}: ${excerpt(item, this.people)}`;
+    const title = conversation && !conversation.peer ? `${name}, ${conversationTitle(conversation)}` : name;
+    this.notifier.notify({ title, body: excerpt(item, this.people), tag: item.conversation, part: item.conversation });
+  }
+}

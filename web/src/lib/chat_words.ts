@@ -1,0 +1,156 @@
+/** People, conversations and messages in words. Pure; the clock is a parameter. */
+
+import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
+import { formatDay, formatTime, shortId } from "./format";
+import { folded, harmlessLine } from "./harmless";
+import { parseMarkdown, plainText } from "./markdown";
+
+/** Characters of an excerpt: more than any line shows. */
+const EXCERPT_MAX = 200;
+
+/** What to call somebody of whom only the identity may be known. */
+export function personName(people: ChatPerson[] | null, identity: string): string {
+  return people?.find((person) => person.identity === identity)?.name || shortId(identity);
+}
+
+export function conversationTitle(conversation: ChatConversation): string {
+  return conversation.title || (conversation.peer ? shortId(conversation.peer) : "Group");
+}
+
+/** Identities whose names look alike: their short ids are shown beside them. */
+export function lookAlikes(people: ChatPerson[]): Set<string> {
+  const byName = new Map<string, string[]>();
+  for (const { name, identity } of people) {
+    if (name !== "") byName.set(skeleton(name), [...(byName.get(skeleton(name)) ?? []), identity]);
+  }
+  return new Set([...byName.values()].filter((alike) => alike.length > 1).flat());
+}
+
+/** Letters of other alphabets that look like Latin ones, the commonest; the node knows them all and says nothing of them yet. */
+const LIKE_LATIN: Record<string, string> = {
+  а: "a", е: "e", о: "o", р: "p", с: "c", у: "y", х: "x", і: "i", ј: "j", ѕ: "s", к: "k", м: "m", т: "t", н: "h", в: "b", ο: "o", α: "a", ν: "v", ι: "i", ρ: "p", κ: "k", τ: "t", "0": "o", "1": "l",
+};
+
+function skeleton(name: string): string {
+  return Array.from(folded(name).replace(/[\u2066-\u2069]/g, ""), (letter) => LIKE_LATIN[letter] ?? letter).join("").replaceAll("i", "l").trim();
+}
+
+/** The first letters of a name, for the disc beside it. */
+export function initials(name: string): string {
+  const words = harmlessLine(name).split(" ").filter((word) => /[\p{L}\p{N}]/u.test(word));
+  const first = words.slice(0, 2).map((word) => Array.from(word).find((letter) => /[\p{L}\p{N}]/u.test(letter)) ?? "");
+  return first.join("").toUpperCase() || "?";
+}
+
+/** Which of so many tints somebody has, the same on every page. */
+export function tintOf(id: string, tints: number): number {
+  return Number.parseInt(id.slice(0, 6), 16) % tints || 0;
+}
+
+/** Whether this page shows what such a message says; others are shown as what they are. */
+export function isText(item: ChatItem): boolean {
+  return item.kind === "text" || item.kind === "memo";
+}
+
+/** "A poll", for a message that this page can't show. */
+export function kindWords(kind: string): string {
+  const words = harmlessLine(kind);
+  if (/^an? /.test(words)) return `A${words.slice(1)}`;
+  return `${/^[aeiou]/.test(words) ? "An" : "A"} ${words}`;
+}
+
+/** A message on one line. */
+export function excerpt(item: ChatItem, people: ChatPerson[] | null): string {
+  if (item.deleted) return "Deleted message";
+  const text = plainText(parseMarkdown(item.text), (identity) => personName(people, identity));
+  if (text !== "") return Array.from(text).slice(0, EXCERPT_MAX).join("");
+  return isText(item) ? "Empty message" : kindWords(item.kind);
+}
+
+export type Mark = "kept" | "received" | "read";
+
+/** How far what one said oneself has come: with all of them, or it counts as not there yet. */
+export function markOf(item: ChatItem, members: string[], own: string): Mark {
+  const others = members.filter((member) => member !== own);
+  const has = (list: string[]): boolean => others.length > 0 && others.every((member) => list.includes(member));
+  return has(item.read) ? "read" : has([...item.received, ...item.read]) ? "received" : "kept";
+}
+
+export const MARK_WORDS: Record<Mark, string> = { kept: "Sent, has not arrived yet", received: "Arrived", read: "Read" };
+
+function dayOf(timeMs: number): number {
+  const date = new Date(timeMs);
+  return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
+}
+
+const DAY_MS = 86_400_000;
+
+export function isSameDay(a: number, b: number): boolean {
+  return dayOf(a) === dayOf(b);
+}
+
+/** "Today", "Yesterday", "Monday", "12 March 2026". */
+export function dayLabel(timeMs: number, nowMs: number): string {
+  const days = Math.round((dayOf(nowMs) - dayOf(timeMs)) / DAY_MS);
+  if (days === 0) return "Today";
+  if (days === 1) return "Yesterday";
+  const date = new Date(timeMs);
+  if (days > 1 && days < 7) return date.toLocaleDateString("en-GB", { weekday: "long" });
+  return date.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" });
+}
+
+/** In the list: the time today, the weekday of this week, then the day. */
+export function listTime(timeMs: number, nowMs: number): string {
+  const label = dayLabel(timeMs, nowMs);
+  if (label === "Today") return formatTime(timeMs);
+  if (label === "Yesterday") return label;
+  if (!label.includes(" ")) return label.slice(0, 3);
+  const isThisYear = new Date(timeMs).getFullYear() === new Date(nowMs).getFullYear();
+  return isThisYear ? formatDay(timeMs) : new Date(timeMs).toLocaleDateString("en-GB", { month: "short", year: "numeric" });
+}
+
+/** When a conversation was last alive. */
+export function lastAlive(conversation: ChatConversation): number {
+  return conversation.newest?.sent_ms ?? conversation.since_ms;
+}
+
+export function sortedConversations(conversations: ChatConversation[]): ChatConversation[] {
+  return [...conversations].sort((a, b) => lastAlive(b) - lastAlive(a));
+}
+
+/** Those whose name, people or newest message have every word of it. */
+export function searchedConversations(conversations: ChatConversation[], people: ChatPerson[] | null, query: string): ChatConversation[] {
+  const words = folded(query).trim().split(" ").filter((word) => word !== "");
+  if (words.length === 0) return conversations;
+  return conversations.filter((conversation) => {
+    const known = people?.filter(({ identity }) => conversation.members.includes(identity)) ?? [];
+    const names = known.map(({ name, claimed }) => `${name} ${claimed ?? ""}`);
+    const newest = conversation.newest ? excerpt(conversation.newest, people) : "";
+    const text = folded([conversationTitle(conversation), ...names, newest].join(" "));
+    return words.every((word) => text.includes(word));
+  });
+}
+
+/** Messages that have every word of it, in their order. */
+export function searchedItems(items: ChatItem[], people: ChatPerson[] | null, query: string): ChatItem[] {
+  const words = folded(query).trim().split(" ").filter((word) => word !== "");
+  if (words.length === 0) return [];
+  return items.filter((item) => {
+    if (item.deleted) return false;
+    const text = folded(plainText(parseMarkdown(item.text), (identity) => personName(people, identity)));
+    return words.every((word) => text.includes(word));
+  });
+}
+
+/** A handful of emoji alone, which are shown large. */
+export function isEmojiAlone(text: string): boolean {
+  const shown = text.trim();
+  return shown.length <= 40 && /^(?:\p{RI}\p{RI}|\p{Emoji_Presentation}|\p{Emoji}\ufe0f|\p{Emoji_Modifier}|\u200d|\p{Extended_Pictographic}|[\u{e0020}-\u{e007f}]|\s){1,24}$/u.test(shown) && !/^[\d#*\s]*$/.test(shown);
+}
+
+/** "(3) ", in front of the page's title, for what nobody has looked at. */
+export function titleCount(conversations: ChatConversation[] | null, people: ChatPerson[] | null): string {
+  const unread = (conversations ?? []).reduce((sum, conversation) => sum + conversation.unread, 0);
+  const waiting = unread + (people ?? []).filter(({ standing }) => standing === "asking").length;
+  return waiting === 0 ? "" : `(${waiting > 99 ? "99+" : waiting}) `;
+}

@@ -1,0 +1,120 @@
+/** The page *Messages* in every combination of size and theme: nothing sticks out, and a picture of each state. */
+
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+import { MockNode } from "../mock/node";
+import { Browser, DIST, RESULTS, type Scheme, type Viewport } from "./browser";
+
+const COMBINATIONS: [Viewport, Scheme][] = [["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phone", "dark"]];
+
+describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
+  let node: MockNode;
+  let browser: Browser;
+  let page: Page;
+
+  beforeAll(async () => {
+    node = await MockNode.start({ dist: DIST });
+    browser = await Browser.start(viewport, scheme);
+    page = await browser.page(node.link);
+    await page.getByRole("list", { name: "Countries" }).waitFor();
+  });
+  afterAll(async () => {
+    await browser?.stop();
+    await node?.stop();
+  });
+
+  const look = (part: string): Promise<string> => page.evaluate((hash) => (location.hash = hash), part === "" ? "messages" : `messages/${part}`);
+
+  /** Nothing is wider than the page or than what it stands in, and a picture. */
+  async function shoot(name: string): Promise<void> {
+    const wide = await page.evaluate(() => {
+      const root = document.documentElement;
+      const sticksOut = (element: Element): boolean => element.getBoundingClientRect().right > root.clientWidth + 1;
+      const all = [...document.querySelectorAll(".messages *, dialog *")].filter((element) => !element.closest(".visually-hidden, pre, bdi") && sticksOut(element));
+      return { isPageWide: root.scrollWidth > root.clientWidth, isPageHigh: root.scrollHeight > root.clientHeight, sticking: all.map((element) => element.outerHTML.slice(0, 120)) };
+    });
+    await page.screenshot({ path: join(RESULTS, `${viewport}-${scheme}-messages-${name}.png`) });
+    expect(wide).toEqual({ isPageWide: false, isPageHigh: false, sticking: [] });
+  }
+
+  test("nobody yet, and an invite", async () => {
+    await look("");
+    await page.getByRole("link", { name: "Invite somebody" }).last().waitFor();
+    await shoot("none");
+    await look("new");
+    await page.getByRole("button", { name: "Make the link" }).click();
+    await page.getByRole("img", { name: "QR code of your invite" }).waitFor();
+    await page.getByRole("button", { name: "Use it" }).click();
+    await page.getByText("Paste the link that you got.").waitFor();
+    await shoot("invite");
+  });
+
+  test("the list, and a request", async () => {
+    node.chat.begin();
+    const fei = node.chat.person("费 · 🌱 · فاطمة · " + "W".repeat(60), { online: true });
+    const talk = node.chat.talk(fei);
+    node.chat.say(talk, { text: "W".repeat(400) }, fei);
+    talk.conversation.unread = 1_234;
+    await page.reload();
+    await look("");
+    await page.getByRole("list", { name: "Requests" }).waitFor();
+    await shoot("list");
+    await look(node.chat.people.find(({ standing }) => standing === "asking")!.identity);
+    await page.getByText("asks to talk with you, since").waitFor();
+    await shoot("request");
+  });
+
+  test("a conversation", async () => {
+    const ada = node.chat.people[0]!;
+    const talk = node.chat.named(ada.conversation!);
+    const said = node.chat.say(talk, { text: `# Plan\n1. one\n2. **two** with \`code\`\n\n> quoted ${"long ".repeat(40)}\n\n\`\`\`\nfn main() { println!("${"x".repeat(120)}"); }\n\`\`\`` }, ada);
+    node.chat.say(talk, { text: `${"Donaudampfschifffahrt".repeat(12)} https://a.example/${"path/".repeat(60)}`, reply: said.message, edited: true, received: [ada.identity],
+      reactions: ["👍", "❤️", "🎉", "🚀", "💯", "👀", "🔥"].map((emoji, at) => ({ emoji, people: at % 2 ? [ada.identity] : [ada.identity, node.world.identity] })) });
+    node.chat.say(talk, { text: "השעה 12:30, [כאן](https://maps.example)", sent_ms: Date.now() }, ada);
+    node.chat.say(talk, { text: "天気がいいから、散歩しましょう。".repeat(6) });
+    await page.reload();
+    await look(ada.conversation!);
+    await page.getByText("散歩").last().waitFor();
+    await shoot("conversation");
+    await page.locator(".scroll").evaluate((box) => (box.scrollTop = 0));
+    await page.getByText("This is where the conversation begins.").waitFor();
+    await shoot("beginning");
+    await page.getByText("Shall we meet").first().locator("xpath=ancestor::li[@data-message]").getByRole("button", { name: /^What to do/ }).click();
+    await page.getByRole("menuitem", { name: "More emoji" }).click();
+    await shoot("menu");
+    await page.getByRole("menuitem", { name: "Answer" }).click();
+    await page.getByRole("textbox", { name: "Message to Ada" }).fill("several\nlines\nof text");
+    await page.getByRole("button", { name: "Search in the conversation" }).click();
+    await page.getByLabel("Search in this conversation").fill("meet");
+    await shoot("answer");
+    await page.getByRole("button", { name: "Close the search" }).click();
+    await page.getByRole("button", { name: /parcel\.example/ }).click();
+    await page.getByRole("dialog", { name: "Open this page?" }).waitFor();
+    await shoot("link");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: /^About Ada/ }).click();
+    await page.getByRole("dialog", { name: "Ada" }).waitFor();
+    await shoot("person");
+    await page.keyboard.press("Escape");
+  });
+
+  test("what can't be shown, other alphabets, and the sheets", async () => {
+    await look(node.chat.people[1]!.conversation!);
+    await page.getByText("A poll, which").waitFor();
+    await shoot("unknown");
+    await look(node.chat.people.find(({ name }) => name === "ليلى")!.conversation!);
+    await page.getByText("花火").last().waitFor();
+    await shoot("alphabets");
+    await look("");
+    await page.getByRole("button", { name: "Preferences" }).click();
+    await page.getByRole("dialog", { name: "Preferences" }).waitFor();
+    await shoot("preferences");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "By keyboard" }).waitFor();
+    await shoot("keys");
+    await page.keyboard.press("Escape");
+  });
+});

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ApiError;
 use super::params::{IdempotencyKey, Params};
 use super::requests::Request;
+use super::{ChatAttachment, ChatList, ChatPoll};
 
 /// Messages of a page, and at most.
 const PAGE_DEFAULT: u64 = 50;
@@ -132,6 +133,19 @@ pub struct ChatItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
     pub reactions: Vec<ChatReaction>,
+    /// Files that it came with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<ChatAttachment>,
+    /// Of a voice note: how loud it is from its beginning to its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<ChatPoll>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<ChatList>,
+    /// Of a memo: when one wants to be reminded of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_ms: Option<Time>,
     /// Those with whom it has arrived, of what we said.
     pub received: Vec<IdentityId>,
     /// Those who say that they have read it.
@@ -177,6 +191,8 @@ pub enum ChatAboutWhat {
     React,
     /// Takes a reaction back.
     Unreact,
+    /// Ends a poll of one's own.
+    Close,
 }
 
 /// Messages of a conversation, the newest first.

@@ -114,6 +114,19 @@ pub const METHODS: &[&str] = &[
     "chat_about",
     "chat_read",
     "chat_mark",
+    "chat_show",
+    "chat_upload",
+    "chat_attach",
+    "chat_fetch",
+    "chat_file",
+    "chat_poll",
+    "chat_vote",
+    "chat_list",
+    "chat_list_change",
+    "chat_memo",
+    "chat_typing",
+    "chat_presence",
+    "chat_tells",
     "backup_export",
     "promise_list",
     "promise_settle",
@@ -450,8 +463,8 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
                 let all = api.chat_conversations().await?.into_iter();
                 all.map(|talk| Event::ChatConversation(Box::new(talk))).collect()
             }
-            // Whoever shows a conversation asks for its messages.
-            Topic::Message => Vec::new(),
+            // Whoever shows a conversation asks for its messages; what is true for a moment is said again.
+            Topic::Message | Topic::Sign => Vec::new(),
             Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,
         })
     }

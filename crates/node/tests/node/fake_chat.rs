@@ -1,7 +1,7 @@
 //! Conversations as the fake node has them: one contact, and one message by them.
 
 use byway_node::api::*;
-use byway_primitives::{IdentityId, Time};
+use byway_primitives::{IdentityId, Span, Time};
 
 pub const CONTACT: IdentityId = IdentityId([0x55; 20]);
 /// Somebody whom nobody here knows.
@@ -43,9 +43,57 @@ pub fn item() -> ChatItem {
         reply: Some(message_id()),
         thread: Some(message_id()),
         reactions: vec![ChatReaction { emoji: "👍".to_owned(), people: vec![CONTACT] }],
+        attachments: vec![attachment()],
+        levels: vec![0, 255],
+        poll: Some(poll()),
+        list: Some(list()),
+        remind_ms: Some(AT),
         received: vec![CONTACT],
         read: Vec::new(),
     }
+}
+
+pub fn attachment() -> ChatAttachment {
+    ChatAttachment {
+        number: 0,
+        name: "map.png".to_owned(),
+        cautions: vec!["place".to_owned()],
+        media_type: "image/png".to_owned(),
+        size: 4,
+        state: ChatFileState::Here,
+        fetched: 4,
+        width: Some(1),
+        height: Some(1),
+        duration_ms: Some(Span::seconds(1)),
+        thumbnail: Some("data:image/png;base64,iVBORw0KGgo=".to_owned()),
+    }
+}
+
+pub fn part(at: u64) -> ChatFilePart {
+    ChatFilePart { at, bytes: Base64(b"\x89PNG".to_vec()), size: 4, shown_as: Some("image/png".to_owned()) }
+}
+
+fn poll() -> ChatPoll {
+    let option = |text: &str, people: Vec<IdentityId>| ChatPollOption { text: text.to_owned(), people, chosen: false };
+    ChatPoll {
+        question: "When?".to_owned(),
+        options: vec![option("at eight", vec![CONTACT]), option("at nine", Vec::new())],
+        choices_max: 1,
+        closes_ms: Some(AT),
+        closed: true,
+    }
+}
+
+fn list() -> ChatList {
+    let entry = "c7".repeat(16);
+    let entries = vec![ChatListEntry { entry, text: "bread".to_owned(), done: true, assignee: Some(CONTACT) }];
+    ChatList { title: "shopping".to_owned(), style: ChatListStyle::Tasks, entries }
+}
+
+/// The one message that is there.
+pub fn message(to: &str, message: &str) -> Answer<ChatItem> {
+    named(to)?;
+    if message == message_id() { Ok(item()) } else { Err(ApiError::chat_message_not_found()) }
 }
 
 pub fn conversation() -> ChatConversation {

@@ -8,6 +8,8 @@ mod channel_cli;
 mod channel_rig;
 mod channels;
 mod chat;
+mod chat_contents;
+mod chat_files;
 mod cli;
 mod convicting;
 mod fake;

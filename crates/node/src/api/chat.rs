@@ -107,6 +107,18 @@ pub struct ChatConversation {
     /// The newest message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<ChatItem>,
+    /// What our person has begun to write.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub draft: String,
+    /// Whether it stands above the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
+    /// Until when nobody is to be disturbed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until_ms: Option<Time>,
+    /// It is shown as unread, although it was read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marked_unread: bool,
 }
 
 /// A message as it stands now.

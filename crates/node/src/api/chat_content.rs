@@ -140,6 +140,23 @@ pub struct ChatMemo {
     pub idempotency_key: IdempotencyKey,
 }
 
+/// What our person keeps of a conversation for itself; nobody else hears of it. What is not named stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChatKeep {
+    pub to: String,
+    /// What it has begun to write; empty where it has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<bool>,
+    /// Until when nobody is to be disturbed by it; what is past unmutes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted_until_ms: Option<Time>,
+    /// It is shown as unread until it is read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marked_unread: Option<bool>,
+}
+
 /// One message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChatShow {
@@ -263,6 +280,18 @@ impl Request for ChatMemo {
             text: params.required("text")?,
             remind_ms: params.optional("remind_ms")?,
             idempotency_key: params.required_key()?,
+        })
+    }
+}
+
+impl Request for ChatKeep {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self {
+            to: params.required("to")?,
+            draft: params.optional("draft")?,
+            pinned: params.optional("pinned")?,
+            muted_until_ms: params.optional("muted_until_ms")?,
+            marked_unread: params.optional("marked_unread")?,
         })
     }
 }

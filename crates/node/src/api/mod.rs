@@ -262,6 +262,8 @@ pub trait NodeApi: KernelApi {
     fn chat_read(&self, request: ChatRead) -> impl Future<Output = Answer<Vec<ChatItem>>> + Send;
     /// Says that one's person has looked at a conversation.
     fn chat_mark(&self, request: ChatMark) -> impl Future<Output = Answer<ChatConversation>> + Send;
+    /// What our person keeps of a conversation for itself.
+    fn chat_keep(&self, request: ChatKeep) -> impl Future<Output = Answer<ChatConversation>> + Send;
     /// One message as it stands.
     fn chat_show(&self, request: ChatShow) -> impl Future<Output = Answer<ChatItem>> + Send;
     /// Takes a part of a file that is to be attached, and seals it.

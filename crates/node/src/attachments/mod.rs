@@ -5,10 +5,12 @@
 //! Not here: who may have which ([`byway_chat::chats::Chats::file_for`]), and when one is fetched (`peer_node::chat`).
 
 pub mod carry;
+mod giving;
 mod incoming;
 mod store;
 mod uploads;
 
+pub use giving::{Given, Giving};
 pub use incoming::Incoming;
 pub use store::{FileError, FileStore};
 pub use uploads::Uploaded;

@@ -43,6 +43,8 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
         ChatCommand::Poll(command) => chat_content::poll(globals, &client, command).await?,
         ChatCommand::List(command) => chat_content::list(globals, &client, command).await?,
         ChatCommand::Memo { text } => chat_content::memo(globals, &client, text).await?,
+        ChatCommand::Pin { to, undo } => chat_content::pin(globals, &client, to, !undo).await?,
+        ChatCommand::Mute { to, hours } => chat_content::mute(globals, &client, to, hours).await?,
         ChatCommand::React { to, message, emoji, remove } => {
             let what = if remove { ChatAboutWhat::Unreact } else { ChatAboutWhat::React };
             about(globals, &client, ChatAbout { to, message, what, value: Some(emoji) }).await?;
@@ -96,8 +98,12 @@ async fn conversations(globals: &Globals, client: &Client) -> anyhow::Result<()>
             let text = newest.map_or_else(String::new, |item| line(item).chars().take(40).collect());
             let when = newest.map_or_else(String::new, |item| ago(item.sent_ms, now()));
             let unread = if talk.unread == 0 { String::new() } else { talk.unread.to_string() };
+            let marked = if talk.marked_unread && unread.is_empty() { "·".to_owned() } else { unread };
+            let pin = if talk.pinned { "↑ " } else { "" };
+            let mute = if talk.muted_until_ms.is_some() { " (muted)" } else { "" };
+            let title = format!("{pin}{}{mute}", talk.title);
             let id = talk.conversation.get(..8).unwrap_or_default().to_owned();
-            table.row([talk.title.clone(), unread, text, when, id]);
+            table.row([title, marked, text, when, id]);
         }
         table.text("No conversation yet. `byway chat invite` makes a link for somebody whom you know.")
     })

@@ -67,6 +67,26 @@ pub async fn memo(globals: &Globals, client: &Client, text: String) -> anyhow::R
     show(globals, &item, |_| "Noted. `byway chat read me` shows your memos.\n".to_owned())
 }
 
+pub async fn pin(globals: &Globals, client: &Client, to: String, pinned: bool) -> anyhow::Result<()> {
+    let request = ChatKeep { to, draft: None, pinned: Some(pinned), muted_until_ms: None, marked_unread: None };
+    keep(globals, client, request).await
+}
+
+pub async fn mute(globals: &Globals, client: &Client, to: String, hours: u64) -> anyhow::Result<()> {
+    let until = now() + Span::minutes(60 * hours);
+    let request = ChatKeep { to, draft: None, pinned: None, muted_until_ms: Some(until), marked_unread: None };
+    keep(globals, client, request).await
+}
+
+async fn keep(globals: &Globals, client: &Client, request: ChatKeep) -> anyhow::Result<()> {
+    let talk: ChatConversation = client.call("chat_keep", &request).await?;
+    show(globals, &talk, |talk| {
+        let muted = if talk.muted_until_ms.is_some() { "muted" } else { "not muted" };
+        let pinned = if talk.pinned { "pinned" } else { "not pinned" };
+        format!("{} is {pinned} and {muted}.\n", talk.title)
+    })
+}
+
 async fn mark(client: &Client, entries: ChatListEntries, what: ChatListWhat) -> anyhow::Result<ChatItem> {
     let ChatListEntries { to, message, numbers } = entries;
     let entries = named(client, &to, &message, &numbers).await?;

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 use super::accounts::Accounts;
 use super::chain::Chain;
 use super::channels::{ChannelDesk, Copying};
-use super::chat::{self, FileDesk};
+use super::chat::{self, FileDesk, OwnDesk};
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
@@ -59,7 +59,6 @@ use super::{
     serving,
 };
 use crate::api::{self as contract, Event};
-use crate::attachments::FileStore;
 
 const TUNNEL_SECRET: Context = Context("byway 1 derive: tunnels");
 /// How long a stopping node waits for the other sides of its sessions. What they don't answer is settled when it is back.
@@ -77,8 +76,6 @@ const LINK_SILENCE_MAX: Duration = Duration::from_secs(10);
 const LINK_KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// Connections at one time in one session that a provider carries.
 const SESSION_CONNECTIONS_MAX: u32 = 256;
-/// The folder of files of conversations.
-const ATTACHMENTS: &str = "attachments";
 /// Things from outside that may wait for the task.
 const ARRIVALS_QUEUE: usize = 1024;
 
@@ -169,8 +166,8 @@ pub(super) struct Actor {
     pub(super) probing: Probing,
     pub(super) exporting: Exporting,
     pub(super) copying: Copying,
-    /// Files of conversations.
     pub(super) files: FileDesk,
+    pub(super) chat_own: OwnDesk,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -191,7 +188,7 @@ impl Actor {
         let tunnelling = open_tunnels(&config, &provision).await?;
         let (market, certificate) = open_market(&config, &tunnelling, &market_journal, clock.now())?;
         let (disguise, (links, link_events)) = bind_links(&config).await?;
-        let files = FileDesk::new(open_files(&config)?);
+        let files = FileDesk::open(&config)?;
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let restored = market.used_sessions(clock.now()).into_iter().map(|(_, view)| view.id).collect();
         let main = Way::new(clock.now(), config.buying.clone(), Vec::new(), None);
@@ -214,6 +211,7 @@ impl Actor {
             exporting: Exporting::open(config.export_key.clone(), config.exports.clone(), &ledger_journal),
             copying: Copying::open(config.copy_key.clone(), config.copies.clone()),
             files,
+            chat_own: OwnDesk::open(&ledger_journal),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),
@@ -408,12 +406,6 @@ fn open_market(
     market.set_guarantee_lock_min(config.guarantee_lock_min);
     market.set_guarantee_fee_max(config.channels.guarantee_fee_max);
     Ok((market, certificate))
-}
-
-/// Files of conversations, beside the journals.
-fn open_files(config: &PeerNodeConfig) -> Result<FileStore, StartError> {
-    let folder = config.directory.with_file_name(ATTACHMENTS);
-    FileStore::open(folder, config.chat.attachments_bytes_max).map_err(StartError::Attachments)
 }
 
 type Bound = (Option<Arc<Disguise>>, (Arc<Links>, mpsc::Receiver<LinkEvent>));

@@ -434,6 +434,10 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.mark_chat(&request)).await
     }
 
+    async fn chat_keep(&self, request: ChatKeep) -> Answer<ChatConversation> {
+        self.ask(move |actor| actor.keep_of_chat(&request)).await
+    }
+
     async fn chat_show(&self, request: ChatShow) -> Answer<ChatItem> {
         self.ask(move |actor| actor.show_in_chat(&request)).await
     }

@@ -1,4 +1,6 @@
 //! From a method's name to a call of [`NodeApi`] and back to JSON.
+//!
+//! Long because: it is a line for each call there is, and no thought in any of them.
 
 mod chat;
 mod contracts;
@@ -114,6 +116,7 @@ pub const METHODS: &[&str] = &[
     "chat_about",
     "chat_read",
     "chat_mark",
+    "chat_keep",
     "chat_show",
     "chat_upload",
     "chat_attach",

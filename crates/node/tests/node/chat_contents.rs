@@ -8,7 +8,7 @@ use super::chat::{acquainted, named};
 use super::network::{Network, key};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poll_is_voted_in_and_closed_and_a_list_is_changed_by_both() {
+async fn a_poll_is_voted_in_and_closed() {
     let network = Network::start(&["one", "other"], &[]).await;
     let [alice, bob] = acquainted(&network).await;
     let [alices, bobs] = [&alice, &bob].map(|who| who.node.api.identity());
@@ -56,6 +56,15 @@ async fn a_poll_is_voted_in_and_closed_and_a_list_is_changed_by_both() {
     bob.node.until("the poll is closed", closed).await;
     let late = bob.node.api.chat_vote(vote(&to_alice, vec![0])).await.unwrap_err();
     assert_eq!(late.kind, ErrorKind::ChatPollClosed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_changed_by_both() {
+    let network = Network::start(&["one", "other"], &[]).await;
+    let [alice, bob] = acquainted(&network).await;
+    let [alices, bobs] = [&alice, &bob].map(|who| who.node.api.identity());
+    let (to_bob, to_alice) = (bobs.to_string(), alices.to_string());
+    let show = |to: &str, item: &ChatItem| ChatShow { to: to.to_owned(), message: item.message.clone() };
 
     let make = ChatListMake {
         to: to_bob.clone(),
@@ -141,11 +150,36 @@ async fn memos_are_for_oneself_and_signs_are_told_as_the_user_wants() {
     }
     assert_eq!(signs, [(Some(true), None), (None, Some(ChatPresence::Busy))]);
 
+    // What is kept of a conversation is for oneself.
+    let keep_nothing =
+        ChatKeep { to: bobs.to_string(), draft: None, pinned: None, muted_until_ms: None, marked_unread: None };
+    let (draft, until) = (Some("dear Bob".to_owned()), Some(byway_primitives::Time(u64::MAX)));
+    let keep = ChatKeep {
+        draft,
+        pinned: Some(true),
+        muted_until_ms: until,
+        marked_unread: Some(true),
+        ..keep_nothing.clone()
+    };
+    let kept = alice.node.api.chat_keep(keep).await.unwrap();
+    assert_eq!(
+        (kept.draft.as_str(), kept.pinned, kept.muted_until_ms, kept.marked_unread),
+        ("dear Bob", true, until, true)
+    );
+    assert_eq!(alice.node.api.chat_conversations().await.unwrap()[0].peer, Some(bobs), "what is pinned comes first");
+    let untouched = bob.node.api.chat_conversations().await.unwrap().remove(0);
+    assert!(!untouched.pinned && untouched.draft.is_empty(), "nobody else hears of it");
+    let read = alice.node.api.chat_mark(ChatMark { to: bobs.to_string(), tell: false }).await.unwrap();
+    assert!(!read.marked_unread && read.pinned);
+
     // What was chosen stays chosen, and read marks are among it.
     alice.node.api.chat_tells(ChatTellsSet { typing: None, presence: None, read_marks: Some(false) }).await.unwrap();
     drop(alice);
     let alice = network.mortal("one", &named("Alice")).await;
     let nothing = ChatTellsSet { typing: None, presence: None, read_marks: None };
+    let over = ChatKeep { muted_until_ms: Some(byway_primitives::Time(1)), ..keep_nothing };
+    let own = alice.node.api.chat_keep(over).await.unwrap();
+    assert_eq!((own.draft.as_str(), own.pinned, own.muted_until_ms), ("dear Bob", true, None));
     let kept = alice.node.api.chat_tells(nothing).await.unwrap();
     assert_eq!(kept, ChatTells { typing: true, presence: true, read_marks: false });
 }

@@ -631,6 +631,10 @@ impl NodeApi for Fake {
         fake_chat::named(&request.to).map(|()| fake_chat::conversation())
     }
 
+    async fn chat_keep(&self, request: ChatKeep) -> Answer<ChatConversation> {
+        fake_chat::named(&request.to).map(|()| fake_chat::conversation())
+    }
+
     async fn chat_show(&self, request: ChatShow) -> Answer<ChatItem> {
         fake_chat::message(&request.to, &request.message)
     }

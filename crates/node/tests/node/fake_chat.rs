@@ -108,6 +108,10 @@ pub fn conversation() -> ChatConversation {
         unread: 1,
         safety_number: "12345 67890".to_owned(),
         newest: Some(item()),
+        draft: "see you".to_owned(),
+        pinned: true,
+        muted_until_ms: Some(AT),
+        marked_unread: true,
     }
 }
 

@@ -70,6 +70,22 @@ pub enum ChatCommand {
         #[arg(value_name = "TEXT")]
         text: String,
     },
+    /// Put a conversation above the others
+    Pin {
+        #[arg(value_name = "TO")]
+        to: String,
+        /// No more
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Don't be disturbed by a conversation
+    Mute {
+        #[arg(value_name = "TO")]
+        to: String,
+        /// For how many hours; 0 unmutes it
+        #[arg(long, default_value_t = 8, value_name = "HOURS", value_parser = clap::value_parser!(u64).range(..=876_000))]
+        hours: u64,
+    },
     /// React to a message
     React {
         #[arg(value_name = "TO")]

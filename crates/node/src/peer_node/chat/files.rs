@@ -17,15 +17,14 @@ use byway_chat::content::{MessageRef, display};
 use byway_chat::mls::RoomId;
 use byway_driver::link::{LinkId, StreamSend};
 use byway_primitives::{IdentityId, Span, Time};
-use tokio::sync::Semaphore;
 
-use super::super::{Actor, Arrival};
+use super::super::{Actor, Arrival, PeerNodeConfig, StartError};
 use crate::api::*;
 use crate::attachments::carry::{self, FetchError};
-use crate::attachments::{FileError, FileStore};
+use crate::attachments::{FileError, FileStore, Giving};
 
-/// Files that are given to others at one time; further ones are told to come again.
-const GIVEN_MAX: usize = 32;
+/// The folder of files.
+const ATTACHMENTS: &str = "attachments";
 /// Files that are fetched at one time, and from one peer.
 const COMING_MAX: usize = 8;
 const COMING_EACH_MAX: usize = 2;
@@ -46,7 +45,7 @@ pub(in super::super) struct FileDesk {
     paused: BTreeMap<FileRef, Time>,
     /// Who has sent something else as it.
     untrue: BTreeMap<FileRef, BTreeSet<IdentityId>>,
-    given: Arc<Semaphore>,
+    giving: Giving,
 }
 
 /// One that is being fetched.
@@ -66,9 +65,17 @@ pub(in super::super) struct FileCame {
 }
 
 impl FileDesk {
-    pub fn new(store: FileStore) -> Self {
-        let given = Arc::new(Semaphore::new(GIVEN_MAX));
-        Self { store, coming: BTreeMap::new(), paused: BTreeMap::new(), untrue: BTreeMap::new(), given }
+    /// Files lie beside the journals.
+    pub fn open(config: &PeerNodeConfig) -> Result<Self, StartError> {
+        let folder = config.root.join(ATTACHMENTS);
+        let store = FileStore::open(folder, config.chat.attachments_bytes_max).map_err(StartError::Attachments)?;
+        Ok(Self {
+            store,
+            coming: BTreeMap::new(),
+            paused: BTreeMap::new(),
+            untrue: BTreeMap::new(),
+            giving: Giving::default(),
+        })
     }
 
     /// Where a file stands, and how many bytes of it have come.
@@ -95,14 +102,14 @@ impl Actor {
         let files =
             self.market.look_at_chats(&self.market_journal, |chats, store| chats.file_for(peer, &header.root, store));
         let files = files.unwrap_or_default();
-        let (store, permit) = (self.files.store.clone(), self.files.given.clone().try_acquire_owned());
+        let (store, given) = (self.files.store.clone(), self.files.giving.begin(peer));
         tokio::spawn(async move {
-            let given = match permit {
-                Ok(_permit) if !files.is_empty() => carry::give(store, files, header.from, send).await,
-                Ok(_) => carry::refuse(FileReply::NotHere, send).await,
-                Err(_) => carry::refuse(FileReply::Busy, send).await,
+            let done = match given {
+                Some(_given) if !files.is_empty() => carry::give(store, files, header.from, send).await,
+                Some(_) => carry::refuse(FileReply::NotHere, send).await,
+                None => carry::refuse(FileReply::Busy, send).await,
             };
-            if let Err(error) = given {
+            if let Err(error) = done {
                 tracing::debug!(%peer, %error, "a file was not given whole");
             }
         });
@@ -279,14 +286,16 @@ impl Actor {
             let media = files::thumbnail(bytes)?;
             Some(format!("data:{};base64,{}", media.media_type(), Base64(bytes.to_vec()).to_text()))
         });
+        let size = seal::plain_size(attachment.size).unwrap_or(attachment.size);
         ChatAttachment {
             number: file.number,
             name,
             cautions: cautions.into_iter().map(caution_word).map(str::to_owned).collect(),
             media_type: display::line(&attachment.media_type),
-            size: seal::plain_size(attachment.size).unwrap_or(attachment.size),
+            size,
             state,
-            fetched,
+            // Of the sealed file, which is a little longer.
+            fetched: fetched.min(size),
             width: attachment.shape.map(|shape| shape.width),
             height: attachment.shape.map(|shape| shape.height),
             duration_ms: attachment.duration,

@@ -3,6 +3,7 @@
 
 mod attaching;
 mod contents;
+mod desk;
 mod files;
 mod saying;
 mod views;
@@ -19,6 +20,7 @@ use byway_primitives::{IdentityId, Pending, Span, Store, Time};
 
 use super::{Actor, PeerNodeConfig};
 use crate::api::*;
+pub(super) use desk::OwnDesk;
 pub(super) use files::{FileCame, FileDesk};
 
 /// How long an invite counts where nobody says.

@@ -92,6 +92,7 @@ impl Actor {
         let tell = request.tell && self.config.chat.tells.read_marks;
         let marked = self.with_chats(|chats, now, seed, store| chats.mark_read(now, seed, room, tell, store));
         marked.map_err(ApiError::chat)?;
+        self.unmark_unread(room);
         let view = self.chats().talk(room).ok_or_else(ApiError::chat_not_found)?;
         Ok(self.conversation(&view))
     }

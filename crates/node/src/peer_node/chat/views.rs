@@ -45,11 +45,11 @@ impl Actor {
         }
     }
 
-    /// Conversations, that with the newest message first.
+    /// Conversations, those that are pinned first, then that with the newest message.
     pub(in super::super) fn conversations(&self) -> Vec<ChatConversation> {
         let mut all: Vec<_> = self.chats().talks().map(|view| self.conversation(&view)).collect();
         let newest = |talk: &ChatConversation| talk.newest.as_ref().map_or(talk.since_ms, |item| item.sent_ms);
-        all.sort_by_key(|talk| std::cmp::Reverse(newest(talk)));
+        all.sort_by_key(|talk| std::cmp::Reverse((talk.pinned, newest(talk))));
         all
     }
 
@@ -62,6 +62,7 @@ impl Actor {
         let mut members: Vec<IdentityId> = view.members.iter().map(|member| member.identity).collect();
         members.sort_unstable();
         members.dedup();
+        let own = self.chat_own.of(room);
         ChatConversation {
             conversation: hex::encode(room.0),
             title,
@@ -73,6 +74,10 @@ impl Actor {
             unread: view.unread,
             safety_number: safety_number(&view.authenticator),
             newest: self.chat_page(room, None, 1).first().map(|shown| self.chat_shown(room, shown)),
+            draft: own.draft,
+            pinned: own.pinned,
+            muted_until_ms: own.muted_until.filter(|until| *until > self.clock.now()),
+            marked_unread: own.marked_unread,
         }
     }
 }

@@ -26,6 +26,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "chat_about" => done(api.chat_about(read(params)?).await),
             "chat_read" => done(api.chat_read(read(params)?).await),
             "chat_mark" => done(api.chat_mark(read(params)?).await),
+            "chat_keep" => done(api.chat_keep(read(params)?).await),
             "chat_show" => done(api.chat_show(read(params)?).await),
             "chat_upload" => done(api.chat_upload(read(params)?).await),
             "chat_attach" => done(api.chat_attach(read(params)?).await),

@@ -188,9 +188,12 @@ impl FileStore {
     /// The values of a file's groups stay here. Who reads them checks them anew.
     pub(super) fn put_groups(&self, place: FilePlace, groups: &Groups) -> Result<(), FileError> {
         let (values, path) = (groups.to_bytes(), self.path(place, TREE));
-        if values.is_empty() || path.exists() {
+        let old = fs::read(&path).unwrap_or_default();
+        if old == values {
             return Ok(());
         }
+        // What a crash has left half written is of no use.
+        self.release(old.len() as u64);
         self.reserve(values.len() as u64)?;
         let written = fs::write(&path, &values).and_then(|()| File::open(&path)?.sync_all());
         if let Err(error) = written {

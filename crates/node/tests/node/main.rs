@@ -8,6 +8,7 @@ mod channel_cli;
 mod channel_rig;
 mod channels;
 mod chat;
+mod chat_cli;
 mod chat_contents;
 mod chat_files;
 mod cli;

@@ -118,6 +118,7 @@ targets! {
         socks_datagram: byway_driver::socks::datagram::Datagram,
         link_contact: byway_driver::link::LinkContact,
         chat_content: byway_chat::content::Content,
+        file_header: byway_chat::attachment::wire::FileHeader,
         device_certificate: byway_chat::device::DeviceCertificate,
         room_frame: byway_chat::mls::wire::Frame,
         room_invitation: byway_chat::mls::wire::Invitation,

@@ -638,21 +638,82 @@ export interface ChannelUpdated {
   watched_until_ms?: Time | null;
 }
 
+/** a file of a message */
+export interface ChatAttachment {
+  /** what its name was made to hide: place, hidden, runs, two_endings */
+  cautions: string[];
+  /** in milliseconds */
+  duration_ms?: number | null;
+  /** bytes that have come */
+  fetched: number;
+  /** in pixels */
+  height?: number | null;
+  /** as its sender says */
+  media_type: string;
+  /** harmless to look at and to write to a disk */
+  name: string;
+  /** its place among the message's files */
+  number: number;
+  /** in bytes */
+  size: number;
+  /** untrue: what was sent as it is another file */
+  state: "away" | "wanted" | "coming" | "here" | "untrue" | "too_large";
+  /** a data URL */
+  thumbnail?: string | null;
+  /** in pixels */
+  width?: number | null;
+}
+
 /** a conversation */
 export interface ChatConversation {
   /** 64 hex digits */
   conversation: string;
+  /** what one has begun to write */
+  draft?: string | null;
+  /** shown as unread, although it was read */
+  marked_unread?: boolean | null;
   /** whether this device is still in it */
   member: boolean;
   members: Id[];
   messages: number;
+  muted_until_ms?: Time | null;
   newest?: ChatItem | null;
   peer?: Id | null;
+  /** whether it stands above the others */
+  pinned?: boolean | null;
   /** what both read to each other to know that nobody is between them */
   safety_number: string;
   since_ms: Time;
   title: string;
   unread: number;
+}
+
+/** what is said of a file that was uploaded */
+export interface ChatFile {
+  /** in milliseconds */
+  duration_ms?: number | null;
+  /** in pixels */
+  height?: number | null;
+  /** what the file's beginning says when left out */
+  media_type?: string | null;
+  name: string;
+  /** Base64 of a small PNG, JPEG or WebP, at most 32 KiB */
+  thumbnail?: string | null;
+  upload: Key;
+  /** of a picture or video, in pixels */
+  width?: number | null;
+}
+
+/** a part of a file */
+export interface ChatFilePart {
+  /** where it begins */
+  at: number;
+  /** Base64 of up to 256 KiB; nothing at the end */
+  bytes: string;
+  /** with the first part: the media type of what may be shown in its place */
+  shown_as?: string | null;
+  /** of the whole file */
+  size: number;
 }
 
 /** a link by which one person becomes a contact, once */
@@ -663,6 +724,8 @@ export interface ChatInvite {
 
 /** a message as it stands now */
 export interface ChatItem {
+  /** files that it came with */
+  attachments?: ChatAttachment[] | null;
   author: Id;
   /** 64 hex digits */
   conversation: string;
@@ -670,13 +733,18 @@ export interface ChatItem {
   edited: boolean;
   /** text, poll, list, and so on */
   kind: string;
+  /** of a voice note: how loud it is from its beginning to its end, 0 to 255 each */
+  levels?: number[] | null;
+  list?: ChatList | null;
   /** a message as AUTHOR/ID, in hex digits */
   message: string;
   /** its place in the conversation on this device */
   place: number;
+  poll?: ChatPoll | null;
   reactions: ChatReaction[];
   read: Id[];
   received: Id[];
+  remind_ms?: Time | null;
   /** a message as AUTHOR/ID, in hex digits */
   reply?: string | null;
   sent_ms: Time;
@@ -684,6 +752,34 @@ export interface ChatItem {
   text: string;
   /** a message as AUTHOR/ID, in hex digits */
   thread?: string | null;
+}
+
+/** a list as it stands */
+export interface ChatList {
+  entries: ChatListEntry[];
+  style: "tasks" | "things";
+  title: string;
+}
+
+/** a change of a list */
+export interface ChatListEdit {
+  assignee?: Id | null;
+  /** the entry behind which it is put; when left out, what is added goes to the end and what is moved to the top */
+  behind?: string | null;
+  /** the entry; none where one is added */
+  entry?: string | null;
+  /** of what is added or written */
+  text?: string | null;
+  what: "add" | "write" | "check" | "uncheck" | "assign" | "move" | "remove";
+}
+
+/** an entry of a list */
+export interface ChatListEntry {
+  assignee?: Id | null;
+  done: boolean;
+  /** 32 hex digits */
+  entry: string;
+  text: string;
 }
 
 /** somebody whom one knows */
@@ -702,10 +798,51 @@ export interface ChatPerson {
   waiting: number;
 }
 
+/** a poll as it stands */
+export interface ChatPoll {
+  choices_max: number;
+  closed: boolean;
+  closes_ms?: Time | null;
+  options: ChatPollOption[];
+  question: string;
+}
+
+/** an option, and who has chosen it */
+export interface ChatPollOption {
+  /** whether one has chosen it oneself */
+  chosen: boolean;
+  people: Id[];
+  text: string;
+}
+
 /** an emoji, and who has put it there */
 export interface ChatReaction {
   emoji: string;
   people: Id[];
+}
+
+/** what is true of somebody in a conversation for a moment */
+export interface ChatSign {
+  /** 64 hex digits */
+  conversation: string;
+  person: Id;
+  presence?: "away" | "here" | "busy" | null;
+  typing?: boolean | null;
+  until_ms: Time;
+}
+
+/** what others are told of one's person beside what it says */
+export interface ChatTells {
+  presence: boolean;
+  read_marks: boolean;
+  typing: boolean;
+}
+
+/** how much of a file was uploaded */
+export interface ChatUpload {
+  /** in bytes */
+  size: number;
+  upload: Key;
 }
 
 /** where the node stands with its exit */
@@ -1697,12 +1834,40 @@ export interface Methods {
   "chat_conversations": { params: Record<string, never>; result: ChatConversation[] };
   /** Says something; it is kept until it has arrived. */
   "chat_send": { params: { to: string; text: string; reply?: string; thread?: string; idempotency_key?: Key }; result: ChatItem };
-  /** Edits, deletes, or reacts to a message. */
-  "chat_about": { params: { to: string; message: string; what: "edit" | "delete" | "react" | "unreact"; value?: string }; result: ChatItem };
+  /** Edits, deletes, or reacts to a message, or closes a poll. */
+  "chat_about": { params: { to: string; message: string; what: "edit" | "delete" | "react" | "unreact" | "close"; value?: string }; result: ChatItem };
   /** Messages of a conversation, the newest first. */
   "chat_read": { params: { to: string; before?: number; limit?: number }; result: ChatItem[] };
   /** Says that one's person has looked at a conversation. */
   "chat_mark": { params: { to: string; tell: boolean }; result: ChatConversation };
+  /** What one's person keeps of a conversation for itself; what is named is changed, and nobody else hears of it. */
+  "chat_keep": { params: { to: string; draft?: string; pinned?: boolean; muted_until_ms?: Time; marked_unread?: boolean }; result: ChatConversation };
+  /** One message as it stands. */
+  "chat_show": { params: { to: string; message: string }; result: ChatItem };
+  /** Takes a part of a file that is to be attached, and seals it. */
+  "chat_upload": { params: { upload: Key; at: number; bytes: string }; result: ChatUpload };
+  /** Says something with files that were uploaded. */
+  "chat_attach": { params: { to: string; files: ChatFile[]; text?: string; reply?: string; thread?: string; levels?: number[]; idempotency_key?: Key }; result: ChatItem };
+  /** Has a file of a message fetched, or says how far it is. */
+  "chat_fetch": { params: { to: string; message: string; number?: number; wait?: boolean }; result: ChatAttachment };
+  /** A part of a file that is here. */
+  "chat_file": { params: { to: string; message: string; number?: number; at?: number }; result: ChatFilePart };
+  /** Asks a question with options. */
+  "chat_poll": { params: { to: string; question: string; options: string[]; choices_max?: number; closes_ms?: Time; idempotency_key?: Key }; result: ChatItem };
+  /** Chooses in a poll, in place of what was chosen before. */
+  "chat_vote": { params: { to: string; message: string; choices: number[] }; result: ChatItem };
+  /** Begins a list that everyone in the conversation may change. */
+  "chat_list": { params: { to: string; title: string; style?: "tasks" | "things"; entries?: string[]; idempotency_key?: Key }; result: ChatItem };
+  /** Changes a list. */
+  "chat_list_change": { params: { to: string; message: string; changes: ChatListEdit[] }; result: ChatItem };
+  /** Notes something for oneself, in the conversation `me`. */
+  "chat_memo": { params: { text: string; remind_ms?: Time; idempotency_key?: Key }; result: ChatItem };
+  /** Says that one's person is writing, or has stopped, where others are told of it. */
+  "chat_typing": { params: { to: string; typing: boolean }; result: Empty };
+  /** Says in all conversations whether one's person is there, where others are told of it. */
+  "chat_presence": { params: { presence: "away" | "here" | "busy" }; result: Empty };
+  /** What others are told of one's person beside what it says; what is named is changed. */
+  "chat_tells": { params: { typing?: boolean; presence?: boolean; read_marks?: boolean }; result: ChatTells };
   /** Watchtowers that have an offer on the market, the cheapest first. */
   "watch_offer_list": { params: Record<string, never>; result: WatchOffer[] };
   /** Pays itself over other hubs, out over one channel and in over another. */
@@ -1816,6 +1981,10 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "channel_force",
   "contract_call",
   "chat_send",
+  "chat_attach",
+  "chat_poll",
+  "chat_list",
+  "chat_memo",
   "hub_rebalance",
   "promise_settle",
   "wallet_send",
@@ -1848,6 +2017,7 @@ export interface Events {
   people: ChatPerson;
   promise: Promise;
   session: Session;
+  sign: ChatSign;
   status: NodeStatus;
   wallet: WalletChange;
 }
@@ -1871,6 +2041,12 @@ export const ERRORS = {
   appealed_before: 1413,
   asset_exists: 1209,
   asset_not_found: 1208,
+  attachment_damaged: 1623,
+  attachment_not_found: 1616,
+  attachment_not_here: 1617,
+  attachment_too_large: 1620,
+  attachment_untrue: 1619,
+  attachments_full: 1618,
   block_not_found: 1118,
   call_failed: 1507,
   call_not_forced: 1509,
@@ -1915,6 +2091,7 @@ export const ERRORS = {
   link_refused: 1127,
   member_key_taken: 1403,
   message_not_found: 1603,
+  message_of_another_kind: 1624,
   no_channel_with: 1510,
   no_channel_with_hub: 1555,
   no_offer_matches: 1101,
@@ -1939,6 +2116,7 @@ export const ERRORS = {
   peer_unreachable: 1505,
   person_not_found: 1604,
   pledge_locked: 1410,
+  poll_closed: 1625,
   port_not_given: 1136,
   promise_not_found: 1207,
   proposal_refused: 1215,
@@ -1960,6 +2138,8 @@ export const ERRORS = {
   update_refused: 1503,
   update_unsure: 1513,
   upgrade_refused: 1414,
+  upload_gap: 1622,
+  upload_not_found: 1621,
   watch_full: 1520,
   withdrawal_under_way: 1217,
   wrong_standing: 1408,

@@ -20,6 +20,7 @@
 //! Environment variables are read in this crate and nowhere below.
 
 pub mod api;
+pub mod attachments;
 pub mod backup;
 pub mod bench;
 pub mod bounded;

@@ -117,6 +117,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::api::Event;
+use crate::attachments::FileStore;
 use crate::plugged::ProgramEvent;
 use actor::Actor;
 pub use channels::ChannelSettings;
@@ -165,6 +166,8 @@ pub enum StartError {
     Links(#[from] link::BindError),
     #[error("no loopback port can be opened for the way to the relay: {0}")]
     Loopback(std::io::Error),
+    #[error("the folder of files of conversations can't be opened: {0}; look after the disk, or move the folder away")]
+    Attachments(std::io::Error),
     #[error(transparent)]
     Resolver(#[from] byway_driver::exit::resolve::SystemResolverError),
     #[error(transparent)]
@@ -189,6 +192,7 @@ pub struct PeerNode {
     ended: watch::Receiver<bool>,
     identity: IdentityId,
     tokens: accounts::Tokens,
+    files: FileStore,
 }
 
 /// A call into the task.
@@ -254,6 +258,8 @@ enum Arrival {
     /// A program wants out.
     Wanted(WayId),
     Plugged(ProgramEvent),
+    /// What became of fetching a file of a conversation.
+    File(chat::FileCame),
     /// A probe is over.
     Probed(WayId),
     /// An exit gave this port for a program.
@@ -295,6 +301,7 @@ impl PeerNode {
             ended,
             identity: actor.config.identity.id(),
             tokens: actor.accounts.tokens.clone(),
+            files: actor.files.store.clone(),
         };
         if let Some(listener) = proxy {
             let arrive = actor.arrive.clone();

@@ -4,11 +4,12 @@ use std::num::NonZeroU16;
 
 use byway_access::service::relay::{RelayAnswer, RelayRequest};
 use byway_access::slices::{End, Joiner, Label, Shape, SliceKeys, Splitter};
+use byway_chat::attachment::wire::FileHeader;
 use byway_driver::forwarding::{self, ForwardHeader, VisitorNumber};
 use byway_driver::socks::datagram::Datagram;
 use byway_driver::socks::{StreamHeader, Target, Wanted};
 use byway_driver::tunnel::detour::cut;
-use byway_primitives::{Encode, Time};
+use byway_primitives::{Encode, Hash, Time};
 
 use super::Samples;
 
@@ -24,6 +25,10 @@ pub(crate) fn stream_header() -> Samples {
         wanted: Wanted::Connection(Target::new(host.parse().expect("a host"), 443)),
     };
     ["example.org", "192.0.2.1", "2001:db8::1"].map(|host| header(host).to_bytes()).to_vec()
+}
+
+pub(crate) fn file_header() -> Samples {
+    [0, 200, 8_191].map(|from| FileHeader { root: Hash([5; 32]), from }.to_bytes()).to_vec()
 }
 
 pub(crate) fn tunnel_piece() -> Samples {

@@ -3,6 +3,7 @@
 use byway_primitives::codec::{Decode, Encode, Reader, Writer};
 use byway_primitives::{Batch, Pending, Space, Store};
 
+use super::files::note_files;
 use super::talk::Talk;
 use super::{ChatNews, Chats};
 use crate::content::{Change, Content, Item, Items, MessageRef, Refusal, Sender, apply};
@@ -79,7 +80,7 @@ impl Talk {
         let mut news = Vec::new();
         for change in changes {
             match change {
-                Change::Item(item) => news.push(self.put_item(*item, is_ours, store, batch)),
+                Change::Item(item) => self.put_item(*item, is_ours, store, batch, &mut news),
                 Change::Forgotten(of) => {
                     if load(&Pending { store, batch }, room, &of).is_some_and(|old| old.item.is_waiting()) {
                         self.record.waiting = self.record.waiting.saturating_sub(1);
@@ -97,9 +98,10 @@ impl Talk {
         Ok(news)
     }
 
-    fn put_item(&mut self, item: Item, is_ours: bool, store: &impl Store, batch: &mut Batch) -> ChatNews {
+    fn put_item(&mut self, item: Item, is_ours: bool, store: &impl Store, batch: &mut Batch, news: &mut Vec<ChatNews>) {
         let room = self.room.id();
         let old = load(&Pending { store, batch }, room, &item.of);
+        note_files(room, old.as_ref().map(|old| &old.item), &item, store, batch, news);
         let was_waiting = old.as_ref().is_some_and(|old| old.item.is_waiting());
         let is_new = !item.is_waiting() && old.as_ref().is_none_or(|old| old.item.is_waiting());
         self.record.waiting += u64::from(item.is_waiting());
@@ -112,7 +114,7 @@ impl Talk {
         }
         let of = item.of;
         put(room, &Shown { place, item }, batch);
-        ChatNews::Item { room, of, is_new }
+        news.push(ChatNews::Item { room, of, is_new });
     }
 }
 

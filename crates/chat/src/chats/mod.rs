@@ -16,13 +16,15 @@
 //! Not here: over what anything is brought ([`Chats::awaited`] says who is to be reached), and what it looks like.
 
 mod asking;
+mod files;
 mod heard;
 mod history;
+mod oneself;
 mod opened;
 mod saying;
 mod talk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_crypto::IdentitySecret;
 use byway_primitives::codec::{Decode, DecodeError, Encode};
@@ -30,6 +32,7 @@ use byway_primitives::hash::Context;
 use byway_primitives::{Batch, IdentityId, NetworkId, Pending, Space, Span, Store, Time};
 use zeroize::Zeroizing;
 
+use crate::attachment::FilePlace;
 use crate::content::{MessageRef, Refusal};
 use crate::delivery::letter::{ChatMessage, InviteToken, RECEIPTS_MAX};
 use crate::delivery::{Inbox, Outbox, OutboxFull, ParcelId, PartFault};
@@ -37,6 +40,7 @@ use crate::device::{CERTIFICATE_SPAN_MAX, Device, DeviceCertificate, DeviceSecre
 use crate::mls::{BrokenRoom, ChangeError, EnterError, KeptPackage, Refused, Room, RoomId, SealError};
 use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
+pub use files::{FileRef, files_of};
 pub use history::Shown;
 pub use saying::Draft;
 use talk::Talk;
@@ -88,6 +92,8 @@ pub enum ChatNews {
     Room { room: RoomId },
     /// A message is new here, or not as it was.
     Item { room: RoomId, of: MessageRef, is_new: bool },
+    /// No message has this file any more.
+    FileGone { place: FilePlace },
     /// Somebody is writing, or is there, for a moment.
     Sign { room: RoomId, change: crate::content::Change },
     /// A peer said what can't be, of which nothing was done.
@@ -153,6 +159,8 @@ pub enum ChatError {
     Oneself,
     #[error("there are too many invites that nobody has used")]
     TooManyInvites,
+    #[error("too many files wait to be fetched")]
+    TooManyFiles,
     #[error(transparent)]
     Outbox(#[from] OutboxFull),
     #[error(transparent)]
@@ -179,6 +187,8 @@ pub struct Chats {
     outbox: Outbox,
     packages: Packages,
     talks: BTreeMap<RoomId, Talk>,
+    /// Files that are to be fetched.
+    wanted: BTreeSet<FileRef>,
     /// To be receipted with the next step.
     receipts: BTreeMap<IdentityId, Vec<ParcelId>>,
     step: ChatStep,
@@ -262,6 +272,7 @@ impl Chats {
             outbox: Outbox::load(store),
             packages: Packages::load(store)?,
             talks,
+            wanted: files::load_wanted(store),
             receipts: BTreeMap::new(),
             step,
         })

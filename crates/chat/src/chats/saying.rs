@@ -94,9 +94,10 @@ impl Chats {
         }
         let frame = talk.room.seal(&call.draw(), &packed, &mut self.step.batch)?;
         let news = talk.apply(&sender, &content, true, call.store, &mut self.step.batch)?;
+        let is_awaited = !others.is_empty();
         let parcel = self.outbox.put(&Letter::Sealed(frame.bytes), others, &mut self.step.batch)?;
         let of = MessageRef { author: me, id };
-        if is_message {
+        if is_message && is_awaited {
             self.step.batch.put(SENT, parcel.to_bytes(), Sent { room, of }.to_bytes());
         }
         news.into_iter().for_each(|news| self.tell(news));

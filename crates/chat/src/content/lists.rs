@@ -11,7 +11,7 @@ use byway_primitives::IdentityId;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 
 use super::bounded::{BoundedList, BoundedText, fields};
-use super::envelope::{MessageRef, Stamp};
+use super::envelope::{Author, MessageRef, Stamp};
 use super::limits::*;
 
 pub use super::position::{NoRoom, Position};
@@ -195,6 +195,27 @@ impl Entries {
             piece.0.entry(change.entry()).or_default().change(change, stamp);
         }
         self.join(&piece)
+    }
+
+    /// Makes changes as their list will have them once they are said, to see where what follows them has its place: what is said now
+    /// has the last word here.
+    ///
+    /// # Errors
+    /// [`ListFull`].
+    pub fn foresee(&mut self, changes: &[ListChange]) -> Result<(), ListFull> {
+        let highest = |entry: &Entry| {
+            let stamps = [
+                entry.text.as_ref().map(|register| register.stamp),
+                entry.place.as_ref().map(|register| register.stamp),
+                entry.is_done.as_ref().map(|register| register.stamp),
+                entry.assignee.as_ref().map(|register| register.stamp),
+            ];
+            stamps.into_iter().flatten().max()
+        };
+        let last = self.0.values().filter_map(highest).max();
+        let author = Author { identity: IdentityId([0; 20]), device: 0 };
+        let lamport = last.map_or(0, |stamp| stamp.lamport) + 1;
+        self.change(changes, Stamp { lamport, author, digest: [0; 16] })
     }
 
     /// Takes in all that another copy of the list knows: commutative, associative and idempotent, as far as there is room.

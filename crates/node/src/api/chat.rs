@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::ApiError;
 use super::params::{IdempotencyKey, Params};
 use super::requests::Request;
+use super::{ChatAttachment, ChatList, ChatPoll};
 
 /// Messages of a page, and at most.
 const PAGE_DEFAULT: u64 = 50;
@@ -106,6 +107,18 @@ pub struct ChatConversation {
     /// The newest message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<ChatItem>,
+    /// What our person has begun to write.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub draft: String,
+    /// Whether it stands above the others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pinned: bool,
+    /// Until when nobody is to be disturbed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub muted_until_ms: Option<Time>,
+    /// It is shown as unread, although it was read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub marked_unread: bool,
 }
 
 /// A message as it stands now.
@@ -132,6 +145,19 @@ pub struct ChatItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,
     pub reactions: Vec<ChatReaction>,
+    /// Files that it came with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<ChatAttachment>,
+    /// Of a voice note: how loud it is from its beginning to its end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels: Vec<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<ChatPoll>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<ChatList>,
+    /// Of a memo: when one wants to be reminded of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remind_ms: Option<Time>,
     /// Those with whom it has arrived, of what we said.
     pub received: Vec<IdentityId>,
     /// Those who say that they have read it.
@@ -177,6 +203,8 @@ pub enum ChatAboutWhat {
     React,
     /// Takes a reaction back.
     Unreact,
+    /// Ends a poll of one's own.
+    Close,
 }
 
 /// Messages of a conversation, the newest first.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, CheckpointRecord, Entry, KernelPulse,
+    Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry, KernelPulse,
     KernelTransactionRecord, NodeStatus, Offer, Promise, Session,
 };
 
@@ -31,6 +31,7 @@ pub enum Event {
     ChatPerson(ChatPerson),
     ChatConversation(Box<ChatConversation>),
     ChatItem(Box<ChatItem>),
+    ChatSign(ChatSign),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
     Transaction(KernelTransactionRecord),
@@ -58,6 +59,8 @@ pub enum Topic {
     Conversation,
     /// Messages, as they come and change.
     Message,
+    /// What is true of somebody in a conversation for a moment.
+    Sign,
     Pulse,
     Checkpoint,
     /// Of the transactions that the subscription names.
@@ -65,7 +68,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 12] = [
+    pub const ALL: [Topic; 13] = [
         Topic::Status,
         Topic::Session,
         Topic::Offers,
@@ -75,6 +78,7 @@ impl Topic {
         Topic::People,
         Topic::Conversation,
         Topic::Message,
+        Topic::Sign,
         Topic::Pulse,
         Topic::Checkpoint,
         Topic::Transaction,
@@ -93,6 +97,7 @@ impl Topic {
             Topic::People => "people",
             Topic::Conversation => "conversation",
             Topic::Message => "message",
+            Topic::Sign => "sign",
             Topic::Pulse => "pulse",
             Topic::Checkpoint => "checkpoint",
             Topic::Transaction => "transaction",
@@ -116,6 +121,7 @@ impl Event {
             Event::ChatPerson(_) => Topic::People,
             Event::ChatConversation(_) => Topic::Conversation,
             Event::ChatItem(_) => Topic::Message,
+            Event::ChatSign(_) => Topic::Sign,
             Event::Pulse(_) => Topic::Pulse,
             Event::Checkpoint(_) => Topic::Checkpoint,
             Event::Transaction(_) => Topic::Transaction,

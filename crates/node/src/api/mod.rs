@@ -14,6 +14,8 @@ pub mod chain;
 pub mod channel_requests;
 pub mod channels;
 pub mod chat;
+pub mod chat_content;
+pub mod chat_files;
 pub mod contracts;
 pub mod error;
 pub mod event;
@@ -52,6 +54,8 @@ pub use chain::*;
 pub use channel_requests::*;
 pub use channels::*;
 pub use chat::*;
+pub use chat_content::*;
+pub use chat_files::*;
 pub use contracts::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
@@ -258,6 +262,32 @@ pub trait NodeApi: KernelApi {
     fn chat_read(&self, request: ChatRead) -> impl Future<Output = Answer<Vec<ChatItem>>> + Send;
     /// Says that one's person has looked at a conversation.
     fn chat_mark(&self, request: ChatMark) -> impl Future<Output = Answer<ChatConversation>> + Send;
+    /// What our person keeps of a conversation for itself.
+    fn chat_keep(&self, request: ChatKeep) -> impl Future<Output = Answer<ChatConversation>> + Send;
+    /// One message as it stands.
+    fn chat_show(&self, request: ChatShow) -> impl Future<Output = Answer<ChatItem>> + Send;
+    /// Takes a part of a file that is to be attached, and seals it.
+    fn chat_upload(&self, request: ChatUploadPart) -> impl Future<Output = Answer<ChatUpload>> + Send;
+    /// Says something with files that were uploaded.
+    fn chat_attach(&self, request: ChatAttach) -> impl Future<Output = Answer<ChatItem>> + Send;
+    /// Has a file of a message fetched, or says how far it is.
+    fn chat_fetch(&self, request: ChatFetch) -> impl Future<Output = Answer<ChatAttachment>> + Send;
+    /// A part of a file that is here.
+    fn chat_file(&self, request: ChatFileRead) -> impl Future<Output = Answer<ChatFilePart>> + Send;
+    /// Asks a question with options.
+    fn chat_poll(&self, request: ChatPollAsk) -> impl Future<Output = Answer<ChatItem>> + Send;
+    fn chat_vote(&self, request: ChatVote) -> impl Future<Output = Answer<ChatItem>> + Send;
+    /// Begins a list.
+    fn chat_list(&self, request: ChatListMake) -> impl Future<Output = Answer<ChatItem>> + Send;
+    fn chat_list_change(&self, request: ChatListChange) -> impl Future<Output = Answer<ChatItem>> + Send;
+    /// Notes something for oneself.
+    fn chat_memo(&self, request: ChatMemo) -> impl Future<Output = Answer<ChatItem>> + Send;
+    /// Says that our person is writing, or has stopped, where others are told of it.
+    fn chat_typing(&self, request: ChatTyping) -> impl Future<Output = Answer<()>> + Send;
+    /// Says that our person is there, or not, where others are told of it.
+    fn chat_presence(&self, request: ChatPresenceSet) -> impl Future<Output = Answer<()>> + Send;
+    /// What others are told of our person beside what it says, and changes it.
+    fn chat_tells(&self, request: ChatTellsSet) -> impl Future<Output = Answer<ChatTells>> + Send;
 
     /// The books of payment, sealed under the seed phrase.
     fn backup_export(&self) -> impl Future<Output = Answer<BackupExport>> + Send;

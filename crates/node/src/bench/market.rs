@@ -96,6 +96,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         identity: IdentitySecret::from_bytes(&own(b"identity")).context("a bench identity's key")?,
         signer: None,
         chat_name: String::new(),
+        chat: Default::default(),
         owner: IdentitySecret::from_bytes(&own(b"owner")).context("a bench owner's key")?,
         dialogue_secret: Zeroizing::new(own(b"dialogue")),
         wallet: wallet(name),

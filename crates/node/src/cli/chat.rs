@@ -6,7 +6,7 @@ use byway_primitives::IdentityId;
 
 use super::output::{ago, now};
 use super::wallet::show;
-use super::{ChatCommand, Globals, Outcome, Table, idempotency_key};
+use super::{ChatCommand, Globals, Outcome, Table, chat_attach, chat_content, idempotency_key};
 use crate::api::*;
 use crate::client::Client;
 
@@ -38,6 +38,13 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
             show(globals, &item, |_| "Said. It is kept here until it has arrived.\n".to_owned())?;
         }
         ChatCommand::Read { to, limit, ids, quiet } => read(globals, &client, to, (limit, ids, quiet)).await?,
+        ChatCommand::Attach(args) => chat_attach::attach(globals, &client, args).await?,
+        ChatCommand::Fetch(args) => chat_attach::fetch(globals, &client, args).await?,
+        ChatCommand::Poll(command) => chat_content::poll(globals, &client, command).await?,
+        ChatCommand::List(command) => chat_content::list(globals, &client, command).await?,
+        ChatCommand::Memo { text } => chat_content::memo(globals, &client, text).await?,
+        ChatCommand::Pin { to, undo } => chat_content::pin(globals, &client, to, !undo).await?,
+        ChatCommand::Mute { to, hours } => chat_content::mute(globals, &client, to, hours).await?,
         ChatCommand::React { to, message, emoji, remove } => {
             let what = if remove { ChatAboutWhat::Unreact } else { ChatAboutWhat::React };
             about(globals, &client, ChatAbout { to, message, what, value: Some(emoji) }).await?;
@@ -91,8 +98,12 @@ async fn conversations(globals: &Globals, client: &Client) -> anyhow::Result<()>
             let text = newest.map_or_else(String::new, |item| line(item).chars().take(40).collect());
             let when = newest.map_or_else(String::new, |item| ago(item.sent_ms, now()));
             let unread = if talk.unread == 0 { String::new() } else { talk.unread.to_string() };
+            let marked = if talk.marked_unread && unread.is_empty() { "·".to_owned() } else { unread };
+            let pin = if talk.pinned { "↑ " } else { "" };
+            let mute = if talk.muted_until_ms.is_some() { " (muted)" } else { "" };
+            let title = format!("{pin}{}{mute}", talk.title);
             let id = talk.conversation.get(..8).unwrap_or_default().to_owned();
-            table.row([talk.title.clone(), unread, text, when, id]);
+            table.row([title, marked, text, when, id]);
         }
         table.text("No conversation yet. `byway chat invite` makes a link for somebody whom you know.")
     })
@@ -130,6 +141,7 @@ fn said(item: &ChatItem, names: &BTreeMap<IdentityId, String>, others: &[Identit
         false => "",
     };
     let mut text = format!("{}  {}:  {}{edited}{mark}\n", ago(item.sent_ms, now()), name(&item.author), line(item));
+    text.push_str(&chat_content::more(item, names));
     for reaction in &item.reactions {
         let people: Vec<String> = reaction.people.iter().map(name).collect();
         text.push_str(&format!("      {} {}\n", reaction.emoji, people.join(", ")));
@@ -144,6 +156,9 @@ fn said(item: &ChatItem, names: &BTreeMap<IdentityId, String>, others: &[Identit
 fn line(item: &ChatItem) -> String {
     match item {
         ChatItem { deleted: true, .. } => "(deleted)".to_owned(),
+        ChatItem { attachments, text, .. } if text.is_empty() && !attachments.is_empty() => {
+            attachments.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
+        }
         ChatItem { kind, text, .. } if text.is_empty() => format!("({kind})"),
         ChatItem { text, .. } => byway_chat::content::display::text(text),
     }

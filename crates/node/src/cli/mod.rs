@@ -9,6 +9,8 @@ mod asset;
 mod backup;
 mod channel;
 mod chat;
+mod chat_attach;
+mod chat_content;
 mod confirm;
 mod contract;
 mod doctor;

@@ -4,12 +4,40 @@ use byway_chat::delivery::letter::NAME_MAX;
 use serde::Deserialize;
 
 use super::{Problem, problem};
+use crate::api::ChatTells;
+use crate::peer_node::ChatSettings;
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+/// Two to the power of 40: what is more has no bytes that could be counted.
+const ATTACHMENTS_MB_MAX: u64 = 1 << 40;
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChatConfig {
     /// By which the user goes to those whom they ask to be a contact; nobody checks it.
     pub name: String,
+    /// Whether others hear that the user is writing, …
+    pub typing: bool,
+    /// … is there, …
+    pub presence: bool,
+    /// … and what they have read.
+    pub read_marks: bool,
+    /// Whether pictures up to 16 MiB are fetched before the user has asked for them.
+    pub fetch_pictures: bool,
+    /// MiB that are kept of files of conversations.
+    pub attachments_max_mb: u64,
+}
+
+impl Default for ChatConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            typing: true,
+            presence: true,
+            read_marks: true,
+            fetch_pictures: true,
+            attachments_max_mb: 10 * 1024,
+        }
+    }
 }
 
 impl ChatConfig {
@@ -17,6 +45,17 @@ impl ChatConfig {
         if self.name.len() > NAME_MAX {
             return Err(problem("chat.name", &self.name, "it is too long", "write one of at most 64 bytes"));
         }
+        if self.attachments_max_mb > ATTACHMENTS_MB_MAX {
+            let (key, value) = ("chat.attachments_max_mb", &self.attachments_max_mb.to_string());
+            return Err(problem(key, value, "no disk holds so much", "write how many MiB may be kept"));
+        }
         Ok(())
+    }
+
+    /// What the node is told of it.
+    pub fn settings(&self) -> ChatSettings {
+        let Self { typing, presence, read_marks, fetch_pictures, attachments_max_mb, .. } = *self;
+        let tells = ChatTells { typing, presence, read_marks };
+        ChatSettings { attachments_bytes_max: attachments_max_mb << 20, fetch_pictures, tells }
     }
 }

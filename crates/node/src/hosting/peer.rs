@@ -99,6 +99,7 @@ pub fn settings(
     settings.kernel_addresses = elsewhere.map(|at| (at.name.clone(), at.address.clone())).collect();
     settings.channels = config.channels.settings();
     settings.chat_name.clone_from(&config.chat.name);
+    settings.chat = config.chat.settings();
     settings.copies.clone_from(&config.channels.copies);
     settings.watching = config.watch.accept.then(|| config.watch.terms());
     let prices = &settings.genesis.parameters.call_prices;
@@ -153,6 +154,7 @@ pub(super) fn node_config(
         selling: None,
         channels: Default::default(),
         chat_name: String::new(),
+        chat: Default::default(),
         watching: None,
         hub: None,
         guaranteeing: None,

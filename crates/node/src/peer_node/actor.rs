@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 use super::accounts::Accounts;
 use super::chain::Chain;
 use super::channels::{ChannelDesk, Copying};
-use super::chat;
+use super::chat::{self, FileDesk, OwnDesk};
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
@@ -170,6 +170,8 @@ pub(super) struct Actor {
     pub(super) probing: Probing,
     pub(super) exporting: Exporting,
     pub(super) copying: Copying,
+    pub(super) files: FileDesk,
+    pub(super) chat_own: OwnDesk,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -190,6 +192,7 @@ impl Actor {
         let tunnelling = open_tunnels(&config, &provision).await?;
         let (market, certificate) = open_market(&config, &tunnelling, &market_journal, clock.now())?;
         let (disguise, (links, link_events)) = bind_links(&config).await?;
+        let files = FileDesk::open(&config)?;
         let (arrive, arrivals) = mpsc::channel(ARRIVALS_QUEUE);
         let restored = market.used_sessions(clock.now()).into_iter().map(|(_, view)| view.id).collect();
         let main = Way::new(clock.now(), config.buying.clone(), Vec::new(), None);
@@ -211,6 +214,8 @@ impl Actor {
             probing: Probing::default(),
             exporting: Exporting::open(config.export_key.clone(), config.exports.clone(), &ledger_journal),
             copying: Copying::open(config.copy_key.clone(), config.copies.clone()),
+            files,
+            chat_own: OwnDesk::open(&ledger_journal),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),

@@ -434,6 +434,62 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.mark_chat(&request)).await
     }
 
+    async fn chat_keep(&self, request: ChatKeep) -> Answer<ChatConversation> {
+        self.ask(move |actor| actor.keep_of_chat(&request)).await
+    }
+
+    async fn chat_show(&self, request: ChatShow) -> Answer<ChatItem> {
+        self.ask(move |actor| actor.show_in_chat(&request)).await
+    }
+
+    async fn chat_upload(&self, request: ChatUploadPart) -> Answer<ChatUpload> {
+        self.upload_to_chat(request).await
+    }
+
+    async fn chat_attach(&self, request: ChatAttach) -> Answer<ChatItem> {
+        self.attach_in_chat(request).await
+    }
+
+    async fn chat_fetch(&self, request: ChatFetch) -> Answer<ChatAttachment> {
+        self.fetch_in_chat(request).await
+    }
+
+    async fn chat_file(&self, request: ChatFileRead) -> Answer<ChatFilePart> {
+        self.read_chat_file(request).await
+    }
+
+    async fn chat_poll(&self, request: ChatPollAsk) -> Answer<ChatItem> {
+        self.ask(move |actor| actor.ask_poll(&request)).await
+    }
+
+    async fn chat_vote(&self, request: ChatVote) -> Answer<ChatItem> {
+        self.ask(move |actor| actor.vote_in_poll(&request)).await
+    }
+
+    async fn chat_list(&self, request: ChatListMake) -> Answer<ChatItem> {
+        self.ask(move |actor| actor.make_list(&request)).await
+    }
+
+    async fn chat_list_change(&self, request: ChatListChange) -> Answer<ChatItem> {
+        self.ask(move |actor| actor.change_list(&request)).await
+    }
+
+    async fn chat_memo(&self, request: ChatMemo) -> Answer<ChatItem> {
+        self.ask(move |actor| actor.note_memo(&request)).await
+    }
+
+    async fn chat_typing(&self, request: ChatTyping) -> Answer<()> {
+        self.ask(move |actor| actor.tell_typing(&request)).await
+    }
+
+    async fn chat_presence(&self, request: ChatPresenceSet) -> Answer<()> {
+        self.ask(move |actor| actor.tell_presence(request)).await
+    }
+
+    async fn chat_tells(&self, request: ChatTellsSet) -> Answer<ChatTells> {
+        self.ask(move |actor| Ok(actor.set_chat_tells(&request))).await
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         self.ask(|actor| Ok(actor.hub_status())).await
     }

@@ -32,6 +32,7 @@ impl Actor {
             Arrival::Wanted(way) => self.ensure_connected(way),
             Arrival::Plugged(event) => self.plugged_event(event),
             Arrival::Probed(way) => self.probed(way),
+            Arrival::File(came) => self.file_came(came),
             Arrival::ForwardGiven { place, port } => self.forward_given(place, port),
             Arrival::Exported { content, result } => self.exported(content, result),
             Arrival::Copied { channel, done } => self.copied(channel, done),
@@ -99,6 +100,7 @@ impl Actor {
         self.tend_probes();
         self.tend_exports();
         self.tend_channels();
+        self.tend_files();
         self.publish_served();
         self.publish_status();
     }
@@ -171,6 +173,7 @@ impl Actor {
         match news {
             MarketNews::Talking { peer, link } => {
                 self.talking(peer, link);
+                self.fetch_files();
                 self.ask_what_was_to_be_asked(peer);
                 self.ask_quality(peer);
             }

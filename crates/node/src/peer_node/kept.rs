@@ -14,6 +14,8 @@ use crate::config::TunnelConfig;
 /// What the user chose over the local API.
 const CHOICES: Space = Space("choices");
 const CHOICES_KEY: &[u8] = b"latest";
+/// What others are told of the user in conversations.
+const CHAT_TELLS_KEY: &[u8] = b"chat-tells";
 /// What stays outside the tunnel.
 const TUNNEL_KEY: &[u8] = b"tunnel";
 /// What was allowed on a day beyond its limit.
@@ -65,6 +67,11 @@ impl Actor {
     pub(super) fn keep_choices(&mut self) {
         let choices = (self.limits.session_max, self.limits.day_max, self.preferred.clone());
         self.keep(CHOICES, CHOICES_KEY, &choices);
+    }
+
+    /// Keeps what others are told of the user in conversations.
+    pub(super) fn keep_chat_tells(&mut self) {
+        self.keep(CHOICES, CHAT_TELLS_KEY, &self.config.chat.tells.clone());
     }
 
     /// Keeps what is allowed today beyond the limit.
@@ -128,6 +135,10 @@ impl Actor {
             // What can't be chosen while the node runs is as the configuration says.
             let name_servers = self.config.outside_tunnel.name_servers.clone();
             self.config.outside_tunnel = TunnelConfig { name_servers, ..outside };
+        }
+        let tells = self.ledger_journal.load(CHOICES, CHAT_TELLS_KEY);
+        if let Some(Ok(tells)) = tells.map(|stored| serde_json::from_slice(&stored)) {
+            self.config.chat.tells = tells;
         }
         self.shape_next_tunnel();
         self.take_up_chain();

@@ -257,8 +257,12 @@ impl Actor {
         self.market.handle_served(self.clock.now(), client, session, counters, &self.market_journal);
     }
 
-    /// A peer opened a data stream: it must belong to a session of the identity that talks on this link.
+    /// A peer opened a data stream: for a file of a conversation, or it must belong to a session of the identity that talks on this
+    /// link.
     pub(super) fn stream(&mut self, link: LinkId, header: &[u8], send: StreamSend, recv: StreamRecv) {
+        if let Ok(wanted) = decode_exact(header) {
+            return self.give_file(link, wanted, send);
+        }
         let Some((session, wish)) = Wish::of_header(header) else {
             tracing::debug!("a data stream with a malformed header");
             return;

@@ -74,6 +74,8 @@ pub struct PeerNodeConfig {
     pub limits: SpendingConfig,
     /// By which its user goes, to whom it asks to be a contact.
     pub chat_name: String,
+    /// What it does about conversations by itself.
+    pub chat: ChatSettings,
     /// What channels it agrees to by itself.
     pub channels: ChannelSettings,
     /// On what terms it watches channels of others, if it does.
@@ -217,4 +219,21 @@ pub struct SpendingConfig {
     pub ended: Ended,
     /// The most that may be promised ahead to one provider.
     pub ahead_max: Amount,
+}
+
+/// What a node does about conversations by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChatSettings {
+    /// How much is kept of files of conversations.
+    pub attachments_bytes_max: u64,
+    /// Whether pictures are fetched before anybody has asked for them.
+    pub fetch_pictures: bool,
+    /// What others are told, as long as the user has chosen nothing else.
+    pub tells: contract::ChatTells,
+}
+
+impl Default for ChatSettings {
+    fn default() -> Self {
+        Self { attachments_bytes_max: 10 << 30, fetch_pictures: true, tells: contract::ChatTells::default() }
+    }
 }

@@ -1,4 +1,6 @@
 //! From a method's name to a call of [`NodeApi`] and back to JSON.
+//!
+//! Long because: it is a line for each call there is, and no thought in any of them.
 
 mod chat;
 mod contracts;
@@ -114,6 +116,20 @@ pub const METHODS: &[&str] = &[
     "chat_about",
     "chat_read",
     "chat_mark",
+    "chat_keep",
+    "chat_show",
+    "chat_upload",
+    "chat_attach",
+    "chat_fetch",
+    "chat_file",
+    "chat_poll",
+    "chat_vote",
+    "chat_list",
+    "chat_list_change",
+    "chat_memo",
+    "chat_typing",
+    "chat_presence",
+    "chat_tells",
     "backup_export",
     "promise_list",
     "promise_settle",
@@ -450,8 +466,8 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
                 let all = api.chat_conversations().await?.into_iter();
                 all.map(|talk| Event::ChatConversation(Box::new(talk))).collect()
             }
-            // Whoever shows a conversation asks for its messages.
-            Topic::Message => Vec::new(),
+            // Whoever shows a conversation asks for its messages; what is true for a moment is said again.
+            Topic::Message | Topic::Sign => Vec::new(),
             Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,
         })
     }

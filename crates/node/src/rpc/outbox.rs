@@ -39,6 +39,8 @@ enum Key {
     Conversation(String),
     /// Of a conversation.
     Message(String, String),
+    /// Of somebody in a conversation; whether of typing.
+    Sign(String, IdentityId, bool),
     Topic(Topic),
     Session(String),
     Channel(String),
@@ -144,6 +146,7 @@ fn key(event: &Event) -> Key {
         Event::ChatPerson(person) => Key::Person(person.identity),
         Event::ChatConversation(talk) => Key::Conversation(talk.conversation.clone()),
         Event::ChatItem(item) => Key::Message(item.conversation.clone(), item.message.clone()),
+        Event::ChatSign(sign) => Key::Sign(sign.conversation.clone(), sign.person, sign.typing.is_some()),
         Event::Transaction(record) => Key::Transaction(record.outcome.transaction_id),
         other => Key::Topic(other.topic()),
     }
@@ -156,7 +159,7 @@ fn pace(key: &Key) -> Duration {
         Key::Topic(Topic::Wallet) => 250,
         Key::Topic(Topic::Pulse) => 500,
         Key::Conversation(_) => 250,
-        Key::Message(..) => 0,
+        Key::Message(..) | Key::Sign(..) => 0,
         _ => 1000,
     })
 }

@@ -5,7 +5,7 @@ use byway_node::peer_node::PeerNode;
 
 use super::network::{Mortal, Network, Node, key};
 
-fn named(name: &str) -> String {
+pub fn named(name: &str) -> String {
     format!("[chat]\nname = \"{name}\"\n")
 }
 
@@ -31,7 +31,7 @@ async fn until_texts(node: &Node, to: &str, expected: &[&str]) {
 }
 
 /// Two who are contacts, with what each is called at the other.
-async fn acquainted(network: &Network) -> [Mortal; 2] {
+pub async fn acquainted(network: &Network) -> [Mortal; 2] {
     let [alice, bob] = [network.mortal("one", &named("Alice")).await, network.mortal("other", &named("Bob")).await];
     let invite = ChatInviteMake { days: None, note: Some("for Bob".to_owned()) };
     let link = alice.node.api.chat_invite(invite).await.unwrap().link;

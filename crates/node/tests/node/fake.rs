@@ -631,6 +631,62 @@ impl NodeApi for Fake {
         fake_chat::named(&request.to).map(|()| fake_chat::conversation())
     }
 
+    async fn chat_keep(&self, request: ChatKeep) -> Answer<ChatConversation> {
+        fake_chat::named(&request.to).map(|()| fake_chat::conversation())
+    }
+
+    async fn chat_show(&self, request: ChatShow) -> Answer<ChatItem> {
+        fake_chat::message(&request.to, &request.message)
+    }
+
+    async fn chat_upload(&self, request: ChatUploadPart) -> Answer<ChatUpload> {
+        Ok(ChatUpload { upload: request.upload, size: request.at + request.bytes.0.len() as u64 })
+    }
+
+    async fn chat_attach(&self, request: ChatAttach) -> Answer<ChatItem> {
+        fake_chat::named(&request.to).map(|()| fake_chat::item())
+    }
+
+    async fn chat_fetch(&self, request: ChatFetch) -> Answer<ChatAttachment> {
+        fake_chat::message(&request.to, &request.message).map(|_| fake_chat::attachment())
+    }
+
+    async fn chat_file(&self, request: ChatFileRead) -> Answer<ChatFilePart> {
+        fake_chat::message(&request.to, &request.message).map(|_| fake_chat::part(request.at))
+    }
+
+    async fn chat_poll(&self, request: ChatPollAsk) -> Answer<ChatItem> {
+        fake_chat::named(&request.to).map(|()| fake_chat::item())
+    }
+
+    async fn chat_vote(&self, request: ChatVote) -> Answer<ChatItem> {
+        fake_chat::message(&request.to, &request.message)
+    }
+
+    async fn chat_list(&self, request: ChatListMake) -> Answer<ChatItem> {
+        fake_chat::named(&request.to).map(|()| fake_chat::item())
+    }
+
+    async fn chat_list_change(&self, request: ChatListChange) -> Answer<ChatItem> {
+        fake_chat::message(&request.to, &request.message)
+    }
+
+    async fn chat_memo(&self, request: ChatMemo) -> Answer<ChatItem> {
+        Ok(ChatItem { kind: "memo".to_owned(), text: request.text, remind_ms: request.remind_ms, ..fake_chat::item() })
+    }
+
+    async fn chat_typing(&self, request: ChatTyping) -> Answer<()> {
+        fake_chat::named(&request.to)
+    }
+
+    async fn chat_presence(&self, _: ChatPresenceSet) -> Answer<()> {
+        Ok(())
+    }
+
+    async fn chat_tells(&self, request: ChatTellsSet) -> Answer<ChatTells> {
+        Ok(ChatTells { typing: request.typing.unwrap_or(true), ..ChatTells::default() })
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         Ok(fake_hubs::status())
     }

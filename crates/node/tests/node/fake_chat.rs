@@ -1,11 +1,13 @@
 //! Conversations as the fake node has them: one contact, and one message by them.
 
 use byway_node::api::*;
-use byway_primitives::{IdentityId, Time};
+use byway_primitives::{IdentityId, Span, Time};
 
 pub const CONTACT: IdentityId = IdentityId([0x55; 20]);
 /// Somebody whom nobody here knows.
 pub const STRANGER: IdentityId = IdentityId([0x66; 20]);
+/// Bytes of the one file.
+const PICTURE: &[u8] = b"\x89PNG";
 const AT: Time = Time(1_700_000_000_000);
 
 pub fn conversation_id() -> String {
@@ -43,9 +45,58 @@ pub fn item() -> ChatItem {
         reply: Some(message_id()),
         thread: Some(message_id()),
         reactions: vec![ChatReaction { emoji: "👍".to_owned(), people: vec![CONTACT] }],
+        attachments: vec![attachment()],
+        levels: vec![0, 255],
+        poll: Some(poll()),
+        list: Some(list()),
+        remind_ms: Some(AT),
         received: vec![CONTACT],
         read: Vec::new(),
     }
+}
+
+pub fn attachment() -> ChatAttachment {
+    ChatAttachment {
+        number: 0,
+        name: "map.png".to_owned(),
+        cautions: vec!["place".to_owned()],
+        media_type: "image/png".to_owned(),
+        size: 4,
+        state: ChatFileState::Here,
+        fetched: 4,
+        width: Some(1),
+        height: Some(1),
+        duration_ms: Some(Span::seconds(1)),
+        thumbnail: Some("data:image/png;base64,iVBORw0KGgo=".to_owned()),
+    }
+}
+
+pub fn part(at: u64) -> ChatFilePart {
+    let rest = PICTURE.get(at as usize..).unwrap_or_default();
+    ChatFilePart { at, bytes: Base64(rest.to_vec()), size: 4, shown_as: Some("image/png".to_owned()) }
+}
+
+fn poll() -> ChatPoll {
+    let option = |text: &str, people: Vec<IdentityId>| ChatPollOption { text: text.to_owned(), people, chosen: false };
+    ChatPoll {
+        question: "When?".to_owned(),
+        options: vec![option("at eight", vec![CONTACT]), option("at nine", Vec::new())],
+        choices_max: 1,
+        closes_ms: Some(AT),
+        closed: true,
+    }
+}
+
+fn list() -> ChatList {
+    let entry = "c7".repeat(16);
+    let entries = vec![ChatListEntry { entry, text: "bread".to_owned(), done: true, assignee: Some(CONTACT) }];
+    ChatList { title: "shopping".to_owned(), style: ChatListStyle::Tasks, entries }
+}
+
+/// The one message that is there.
+pub fn message(to: &str, message: &str) -> Answer<ChatItem> {
+    named(to)?;
+    if message == message_id() { Ok(item()) } else { Err(ApiError::chat_message_not_found()) }
 }
 
 pub fn conversation() -> ChatConversation {
@@ -60,6 +111,10 @@ pub fn conversation() -> ChatConversation {
         unread: 1,
         safety_number: "12345 67890".to_owned(),
         newest: Some(item()),
+        draft: "see you".to_owned(),
+        pinned: true,
+        muted_until_ms: Some(AT),
+        marked_unread: true,
     }
 }
 

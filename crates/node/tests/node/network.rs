@@ -43,7 +43,7 @@ pub const USERS: usize = 3;
 /// What everyone but the user starts with.
 const FUNDS: Amount = Amount::from_coins(10);
 /// How long anything may take that usually takes moments.
-const SOON: Duration = Duration::from_secs(90);
+pub const SOON: Duration = Duration::from_secs(90);
 const ENTROPY: Context = Context("byway 1 test: entropy of a node's phrase");
 
 /// A node on a runtime of its own, which takes it along at any moment without a word to anyone, as a crash does.

@@ -1,9 +1,11 @@
 //! What goes wrong with conversations. Nothing was said then.
 
+use byway_chat::attachment::SIZE_BYTES_MAX;
 use byway_chat::chats::ChatError;
 use byway_primitives::IdentityId;
 
 use super::{ApiError, ErrorKind};
+use crate::attachments::FileError;
 
 impl ApiError {
     pub fn chat_not_found() -> Self {
@@ -28,6 +30,77 @@ impl ApiError {
         Self::new(ErrorKind::ChatMessageNotFound, "There is no such message in that conversation.", "Look at it again.")
     }
 
+    pub fn chat_file_not_found() -> Self {
+        Self::new(
+            ErrorKind::ChatFileNotFound,
+            "There is no such file with that message.",
+            "`byway chat read --ids` shows which files a message has.",
+        )
+    }
+
+    /// What was sent as a file is another one.
+    pub fn chat_file_untrue() -> Self {
+        Self::new(
+            ErrorKind::ChatFileUntrue,
+            "What was sent as this file is not the file that the message names; nothing of it was kept.",
+            "Ask whoever sent the message to send it again.",
+        )
+    }
+
+    pub fn chat_file_too_large() -> Self {
+        Self::new(
+            ErrorKind::ChatFileTooLarge,
+            format!("A file has at most {SIZE_BYTES_MAX} bytes when it is sealed."),
+            "Send it in parts, or by another way.",
+        )
+    }
+
+    /// A message is of another kind than what was to be done with it.
+    pub fn chat_misfit(wanted: &str) -> Self {
+        Self::new(ErrorKind::ChatMisfit, format!("That message is no {wanted}."), "Look at it again.")
+    }
+
+    pub fn chat_poll_closed() -> Self {
+        Self::new(ErrorKind::ChatPollClosed, "That poll is closed.", "Ask for a new one.")
+    }
+
+    pub fn chat_upload_not_found() -> Self {
+        Self::new(
+            ErrorKind::ChatUploadNotFound,
+            "No file was uploaded under that name since the node was started, or it was attached already.",
+            "Upload it again.",
+        )
+    }
+
+    pub fn chat_files(error: FileError) -> Self {
+        match error {
+            FileError::Full(most) => Self::new(
+                ErrorKind::ChatFilesFull,
+                format!("Files of conversations have no more room: at most {most} bytes of them are kept."),
+                "Delete messages with large files, or raise `chat.attachments_max_mb` in the configuration.",
+            ),
+            FileError::NotHere => Self::new(
+                ErrorKind::ChatFileNotHere,
+                "The file has not been fetched.",
+                "`byway chat fetch` fetches it as soon as somebody who has it is there.",
+            ),
+            FileError::Untrue(_) => Self::chat_file_untrue(),
+            FileError::Damaged => Self::new(
+                ErrorKind::ChatFileDamaged,
+                "The file on this node's disk is damaged.",
+                "Ask for it to be sent again, and look after the disk.",
+            ),
+            FileError::TooLarge(_) => Self::chat_file_too_large(),
+            FileError::Gap(next) => Self::new(
+                ErrorKind::ChatUploadGap,
+                format!("The next part of that upload begins at byte {next}."),
+                "Go on from there.",
+            )
+            .with("next", next.into()),
+            FileError::Disk(error) => Self::storage_failed(error),
+        }
+    }
+
     pub fn chat(error: ChatError) -> Self {
         match error {
             ChatError::NoRoom => Self::chat_not_found(),
@@ -44,6 +117,7 @@ impl ApiError {
             )
             .with("peer", peer.to_string().into()),
             ChatError::Oneself => Self::invalid_params("who", "that is this node itself"),
+            ChatError::TooManyFiles => Self::busy("files that wait to be fetched"),
             ChatError::TooManyInvites => Self::busy("invites that nobody has used"),
             ChatError::Outbox(full) => Self::new(
                 ErrorKind::ChatFull,

@@ -3,6 +3,8 @@
 use byway_primitives::IdentityId;
 use clap::Subcommand;
 
+use super::{ChatAttachArgs, ChatFetchArgs, ChatListCommand, ChatPollCommand};
+
 /// Messages between people, with no server in the middle
 #[derive(Debug, Subcommand)]
 pub enum ChatCommand {
@@ -51,6 +53,38 @@ pub enum ChatCommand {
         /// Don't tell the others that you have read it
         #[arg(long)]
         quiet: bool,
+    },
+    /// Send files
+    Attach(ChatAttachArgs),
+    /// Fetch a file of a message and write it to a file here
+    Fetch(ChatFetchArgs),
+    /// Questions with options to choose from
+    #[command(subcommand)]
+    Poll(ChatPollCommand),
+    /// Lists that everyone in a conversation may change
+    #[command(subcommand)]
+    List(ChatListCommand),
+    /// Note something for yourself; `byway chat read me` shows it
+    Memo {
+        /// Markdown
+        #[arg(value_name = "TEXT")]
+        text: String,
+    },
+    /// Put a conversation above the others
+    Pin {
+        #[arg(value_name = "TO")]
+        to: String,
+        /// No more
+        #[arg(long)]
+        undo: bool,
+    },
+    /// Don't be disturbed by a conversation
+    Mute {
+        #[arg(value_name = "TO")]
+        to: String,
+        /// For how many hours; 0 unmutes it
+        #[arg(long, default_value_t = 8, value_name = "HOURS", value_parser = clap::value_parser!(u64).range(..=876_000))]
+        hours: u64,
     },
     /// React to a message
     React {

@@ -1,6 +1,10 @@
 //! Conversations of the node's identity (row M11): what people ask for and are told. All that there is to do is done by
 //! [`byway_chat::chats`], which the market carries; whom to reach, and by what they were found, is said here.
 
+mod attaching;
+mod contents;
+mod desk;
+mod files;
 mod saying;
 mod views;
 
@@ -16,6 +20,8 @@ use byway_primitives::{IdentityId, Pending, Span, Store, Time};
 
 use super::{Actor, PeerNodeConfig};
 use crate::api::*;
+pub(super) use desk::OwnDesk;
+pub(super) use files::{FileCame, FileDesk};
 
 /// How long an invite counts where nobody says.
 const INVITE_DAYS: u64 = 7;
@@ -162,16 +168,19 @@ impl Actor {
                     self.tell(Event::ChatConversation(Box::new(self.conversation(&view))));
                 }
             }
-            ChatNews::Item { room, of, .. } => {
+            ChatNews::Item { room, of, is_new } => {
+                if is_new {
+                    self.fetch_pictures(room, of);
+                }
                 if let Some(shown) = self.chat_item(room, &of) {
-                    self.tell(Event::ChatItem(Box::new(views::item(room, &shown))));
+                    self.tell(Event::ChatItem(Box::new(self.chat_shown(room, &shown))));
                 }
                 if let Some(view) = self.chats().talk(room) {
                     self.tell(Event::ChatConversation(Box::new(self.conversation(&view))));
                 }
             }
-            // Shown by pages that are open; nobody else has any use for it.
-            ChatNews::Sign { .. } => {}
+            ChatNews::FileGone { place } => self.files.store.forget(place),
+            ChatNews::Sign { room, change } => self.chat_sign(room, &change),
             ChatNews::Fault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer said in a conversation what can't be")
             }

@@ -9,8 +9,11 @@ use byway_primitives::IdentityId;
 use byway_primitives::hash::Context;
 
 use super::super::Actor;
-use super::views;
+use crate::api::params::IdempotencyKey;
 use crate::api::*;
+
+/// What the conversation with oneself is called in calls.
+const ME: &str = "me";
 
 const MESSAGE: Context = Context("byway 1 hash: message of an idempotency key");
 
@@ -22,29 +25,48 @@ impl Actor {
         if request.text.trim().is_empty() {
             return Err(ApiError::invalid_params("text", "there is nothing in it"));
         }
-        let id = MESSAGE.hash(&[&self.me().0, &room.0, request.idempotency_key.as_str().as_bytes()]).0;
-        let id = MessageId(*id.first_chunk().expect("a digest is longer"));
+        let id = self.message_id(room, &request.idempotency_key);
         let of = MessageRef { author: self.me(), id };
         if let Some(shown) = self.chat_item(room, &of) {
             let said = shown.item.content().map(|content| &content.kind);
             let is_same = said.is_none_or(|kind| matches!(kind, Kind::Post(post) if post.text == text));
-            return if is_same { Ok(views::item(room, &shown)) } else { Err(ApiError::idempotency_conflict()) };
+            return if is_same { Ok(self.chat_shown(room, &shown)) } else { Err(ApiError::idempotency_conflict()) };
         }
         let [thread, reply] = [&request.thread, &request.reply].map(|of| of.as_deref().map(message_named).transpose());
         let draft =
             Draft { id: Some(id), thread: thread?, reply: reply?, kind: Kind::Post(Post { text, ..Post::default() }) };
+        self.say_message(room, draft)
+    }
+
+    /// The id of what is said under a key.
+    pub(super) fn message_id(&self, room: RoomId, key: &IdempotencyKey) -> MessageId {
+        let id = MESSAGE.hash(&[&self.me().0, &room.0, key.as_str().as_bytes()]).0;
+        MessageId(*id.first_chunk().expect("a digest is longer"))
+    }
+
+    /// Says a message that has an id, and gives it as it stands then.
+    pub(super) fn say_message(&mut self, room: RoomId, draft: Draft) -> Answer<ChatItem> {
+        let id = draft.id.expect("whoever wants to see it has drawn one");
         self.say(room, draft)?;
-        let said = self.chat_item(room, &of);
-        said.map(|shown| views::item(room, &shown)).ok_or_else(ApiError::chat_message_not_found)
+        self.said(room, MessageRef { author: self.me(), id })
+    }
+
+    /// Says something about a message, and gives that as it stands then.
+    pub(super) fn say_of(&mut self, room: RoomId, of: MessageRef, kind: Kind) -> Answer<ChatItem> {
+        self.say(room, kind.into())?;
+        self.said(room, of)
+    }
+
+    fn said(&self, room: RoomId, of: MessageRef) -> Answer<ChatItem> {
+        let shown = self.chat_item(room, &of);
+        shown.map(|shown| self.chat_shown(room, &shown)).ok_or_else(ApiError::chat_message_not_found)
     }
 
     /// Says something about a message that is there.
     pub(in super::super) fn say_about(&mut self, request: &ChatAbout) -> Answer<ChatItem> {
         let room = self.room_named(&request.to)?;
         let of = message_named(&request.message)?;
-        if self.chat_item(room, &of).is_none() {
-            return Err(ApiError::chat_message_not_found());
-        }
+        let shown = self.chat_item(room, &of).ok_or_else(ApiError::chat_message_not_found)?;
         let value = || request.value.as_deref().ok_or_else(|| ApiError::invalid_params("value", "it is missing"));
         let kind = match request.what {
             ChatAboutWhat::Edit => Kind::Edit(Edit { of, text: text(value()?)? }),
@@ -53,29 +75,29 @@ impl Actor {
                 let emoji = Emoji::new(value()?).map_err(|error| ApiError::invalid_params("value", error))?;
                 Kind::Reaction(Reaction { of, emoji, is_there: request.what == ChatAboutWhat::React })
             }
+            ChatAboutWhat::Close => Self::close_poll(of, &shown)?,
         };
-        self.say(room, kind.into())?;
-        let shown = self.chat_item(room, &of);
-        shown.map(|shown| views::item(room, &shown)).ok_or_else(ApiError::chat_message_not_found)
+        self.say_of(room, of, kind)
     }
 
     /// Messages of a conversation, the newest first.
     pub(in super::super) fn read_chat(&self, request: &ChatRead) -> Answer<Vec<ChatItem>> {
         let room = self.room_named(&request.to)?;
         let page = self.chat_page(room, request.before, request.limit);
-        Ok(page.iter().map(|shown| views::item(room, shown)).collect())
+        Ok(page.iter().map(|shown| self.chat_shown(room, shown)).collect())
     }
 
     pub(in super::super) fn mark_chat(&mut self, request: &ChatMark) -> Answer<ChatConversation> {
         let room = self.room_named(&request.to)?;
-        let tell = request.tell;
+        let tell = request.tell && self.config.chat.tells.read_marks;
         let marked = self.with_chats(|chats, now, seed, store| chats.mark_read(now, seed, room, tell, store));
         marked.map_err(ApiError::chat)?;
+        self.unmark_unread(room);
         let view = self.chats().talk(room).ok_or_else(ApiError::chat_not_found)?;
         Ok(self.conversation(&view))
     }
 
-    fn say(&mut self, room: RoomId, draft: Draft) -> Answer<()> {
+    pub(super) fn say(&mut self, room: RoomId, draft: Draft) -> Answer<()> {
         let said = self.with_chats(|chats, now, seed, store| chats.say(now, seed, room, draft, store));
         said.map_err(ApiError::chat)?;
         self.reach_channel_peers();
@@ -83,8 +105,11 @@ impl Actor {
     }
 
     /// A conversation by its id, by the other one's identity, or by their name.
-    fn room_named(&self, name: &str) -> Answer<RoomId> {
+    pub(super) fn room_named(&self, name: &str) -> Answer<RoomId> {
         let (name, chats) = (name.trim(), self.chats());
+        if name == ME || name.parse() == Ok(self.me()) {
+            return chats.own_room().ok_or_else(ApiError::chat_not_found);
+        }
         let mut id = [0; 32];
         if hex::decode_to_slice(name, &mut id).is_ok() {
             return chats.talk(RoomId(id)).map(|view| view.room).ok_or_else(ApiError::chat_not_found);
@@ -103,7 +128,7 @@ impl Actor {
     }
 }
 
-fn text(source: &str) -> Answer<Text> {
+pub(super) fn text(source: &str) -> Answer<Text> {
     let source = BoundedText::new(source).map_err(|TooMuch { limit, .. }| {
         ApiError::invalid_params("text", format_args!("it is longer than {limit} bytes"))
     })?;
@@ -111,7 +136,7 @@ fn text(source: &str) -> Answer<Text> {
 }
 
 /// A message, as `AUTHOR/ID`.
-fn message_named(text: &str) -> Answer<MessageRef> {
+pub(super) fn message_named(text: &str) -> Answer<MessageRef> {
     let parts = text.split_once('/').and_then(|(author, id)| Some((author.parse().ok()?, id.parse().ok()?)));
     let (author, id) = parts.ok_or_else(|| ApiError::invalid_params("message", "it is not of the form AUTHOR/ID"))?;
     Ok(MessageRef { author, id })

@@ -12,6 +12,8 @@ use crate::api::*;
 /// Digits of a safety number, in groups of so many.
 const SAFETY_DIGITS: usize = 60;
 const SAFETY_GROUP: usize = 5;
+/// What the conversation with oneself is called.
+const OWN_TITLE: &str = "Notes to yourself";
 
 impl Actor {
     pub(in super::super) fn chat_people(&self) -> Vec<ChatPerson> {
@@ -43,11 +45,11 @@ impl Actor {
         }
     }
 
-    /// Conversations, that with the newest message first.
+    /// Conversations, those that are pinned first, then that with the newest message.
     pub(in super::super) fn conversations(&self) -> Vec<ChatConversation> {
         let mut all: Vec<_> = self.chats().talks().map(|view| self.conversation(&view)).collect();
         let newest = |talk: &ChatConversation| talk.newest.as_ref().map_or(talk.since_ms, |item| item.sent_ms);
-        all.sort_by_key(|talk| std::cmp::Reverse(newest(talk)));
+        all.sort_by_key(|talk| std::cmp::Reverse((talk.pinned, newest(talk))));
         all
     }
 
@@ -55,10 +57,12 @@ impl Actor {
         let room = view.room;
         let other = view.direct.and_then(|peer| self.chats().people().get(peer));
         let other = other.and_then(|person| display::name(person.shown_name()));
+        let other = if view.direct == Some(self.me()) { Some(OWN_TITLE.to_owned()) } else { other };
         let title = view.title.as_deref().and_then(display::name).or(other).unwrap_or_default();
         let mut members: Vec<IdentityId> = view.members.iter().map(|member| member.identity).collect();
         members.sort_unstable();
         members.dedup();
+        let own = self.chat_own.of(room);
         ChatConversation {
             conversation: hex::encode(room.0),
             title,
@@ -69,11 +73,16 @@ impl Actor {
             messages: view.messages,
             unread: view.unread,
             safety_number: safety_number(&view.authenticator),
-            newest: self.chat_page(room, None, 1).first().map(|shown| item(room, shown)),
+            newest: self.chat_page(room, None, 1).first().map(|shown| self.chat_shown(room, shown)),
+            draft: own.draft,
+            pinned: own.pinned,
+            muted_until_ms: own.muted_until.filter(|until| *until > self.clock.now()),
+            marked_unread: own.marked_unread,
         }
     }
 }
 
+/// A message without what only its kind has, and its files.
 pub(super) fn item(room: RoomId, shown: &Shown) -> ChatItem {
     let item = &shown.item;
     let (place, content) = (item.place(), item.content());
@@ -95,6 +104,11 @@ pub(super) fn item(room: RoomId, shown: &Shown) -> ChatItem {
         reply: place.and_then(|place| place.reply).map(reference),
         thread: place.and_then(|place| place.thread).map(reference),
         reactions: reactions.map(|(emoji, people)| ChatReaction { emoji: emoji.as_str().to_owned(), people }).collect(),
+        attachments: Vec::new(),
+        levels: Vec::new(),
+        poll: None,
+        list: None,
+        remind_ms: None,
         received: reached(|reached| reached.received.is_some() || reached.read.is_some()),
         read: reached(|reached| reached.read.is_some()),
     }

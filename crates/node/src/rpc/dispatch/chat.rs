@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Dispatcher, done, method_not_found, read};
+use super::{Dispatcher, done, empty, method_not_found, read};
 use crate::api::params::Params;
 use crate::api::{Answer, NodeApi, Nothing};
 
@@ -26,6 +26,20 @@ impl<A: NodeApi> Dispatcher<A> {
             "chat_about" => done(api.chat_about(read(params)?).await),
             "chat_read" => done(api.chat_read(read(params)?).await),
             "chat_mark" => done(api.chat_mark(read(params)?).await),
+            "chat_keep" => done(api.chat_keep(read(params)?).await),
+            "chat_show" => done(api.chat_show(read(params)?).await),
+            "chat_upload" => done(api.chat_upload(read(params)?).await),
+            "chat_attach" => done(api.chat_attach(read(params)?).await),
+            "chat_fetch" => done(api.chat_fetch(read(params)?).await),
+            "chat_file" => done(api.chat_file(read(params)?).await),
+            "chat_poll" => done(api.chat_poll(read(params)?).await),
+            "chat_vote" => done(api.chat_vote(read(params)?).await),
+            "chat_list" => done(api.chat_list(read(params)?).await),
+            "chat_list_change" => done(api.chat_list_change(read(params)?).await),
+            "chat_memo" => done(api.chat_memo(read(params)?).await),
+            "chat_typing" => empty(api.chat_typing(read(params)?).await),
+            "chat_presence" => empty(api.chat_presence(read(params)?).await),
+            "chat_tells" => done(api.chat_tells(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }

@@ -1,0 +1,142 @@
+//! Files over streams of links ([`byway_chat::attachment::wire`]).
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use byway_chat::attachment::tree::{GROUP_BYTES, Groups};
+use byway_chat::attachment::wire::{FileHeader, FileReply};
+use byway_chat::content::post::Attachment;
+use byway_driver::link::{Link, StreamError, StreamRecv, StreamSend};
+use byway_primitives::Encode;
+use tokio::time::timeout;
+
+use super::{FileError, FileStore, Incoming, on_disk};
+
+/// How long the other side of a stream may do nothing.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+
+/// Why a file did not come.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The link is down, or the other side has stopped: what is here stays, and the rest is asked for again.
+    #[error("the stream was cut")]
+    Cut,
+    #[error("they don't have it")]
+    NotThere,
+    #[error("they are busy")]
+    Busy,
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl From<StreamError> for FetchError {
+    fn from(_: StreamError) -> Self {
+        Self::Cut
+    }
+}
+
+/// Gives a file, from a group on, to whoever has opened the stream.
+///
+/// # Errors
+/// [`FetchError`]; the other side sees a cut then.
+pub async fn give(store: FileStore, files: Vec<Attachment>, from: u32, mut send: StreamSend) -> Result<(), FetchError> {
+    // Of several keys that messages give a file, it is here under one.
+    let found = on_disk(move || {
+        let mut found = files.iter().map(|file| store.outgoing(file));
+        found.find_map(Result::ok).ok_or(FileError::NotHere)
+    });
+    let Ok((file, groups)) = found.await else { return refuse(FileReply::NotHere, send).await };
+    if from >= groups.count() {
+        return refuse(FileReply::NotHere, send).await;
+    }
+    write(&mut send, &[FileReply::Follows.byte()]).await?;
+    write(&mut send, &groups.to_bytes()).await?;
+    let shared = Arc::new(file);
+    for group in from..groups.count() {
+        let (file, length) = (shared.clone(), groups.bytes_of(group));
+        let bytes = on_disk(move || read_group(&file, group, length)).await?;
+        check(&groups, group, &bytes)?;
+        write(&mut send, &bytes).await?;
+    }
+    send.finish();
+    Ok(())
+}
+
+/// What lies on the disk may have been damaged; whoever gets it would take its node for a liar.
+fn check(groups: &Groups, group: u32, bytes: &[u8]) -> Result<(), FetchError> {
+    groups.check(group, bytes).map_err(|_| FileError::Damaged.into())
+}
+
+fn read_group(mut file: &File, group: u32, length: usize) -> Result<Vec<u8>, FileError> {
+    let mut bytes = vec![0; length];
+    file.seek(SeekFrom::Start(u64::from(group) * GROUP_BYTES as u64))?;
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Says why no file follows.
+///
+/// # Errors
+/// [`FetchError::Cut`].
+pub async fn refuse(reply: FileReply, mut send: StreamSend) -> Result<(), FetchError> {
+    write(&mut send, &[reply.byte()]).await?;
+    send.finish();
+    Ok(())
+}
+
+async fn write(send: &mut StreamSend, bytes: &[u8]) -> Result<(), FetchError> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = timeout(IDLE_MAX, send.write(rest)).await.map_err(|_| FetchError::Cut)??;
+        rest = &rest[written..];
+    }
+    Ok(())
+}
+
+/// Fetches what is missing of a file from whoever is at the other end of the link; `fetched` follows how many bytes are here.
+///
+/// # Errors
+/// [`FetchError`]. What was checked stays here.
+pub async fn take(
+    store: FileStore,
+    attachment: Attachment,
+    link: Link,
+    fetched: Arc<AtomicU64>,
+) -> Result<(), FetchError> {
+    let root = attachment.root;
+    let mut incoming = on_disk(move || Incoming::open(&store, &attachment)).await?;
+    fetched.store(incoming.fetched(), Ordering::Relaxed);
+    if !incoming.is_whole() {
+        let header = FileHeader { root, from: incoming.next() };
+        let opened = timeout(IDLE_MAX, link.open_stream(&header.to_bytes())).await.map_err(|_| FetchError::Cut)?;
+        let (_send, mut recv) = opened?;
+        let reply = read(&mut recv, 1).await?;
+        match reply.first().and_then(|byte| FileReply::from_byte(*byte)) {
+            Some(FileReply::Follows) => {}
+            Some(FileReply::Busy) => return Err(FetchError::Busy),
+            Some(FileReply::NotHere) | None => return Err(FetchError::NotThere),
+        }
+        let values = read(&mut recv, incoming.values_bytes()).await?;
+        incoming = on_disk(move || incoming.take_values(&values).map(|()| incoming)).await?;
+        while !incoming.is_whole() {
+            let bytes = read(&mut recv, incoming.group_bytes()).await?;
+            incoming = on_disk(move || incoming.take_group(&bytes).map(|()| incoming)).await?;
+            fetched.store(incoming.fetched(), Ordering::Relaxed);
+        }
+    }
+    Ok(on_disk(move || incoming.finish()).await?)
+}
+
+/// So many bytes, of which there are no more than those of a group or of its values.
+async fn read(recv: &mut StreamRecv, length: usize) -> Result<Vec<u8>, FetchError> {
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while filled < length {
+        let count = timeout(IDLE_MAX, recv.read(&mut bytes[filled..])).await.map_err(|_| FetchError::Cut)??;
+        filled += count.ok_or(FetchError::Cut)?;
+    }
+    Ok(bytes)
+}

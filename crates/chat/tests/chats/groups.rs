@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 
 use byway_chat::chats::ChatError;
 use byway_chat::chats::affairs::{RENEW_MESSAGES, RENEW_SPAN};
-use byway_chat::mls::{Role, RoomId};
-use byway_primitives::{IdentityId, Span};
+use byway_chat::delivery::group_letter::{GroupLetter, GroupMatter};
+use byway_chat::delivery::letter::Letter;
+use byway_chat::mls::{EpochTag, Line, Role, Room, RoomId};
+use byway_primitives::{Hash, IdentityId, Span, Time};
 use proptest::prelude::*;
 
+use crate::bring;
 use crate::rig::{World, text};
 
 const ALICE: usize = 0;
@@ -363,6 +366,59 @@ fn who_has_been_away_renews_no_keys_before_it_follows_the_others() {
     let before = world.authenticator(BOB, room);
     world.with(BOB, |chats, now, seed, store| chats.handle_time(now, seed, store));
     assert_eq!(world.authenticator(BOB, room), before);
+}
+
+#[test]
+fn who_is_not_in_a_group_says_nothing_of_it() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL]);
+    world.say(BOB, room, "ours");
+    world.carry();
+    let before = world.authenticator(ALICE, room);
+    let (epoch, line) = (EpochTag(Hash([1; 32])), Line::default());
+    let foreign = world.people[BOB].seed();
+    let (package, _) = Room::key_package(world.people[BOB].chats.device(), &foreign).unwrap();
+    let matters = [
+        GroupMatter::Again { room, epoch },
+        GroupMatter::Line { room, line: line.clone(), asks: true },
+        GroupMatter::Info { room, line, invitation: vec![1; 90], tree: vec![2; 90] },
+        GroupMatter::Gone { room, epochs: vec![epoch] },
+        GroupMatter::Packages { packages: vec![package] },
+    ];
+    for (number, what) in matters.into_iter().enumerate() {
+        bring(&mut world, 4, ALICE, &Letter::Group(GroupLetter { at: Time(number as u64), what }));
+        assert_eq!(world.people[ALICE].faults().len(), number + 1, "{:?}", world.people[ALICE].faults());
+    }
+    assert_eq!((world.authenticator(ALICE, room), world.members(ALICE, room)), (before, vec![ALICE, BOB, CAROL]));
+    // Nor does a member bring somebody into another line, or out of this one, by saying so.
+    let line = Line::default();
+    for what in [
+        GroupMatter::Info { room, line, invitation: vec![1; 90], tree: vec![2; 90] },
+        GroupMatter::Gone { room, epochs: vec![epoch] },
+    ] {
+        bring(&mut world, CAROL, BOB, &Letter::Group(GroupLetter { at: Time(9), what }));
+    }
+    world.say(BOB, room, "still ours");
+    world.carry();
+    assert_eq!(world.said(ALICE, room), ["ours", "still ours"]);
+}
+
+#[test]
+fn who_is_blocked_is_not_heard_in_a_group_which_goes_on_with_what_they_do() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL]);
+    world.role(ALICE, room, BOB, true).unwrap();
+    world.carry();
+    let bob = world.id(BOB);
+    world.with(CAROL, |chats, now, _, _| chats.set_blocked(now, bob, true));
+    world.add(BOB, room, DAVE).unwrap();
+    world.say(BOB, room, "not for Carol");
+    world.carry();
+    world.say(DAVE, room, "for all");
+    world.carry();
+    assert_eq!(world.members(CAROL, room), [ALICE, BOB, CAROL, DAVE]);
+    assert_eq!(world.said(CAROL, room), ["for all"]);
+    assert_eq!(world.said(ALICE, room), ["for all", "not for Carol"]);
 }
 
 /// What one step of the random test does.

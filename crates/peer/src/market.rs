@@ -282,6 +282,7 @@ impl Market {
         self.wake_channels(now);
         self.wake_routing(now);
         self.wake_guarantees(now);
+        self.wake_chats(now, store);
         self.pump(now, store);
     }
 

@@ -77,6 +77,7 @@ impl Chats {
             Person { standing: Standing::Blocked, name: String::new(), nickname: None, since: now, direct: None };
         let person = known.map_or(blocked.clone(), |known| Person { standing: Standing::Blocked, since: now, ..known });
         self.outbox.forget(peer, &mut self.step.batch);
+        self.stock.forget(peer, &mut self.step.batch);
         self.put_person(peer, person);
     }
 
@@ -146,6 +147,7 @@ impl Chats {
         let letter = Letter::Welcome { name, invitation, tree };
         self.outbox.put(&letter, [peer], &mut batch)?;
         self.step.batch.append(batch);
+        self.stock_up(call, peer);
         let talk = Talk::new(room, Some(peer), call.now);
         talk.put(&mut self.step.batch);
         self.talks.insert(id, talk);
@@ -155,7 +157,7 @@ impl Chats {
         Ok(id)
     }
 
-    /// Somebody lets us into a conversation.
+    /// Somebody lets us into a conversation: one of two by whom we have asked, a group by a contact.
     pub(super) fn welcomed<S: Store>(
         &mut self,
         call: &Call<'_, S>,
@@ -168,27 +170,33 @@ impl Chats {
         let mut batch = byway_primitives::Batch::new();
         let (device, kept) = (&self.device, &self.packages.kept);
         let entered = Room::enter(device, (invitation, tree), kept, (&call.draw(), call.now), &mut batch);
+        // It has used a package, or taken one that is of no use any more.
+        if person.standing == Standing::Contact {
+            self.give_packages(call, peer, 1);
+        }
         let Entered { room, by, used } = entered.map_err(ChatFault::Invitation)?;
         if by.identity != peer {
             return Err(ChatFault::Unasked(peer));
+        }
+        self.packages.remove(used, &mut self.step.batch);
+        let members: BTreeSet<IdentityId> = room.members().iter().map(|member| member.identity).collect();
+        let is_open = room.roles().is_some_and(|roles| roles.adding.is_some());
+        if is_open || members != BTreeSet::from([self.me(), peer]) {
+            return self.welcomed_to_group(call, peer, room, batch);
         }
         let id = room.id();
         if self.talks.contains_key(&id) {
             return Ok(());
         }
         self.step.batch.append(batch);
-        self.packages.remove(used, &mut self.step.batch);
-        let members: BTreeSet<IdentityId> = room.members().iter().map(|member| member.identity).collect();
-        let is_direct = members == BTreeSet::from([self.me(), peer]);
-        let talk = Talk::new(room, is_direct.then_some(peer), call.now);
+        let talk = Talk::new(room, Some(peer), call.now);
         talk.put(&mut self.step.batch);
         self.talks.insert(id, talk);
-        if is_direct {
-            let standing = Standing::Contact;
-            let since = if person.standing == standing { person.since } else { call.now };
-            let name = if name.is_empty() { person.name } else { name };
-            self.put_person(peer, Person { standing, name, since, direct: Some(id), nickname: person.nickname });
-        }
+        let since = if person.standing == Standing::Contact { person.since } else { call.now };
+        let name = if name.is_empty() { person.name } else { name };
+        let (standing, direct, nickname) = (Standing::Contact, Some(id), person.nickname);
+        self.put_person(peer, Person { standing, name, since, direct, nickname });
+        self.stock_up(call, peer);
         self.tell(ChatNews::Room { room: id });
         self.try_early(call, id);
         Ok(())

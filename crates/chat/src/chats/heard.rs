@@ -8,6 +8,18 @@ use crate::delivery::Gathered;
 use crate::delivery::letter::{ChatMessage, GOT_EVERY, Letter, ParcelId};
 use crate::people::Standing;
 
+/// Those who are told when what they have is taken, at most; whoever is not hears of it with the next dialogue.
+const TURNED_AWAY_MAX: usize = 1024;
+
+/// What became of a parcel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// It was taken to heart, kept, or makes no sense: receipted.
+    Done,
+    /// It can't be taken yet, and stays with its sender.
+    NotNow,
+}
+
 impl Chats {
     /// Something came from a peer.
     pub fn handle_message(
@@ -33,6 +45,7 @@ impl Chats {
                     self.passing(&call, peer, &frame);
                 }
             }
+            ChatMessage::Resend => self.outbox.begin_anew(peer),
         }
         let there: Vec<IdentityId> = self.outbox.there().collect();
         there.into_iter().for_each(|peer| self.send_due(peer, store));
@@ -48,7 +61,9 @@ impl Chats {
     ) {
         // What strangers have to say is short.
         let standing = self.people.get(peer).map(|person| &person.standing);
-        if count > 1 && !matches!(standing, Some(Standing::Contact | Standing::Asked)) {
+        let is_known = matches!(standing, Some(Standing::Contact | Standing::Asked));
+        if count > 1 && !is_known && !self.is_heard(peer) {
+            self.turn_away(peer);
             return self.fault(peer, ChatFault::Unasked(peer));
         }
         match self.inbox.handle_part(peer, parcel, (index, count), bytes) {
@@ -57,31 +72,46 @@ impl Chats {
             }
             Ok(Gathered::Part) => {}
             Ok(Gathered::Again(parcel)) => self.receipts.entry(peer).or_default().push(parcel),
-            Ok(Gathered::Whole(parcel, bytes)) => {
-                // Whoever is blocked learns nothing from having no receipt.
-                if !self.people.is_blocked(peer) {
-                    self.open(call, peer, &bytes);
+            Ok(Gathered::Whole(parcel, bytes)) => match self.open(call, peer, &bytes) {
+                Opened::Done => {
+                    self.inbox.take(peer, parcel, &mut self.step.batch);
+                    self.receipts.entry(peer).or_default().push(parcel);
                 }
-                self.inbox.take(peer, parcel, &mut self.step.batch);
-                self.receipts.entry(peer).or_default().push(parcel);
-            }
+                Opened::NotNow => self.turn_away(peer),
+            },
             Err(fault) => self.fault(peer, fault.into()),
         }
     }
 
     /// What was in a parcel. What makes no sense is done with as well: it would make no more sense a second time.
-    fn open<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: &[u8]) {
-        let done = match decode_exact(parcel) {
+    fn open<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: &[u8]) -> Opened {
+        let letter = decode_exact(parcel);
+        // Whoever is blocked learns nothing from having no receipt. In a group the room goes on with what they do to it.
+        if self.people.is_blocked(peer) && !matches!(letter, Ok(Letter::Sealed(_) | Letter::Group(_))) {
+            return Opened::Done;
+        }
+        let done = match letter {
             Ok(Letter::Ask(ask)) => {
                 self.asked(call, peer, ask);
-                Ok(())
+                Ok(Opened::Done)
             }
-            Ok(Letter::Welcome { name, invitation, tree }) => self.welcomed(call, peer, name, (&invitation, &tree)),
+            Ok(Letter::Welcome { name, invitation, tree }) => {
+                self.welcomed(call, peer, name, (&invitation, &tree)).map(|()| Opened::Done)
+            }
             Ok(Letter::Sealed(frame)) => self.frame_came(call, peer, &frame),
+            Ok(Letter::Group(letter)) => self.matter_came(call, peer, letter.what).map(|()| Opened::Done),
             Err(error) => Err(ChatFault::Letter(error)),
         };
-        if let Err(fault) = done {
+        done.unwrap_or_else(|fault| {
             self.fault(peer, fault);
+            Opened::Done
+        })
+    }
+
+    /// Somebody keeps what they have for us until they may send it again.
+    fn turn_away(&mut self, peer: IdentityId) {
+        if self.turned_away.len() < TURNED_AWAY_MAX {
+            self.turned_away.insert(peer);
         }
     }
 }

@@ -5,6 +5,10 @@
 //! [accepts](Chats::accept). To accept is to found a conversation of two and let the other in. Who was asked by each other
 //! founds one only: the one with the lower id.
 //!
+//! **Groups.** A person [founds](Chats::found_group) one and adds contacts, with key packages that each contact has given in advance. What
+//! is to be changed is a [wish](affairs::Wish) until it is so: it waits for keys, and is made again where another's change went before.
+//! Every commit goes to all who were in the room before it; who lacks some says so by its line, and is brought them or enters anew.
+//!
 //! **Saying something.** [`Chats::say`] gives a content its place here, seals it for the room, and puts it out for everyone in it
 //! ([`delivery`](crate::delivery)). What others say is opened by the room, applied to what is shown ([`content`](crate::content)),
 //! and only then receipted; so what has a receipt is on a disk in its place.
@@ -15,12 +19,20 @@
 //!
 //! Not here: over what anything is brought ([`Chats::awaited`] says who is to be reached), and what it looks like.
 
+pub mod affairs;
 mod asking;
 mod files;
 mod heard;
 mod history;
 mod oneself;
+mod groups;
+mod heard;
+mod history;
+mod mending;
+mod moving;
 mod opened;
+mod packages;
+mod said;
 mod saying;
 mod talk;
 
@@ -37,22 +49,21 @@ use crate::content::{MessageRef, Refusal};
 use crate::delivery::letter::{ChatMessage, InviteToken, RECEIPTS_MAX};
 use crate::delivery::{Inbox, Outbox, OutboxFull, ParcelId, PartFault};
 use crate::device::{CERTIFICATE_SPAN_MAX, Device, DeviceCertificate, DeviceSecret};
-use crate::mls::{BrokenRoom, ChangeError, EnterError, KeptPackage, Refused, Room, RoomId, SealError};
+use crate::mls::{BrokenRoom, ChangeError, EnterError, Refused, Room, RoomId, SealError};
 use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
 pub use files::{FileRef, files_of};
+use affairs::Wish;
+pub use groups::GROUP_MAX;
 pub use history::Shown;
+pub use mending::TICK;
+use packages::{Packages, Stock};
 pub use saying::Draft;
 use talk::Talk;
 pub use talk::TalkView;
 
-/// The private halves of key packages that somebody was given: key is a number that grows.
-const PACKAGES: Space = Space("chat-packages");
 /// Which message a parcel that is under way brings.
 const SENT: Space = Space("chat-sent");
-
-/// Key packages that nobody has used, at most; the oldest goes.
-const PACKAGES_MAX: usize = 1024;
 
 /// Certificates of this device: key is its number.
 const CERTIFICATES: Space = Space("chat-device");
@@ -125,8 +136,12 @@ pub enum ChatFault {
     Change(Refusal),
     #[error("what passes by was brought as if it were to be kept, or the other way round")]
     Passing,
-    #[error("too many messages wait for what comes before them")]
-    TooEarly,
+    #[error("an addition to the group {0:?} by whoever is not in it, or to what it was before")]
+    NotByMember(RoomId),
+    #[error("this device can't enter the group anew: {0}")]
+    Entry(EnterError),
+    #[error("a change of the group comes to nothing: {0}")]
+    Wish(ChangeError),
 }
 
 /// What is kept can't be read.
@@ -157,6 +172,20 @@ pub enum ChatError {
     NotAsking(IdentityId),
     #[error("that is this identity itself")]
     Oneself,
+    #[error("{0} is not a contact: only contacts are added to groups")]
+    NotContact(IdentityId),
+    #[error("the conversation is one of two; people are added to groups")]
+    NotGroup,
+    #[error("this device is not in the group any more")]
+    NotMember,
+    #[error("you have left the group; its others have yet to remove this device")]
+    Leaving,
+    #[error("{0} is not in the group")]
+    NotInGroup(IdentityId),
+    #[error("your role in the group does not allow this")]
+    MayNot,
+    #[error("a group has at most {GROUP_MAX} people")]
+    GroupFull,
     #[error("there are too many invites that nobody has used")]
     TooManyInvites,
     #[error("too many files wait to be fetched")]
@@ -186,47 +215,18 @@ pub struct Chats {
     inbox: Inbox,
     outbox: Outbox,
     packages: Packages,
+    stock: Stock,
     talks: BTreeMap<RoomId, Talk>,
     /// Files that are to be fetched.
     wanted: BTreeSet<FileRef>,
+    /// Those of whom something was not taken that would be taken of somebody in a group with us.
+    turned_away: BTreeSet<IdentityId>,
+    /// Those who were there when the clock was last looked at.
+    there_before: BTreeSet<IdentityId>,
+    looks_at: Time,
     /// To be receipted with the next step.
     receipts: BTreeMap<IdentityId, Vec<ParcelId>>,
     step: ChatStep,
-}
-
-/// Private halves of key packages, the oldest first, each with its number on disk.
-#[derive(Default)]
-struct Packages {
-    numbers: Vec<u64>,
-    kept: Vec<KeptPackage>,
-}
-
-impl Packages {
-    fn load(store: &impl Store) -> Result<Self, ChatsDamaged> {
-        let mut packages = Self::default();
-        for (key, value) in store.scan_prefix(PACKAGES, &[]) {
-            let number = <[u8; 8]>::try_from(key.as_slice()).map(u64::from_be_bytes);
-            let number = number.map_err(|_| ChatsDamaged::Package(DecodeError::Invalid("number of a key package")))?;
-            packages.numbers.push(number);
-            packages.kept.push(KeptPackage::from_bytes(&value).map_err(ChatsDamaged::Package)?);
-        }
-        Ok(packages)
-    }
-
-    fn keep(&mut self, kept: KeptPackage, batch: &mut Batch) {
-        if self.numbers.len() >= PACKAGES_MAX {
-            self.remove(0, batch);
-        }
-        let number = self.numbers.last().map_or(0, |last| last + 1);
-        batch.put(PACKAGES, number.to_be_bytes(), kept.to_bytes());
-        self.numbers.push(number);
-        self.kept.push(kept);
-    }
-
-    fn remove(&mut self, index: usize, batch: &mut Batch) {
-        self.kept.remove(index);
-        batch.delete(PACKAGES, self.numbers.remove(index).to_be_bytes());
-    }
 }
 
 /// What one call goes by: the time, and secrets drawn from a seed that is new for each.
@@ -271,8 +271,12 @@ impl Chats {
             inbox: Inbox::load(store),
             outbox: Outbox::load(store),
             packages: Packages::load(store)?,
+            stock: Stock::load(store),
             talks,
             wanted: files::load_wanted(store),
+            turned_away: BTreeSet::new(),
+            there_before: BTreeSet::new(),
+            looks_at: now + TICK,
             receipts: BTreeMap::new(),
             step,
         })
@@ -325,6 +329,8 @@ impl Chats {
         self.outbox.handle_disconnected(peer);
         self.inbox.forget_parts(peer);
         self.receipts.remove(&peer);
+        self.turned_away.remove(&peer);
+        self.there_before.remove(&peer);
     }
 
     /// Makes an invite, which is worth one contact.

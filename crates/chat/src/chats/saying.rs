@@ -3,6 +3,7 @@
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{IdentityId, Pending, Store, Time};
 
+use super::said::Said;
 use super::{Call, ChatError, ChatNews, Chats, SENT};
 use crate::content::bounded::BoundedList;
 use crate::content::signs::{ReadMark, Receipt};
@@ -27,9 +28,9 @@ impl From<Kind> for Draft {
 }
 
 /// Which message a parcel brings.
-struct Sent {
-    room: RoomId,
-    of: MessageRef,
+pub(super) struct Sent {
+    pub room: RoomId,
+    pub of: MessageRef,
 }
 
 impl Encode for Sent {
@@ -72,6 +73,15 @@ impl Chats {
         room: RoomId,
         draft: Draft,
     ) -> Result<MessageRef, ChatError> {
+        if self.talks.get(&room).is_some_and(|talk| talk.record.affairs.is_leaving && talk.is_in()) {
+            return Err(ChatError::Leaving);
+        }
+        if self.talks.get(&room).is_some_and(|talk| talk.record.affairs.is_out) {
+            return Err(ChatError::NotMember);
+        }
+        if draft.kind.is_message() {
+            self.introduce(call, room);
+        }
         let me = self.me();
         let sender = self.sender(room, Author { identity: me, device: self.device.certificate.index });
         let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
@@ -95,6 +105,10 @@ impl Chats {
         let frame = talk.room.seal(&call.draw(), &packed, &mut self.step.batch)?;
         let news = talk.apply(&sender, &content, true, call.store, &mut self.step.batch)?;
         let is_awaited = !others.is_empty();
+        let affairs = &mut talk.record.affairs;
+        Said::note(room, affairs.said, frame.epoch, packed, &mut self.step.batch);
+        affairs.said += 1;
+        talk.put(&mut self.step.batch);
         let parcel = self.outbox.put(&Letter::Sealed(frame.bytes), others, &mut self.step.batch)?;
         let of = MessageRef { author: me, id };
         if is_message && is_awaited {

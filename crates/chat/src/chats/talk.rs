@@ -1,11 +1,14 @@
 //! One conversation: the room, and what is known of it beside its messages.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Batch, IdentityId, Space, Store, Time};
 
 use super::ChatsDamaged;
+use super::affairs::{Affairs, Wish};
 use crate::content::About;
-use crate::mls::{Member, Room, RoomId};
+use crate::mls::{EpochTag, Member, Role, Room, RoomId};
 
 /// What is known of conversations: key is the room.
 const TALKS: Space = Space("chat-talks");
@@ -14,6 +17,18 @@ const TALKS: Space = Space("chat-talks");
 pub(super) struct Talk {
     pub room: Room,
     pub record: Record,
+    pub mending: Mending,
+}
+
+/// How a fork, or a gap, is being mended. Not kept: who has forgotten it begins anew.
+#[derive(Default)]
+pub(super) struct Mending {
+    /// When each of the others was last told our line, and how often since the room moved on.
+    pub told: BTreeMap<IdentityId, (Time, u32)>,
+    /// Since when frames wait for what comes before them.
+    pub early_since: Option<Time>,
+    /// For whom what was sealed in an epoch was sealed anew.
+    pub sealed_anew: BTreeSet<(IdentityId, EpochTag)>,
 }
 
 /// What is kept of a conversation beside its room and its messages.
@@ -34,6 +49,7 @@ pub(super) struct Record {
     /// Frames that came before what they need.
     pub early: u64,
     pub about: About,
+    pub affairs: Affairs,
 }
 
 /// A conversation, to be shown.
@@ -42,11 +58,21 @@ pub struct TalkView {
     pub room: RoomId,
     pub direct: Option<IdentityId>,
     pub title: Option<String>,
+    /// Whether it is a group, to which people are added.
+    pub is_group: bool,
     pub since: Time,
     /// Devices, of which a person may have several.
     pub members: Vec<Member>,
+    /// What everyone in it is, once each.
+    pub roles: BTreeMap<IdentityId, Role>,
+    /// By which they say that they go in it.
+    pub names: BTreeMap<IdentityId, String>,
+    /// Those who are to be added as soon as there are keys of theirs.
+    pub awaited: Vec<IdentityId>,
     /// Whether this device is still in it.
     pub is_member: bool,
+    /// Whether it has asked to be removed.
+    pub is_leaving: bool,
     /// How many messages there have been.
     pub messages: u64,
     pub unread: u64,
@@ -57,16 +83,33 @@ pub struct TalkView {
 
 impl Talk {
     pub fn new(room: Room, direct: Option<IdentityId>, since: Time) -> Self {
-        Self { room, record: Record { direct, since, ..Record::default() } }
+        let affairs = Affairs { renewed: since, ..Affairs::default() };
+        let record = Record { direct, since, affairs, ..Record::default() };
+        Self { room, record, mending: Mending::default() }
     }
 
     pub fn load(room: Room, store: &impl Store) -> Result<Self, ChatsDamaged> {
         let record = store.load(TALKS, &room.id().0).map(|bytes| Record::from_bytes(&bytes));
-        Ok(Self { room, record: record.transpose().map_err(ChatsDamaged::Talk)?.unwrap_or_default() })
+        let record = record.transpose().map_err(ChatsDamaged::Talk)?.unwrap_or_default();
+        Ok(Self { room, record, mending: Mending::default() })
     }
 
     pub fn put(&self, batch: &mut Batch) {
         batch.put(TALKS, self.room.id().0, self.record.to_bytes());
+    }
+
+    /// Whether it is a group, to which people are added.
+    pub fn is_group(&self) -> bool {
+        self.record.direct.is_none()
+    }
+
+    /// Whether this device is in it, as far as it knows.
+    pub fn is_in(&self) -> bool {
+        self.room.is_member() && !self.record.affairs.is_out
+    }
+
+    pub fn has(&self, identity: IdentityId) -> bool {
+        self.room.members().iter().any(|member| member.identity == identity)
     }
 
     /// Everyone in it but `me`, once each.
@@ -79,15 +122,25 @@ impl Talk {
     }
 
     pub fn view(&self) -> TalkView {
-        let Record { direct, since, next, unread, about, .. } = &self.record;
-        let epoch = self.room.epoch();
+        let Record { direct, since, next, unread, about, affairs, .. } = &self.record;
+        let (epoch, members) = (self.room.epoch(), self.room.members());
+        let roles = self.room.roles();
+        let role = |member: &Member| roles.as_ref().map_or(Role::Member, |roles| roles.role(member.identity));
+        let awaited =
+            affairs.wishes.iter().filter_map(|wish| if let Wish::Add(who) = wish { Some(*who) } else { None });
+        let names = about.profiles.iter().map(|(who, profile)| (*who, profile.value.nickname.to_string()));
         TalkView {
             room: self.room.id(),
             direct: *direct,
             title: about.title.as_ref().map(|title| title.value.to_string()),
+            is_group: self.is_group(),
             since: *since,
-            members: self.room.members(),
-            is_member: self.room.is_member(),
+            roles: members.iter().map(|member| (member.identity, role(member))).collect(),
+            names: names.collect(),
+            awaited: awaited.collect(),
+            members,
+            is_member: self.is_in(),
+            is_leaving: affairs.is_leaving && self.is_in(),
             messages: *next,
             unread: *unread,
             authenticator: epoch.authenticator,
@@ -104,6 +157,7 @@ impl Encode for Record {
             out.varint(number);
         }
         out.value(&self.about);
+        out.value(&self.affairs);
     }
 }
 
@@ -119,6 +173,7 @@ impl Decode for Record {
             unread: input.u64()?,
             early: input.u64()?,
             about: input.value()?,
+            affairs: input.value()?,
         })
     }
 }

@@ -6,6 +6,8 @@ use byway_primitives::hash::Context;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use super::group_letter::GroupLetter;
+
 const PARCEL: Context = Context("byway 1 chat parcel");
 
 /// Bytes of one part: it has to fit into one message of a dialogue (64 KiB), with what stands around it.
@@ -40,6 +42,8 @@ pub enum ChatMessage {
     Got { parcel: ParcelId, next: u16 },
     /// A frame of a conversation that is worth nothing a moment later: in no parcel, and without a receipt.
     Passing { frame: Vec<u8> },
+    /// What has no receipt may come again: it was turned away before, and would be taken now.
+    Resend,
 }
 
 /// What is in a parcel.
@@ -56,6 +60,8 @@ pub enum Letter {
     },
     /// A [frame](crate::mls::wire::Frame) of a conversation, which only those who are in it can open.
     Sealed(Vec<u8>),
+    /// What keeps groups together.
+    Group(GroupLetter),
 }
 
 /// What somebody says who wants to be a contact.
@@ -157,6 +163,7 @@ impl Encode for ChatMessage {
                 out.byte(3);
                 out.bytes(frame);
             }
+            ChatMessage::Resend => out.byte(4),
         }
     }
 }
@@ -173,6 +180,7 @@ impl Decode for ChatMessage {
             1 => ChatMessage::Receipt { parcels: input.list(RECEIPTS_MAX)? },
             2 => ChatMessage::Got { parcel: input.value()?, next: input.u16()? },
             3 => ChatMessage::Passing { frame: input.bytes(PART_MAX)?.to_vec() },
+            4 => ChatMessage::Resend,
             other => return Err(DecodeError::UnknownVariant { kind: "chat message", value: other.into() }),
         })
     }
@@ -209,6 +217,10 @@ impl Encode for Letter {
                 out.byte(2);
                 out.bytes(frame);
             }
+            Letter::Group(letter) => {
+                out.byte(3);
+                out.value(letter);
+            }
         }
     }
 }
@@ -223,6 +235,7 @@ impl Decode for Letter {
                 tree: input.bytes(PARCEL_MAX)?.to_vec(),
             },
             2 => Letter::Sealed(input.bytes(PARCEL_MAX)?.to_vec()),
+            3 => Letter::Group(input.value()?),
             other => return Err(DecodeError::UnknownVariant { kind: "letter", value: other.into() }),
         })
     }

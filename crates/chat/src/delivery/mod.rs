@@ -6,9 +6,11 @@
 //! the sender's disk is not, and what comes twice is known by its name.
 //!
 //! - [`letter`]: the messages, and what is in parcels.
+//! - [`group_letter`]: what keeps groups together.
 //! - [`outbox`]: what waits for a receipt.
 //! - [`inbox`]: parts become parcels again; what came before is known.
 
+pub mod group_letter;
 pub mod inbox;
 pub mod letter;
 pub mod outbox;

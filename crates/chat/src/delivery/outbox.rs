@@ -140,6 +140,13 @@ impl Outbox {
         queue.is_there = true;
     }
 
+    /// A peer takes what it had not taken before: what has no receipt goes to it anew.
+    pub fn begin_anew(&mut self, peer: IdentityId) {
+        if let Some(queue) = self.queues.get_mut(&peer) {
+            queue.stop();
+        }
+    }
+
     pub fn handle_disconnected(&mut self, peer: IdentityId) {
         if let Some(queue) = self.queues.get_mut(&peer) {
             queue.stop();

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use byway_primitives::{Batch, Decode, DecodeError, Encode, Hash, Reader, Time, Writer};
 
-use super::change::TurnedBack;
+use super::change::{Summary, TurnedBack};
 use super::epoch::{Epoch, Keys};
 use super::{
     BRANCH_EPOCHS, BRANCH_SPAN, BRANCHES_MAX, EPOCHS_MAX, EpochTag, LINE_STEPS, PAST_SPAN, Place, Role, RoomId,
@@ -288,6 +288,20 @@ impl Branches {
             }
             (Some(our), Some(their)) => Comparison::Forked { ours_stays: our.rank < their.rank },
         }
+    }
+
+    /// What is kept beside the path.
+    pub fn aside(&self) -> Vec<EpochTag> {
+        let path = self.path();
+        self.epochs.keys().copied().filter(|tag| !path.contains(tag)).collect()
+    }
+
+    /// What this device itself did on the path after an epoch of it, or on all of it.
+    pub fn made_since(&self, from: Option<EpochTag>) -> Vec<Summary> {
+        let path = self.path();
+        let after = from.and_then(|from| path.iter().position(|tag| *tag == from)).map_or(0, |place| place + 1);
+        let begun = path[after..].iter().filter_map(|tag| self.epochs[tag].begun.as_ref());
+        begun.filter(|begun| begun.is_own).map(|begun| begun.summary.clone()).collect()
     }
 
     /// The commits that lead from an epoch on the line to the head, in order.

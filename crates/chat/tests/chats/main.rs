@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
 mod files;
+mod groups;
 mod rig;
 
 use byway_chat::chats::{ChatError, ChatNews};

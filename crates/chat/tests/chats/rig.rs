@@ -116,7 +116,7 @@ impl World {
         self.people.iter().position(|person| person.id() == id).unwrap()
     }
 
-    fn is_linked(&self, one: usize, other: usize) -> bool {
+    pub fn is_linked(&self, one: usize, other: usize) -> bool {
         self.links.contains(&[one.min(other), one.max(other)])
     }
 
@@ -177,5 +177,84 @@ impl World {
         self.with(invited, |chats, now, seed, store| chats.ask(now, seed, peer, Some(token), store)).unwrap();
         self.carry();
         self.people[invited].direct(peer).expect("the invite was good")
+    }
+
+    /// Everyone is a contact of everyone else, and there.
+    pub fn acquaint_all(&mut self) {
+        for one in 0..self.people.len() {
+            for other in one + 1..self.people.len() {
+                self.acquaint(one, other);
+            }
+        }
+    }
+
+    /// A group of the first with these others.
+    pub fn found(&mut self, founder: usize, others: &[usize]) -> RoomId {
+        let with: Vec<IdentityId> = others.iter().map(|who| self.people[*who].id()).collect();
+        let room = self.with(founder, |chats, now, seed, store| chats.found_group(now, seed, "five", &with, store));
+        self.carry();
+        room.unwrap()
+    }
+
+    /// The first message of one direction of one link, whichever `pick` says.
+    pub fn deliver_picked(&mut self, pick: usize) {
+        let mut ways: Vec<(usize, usize)> = self.wire.iter().map(|(from, to, _)| (*from, *to)).collect();
+        ways.sort_unstable();
+        ways.dedup();
+        let Some(way) = ways.get(pick % ways.len().max(1)).copied() else { return };
+        let place = self.wire.iter().position(|(from, to, _)| (*from, *to) == way).unwrap();
+        let message = self.wire.remove(place).unwrap();
+        self.wire.push_front(message);
+        self.deliver_one();
+    }
+
+    /// All who are linked with one lose it, and it loses its memory.
+    pub fn crash(&mut self, who: usize) {
+        for other in 0..self.people.len() {
+            if other != who && self.is_linked(who, other) {
+                self.cut(who, other);
+            }
+        }
+        self.people[who].restart();
+    }
+
+    pub fn connect_all(&mut self) {
+        for one in 0..self.people.len() {
+            for other in one + 1..self.people.len() {
+                if !self.is_linked(one, other) {
+                    self.connect(one, other);
+                }
+            }
+        }
+    }
+
+    pub fn tick(&mut self) {
+        for who in 0..self.people.len() {
+            self.with(who, |chats, now, seed, store| chats.handle_time(now, seed, store));
+        }
+    }
+
+    /// All are there, and time passes until nobody has anything to say any more.
+    pub fn settle(&mut self) {
+        self.connect_all();
+        self.carry();
+        for _ in 0..64 {
+            self.now = self.now + Span::minutes(1);
+            self.tick();
+            let is_quiet = self.wire.is_empty();
+            self.carry();
+            if is_quiet {
+                return;
+            }
+        }
+        panic!("they go on talking");
+    }
+
+    /// Who is in a room, as one sees it.
+    pub fn members(&self, who: usize, room: RoomId) -> Vec<usize> {
+        let view = self.people[who].chats.talk(room).unwrap();
+        let mut members: Vec<usize> = view.roles.keys().map(|id| self.index(*id)).collect();
+        members.sort_unstable();
+        members
     }
 }

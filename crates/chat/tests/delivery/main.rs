@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
+mod matters;
+
 use byway_chat::delivery::letter::{PARCEL_MAX, PART_MAX, part, part_count};
 use byway_chat::delivery::outbox::{WAITING_MAX, WINDOW, WINDOW_PARCELS};
 use byway_chat::delivery::{ChatMessage, Gathered, Inbox, Letter, Outbox, OutboxFull, ParcelId, PartFault};

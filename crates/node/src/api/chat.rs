@@ -3,10 +3,9 @@
 use byway_primitives::{IdentityId, Time};
 use serde::{Deserialize, Serialize};
 
-use super::ApiError;
 use super::params::{IdempotencyKey, Params};
 use super::requests::Request;
-use super::{ChatAttachment, ChatList, ChatPoll};
+use super::{ChatAttachment, ChatGroup, ChatList, ChatPoll};
 
 /// Messages of a page, and at most.
 const PAGE_DEFAULT: u64 = 50;
@@ -119,6 +118,9 @@ pub struct ChatConversation {
     /// It is shown as unread, although it was read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub marked_unread: bool,
+    /// Where it is a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<ChatGroup>,
 }
 
 /// A message as it stands now.

@@ -16,6 +16,7 @@ pub mod channels;
 pub mod chat;
 pub mod chat_content;
 pub mod chat_files;
+pub mod chat_groups;
 pub mod contracts;
 pub mod error;
 pub mod event;
@@ -56,6 +57,7 @@ pub use channels::*;
 pub use chat::*;
 pub use chat_content::*;
 pub use chat_files::*;
+pub use chat_groups::*;
 pub use contracts::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
@@ -288,6 +290,10 @@ pub trait NodeApi: KernelApi {
     fn chat_presence(&self, request: ChatPresenceSet) -> impl Future<Output = Answer<()>> + Send;
     /// What others are told of our person beside what it says, and changes it.
     fn chat_tells(&self, request: ChatTellsSet) -> impl Future<Output = Answer<ChatTells>> + Send;
+    /// Founds a group, and adds contacts to it.
+    fn chat_group_create(&self, request: ChatGroupCreate) -> impl Future<Output = Answer<ChatConversation>> + Send;
+    /// Adds people to a group, removes them, changes what they are in it or what it is called, or leaves it.
+    fn chat_group_change(&self, request: ChatGroupChange) -> impl Future<Output = Answer<ChatConversation>> + Send;
 
     /// The books of payment, sealed under the seed phrase.
     fn backup_export(&self) -> impl Future<Output = Answer<BackupExport>> + Send;

@@ -11,6 +11,7 @@ mod channel;
 mod chat;
 mod chat_attach;
 mod chat_content;
+mod chat_group;
 mod confirm;
 mod contract;
 mod doctor;

@@ -130,6 +130,8 @@ pub const METHODS: &[&str] = &[
     "chat_typing",
     "chat_presence",
     "chat_tells",
+    "chat_group_create",
+    "chat_group_change",
     "backup_export",
     "promise_list",
     "promise_settle",

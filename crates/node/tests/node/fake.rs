@@ -687,6 +687,14 @@ impl NodeApi for Fake {
         Ok(ChatTells { typing: request.typing.unwrap_or(true), ..ChatTells::default() })
     }
 
+    async fn chat_group_create(&self, request: ChatGroupCreate) -> Answer<ChatConversation> {
+        Ok(fake_chat::group(&request.title))
+    }
+
+    async fn chat_group_change(&self, request: ChatGroupChange) -> Answer<ChatConversation> {
+        fake_chat::change(&request)
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         Ok(fake_hubs::status())
     }

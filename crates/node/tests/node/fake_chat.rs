@@ -115,7 +115,19 @@ pub fn conversation() -> ChatConversation {
         pinned: true,
         muted_until_ms: Some(AT),
         marked_unread: true,
+        group: None,
     }
+}
+
+pub fn group(title: &str) -> ChatConversation {
+    let member = ChatMember { identity: CONTACT, name: "Bob".to_owned(), role: ChatRole::Admin };
+    let group = ChatGroup { members: vec![member], awaited: vec![STRANGER], leaving: false };
+    ChatConversation { title: title.to_owned(), peer: None, group: Some(group), ..conversation() }
+}
+
+pub fn change(request: &ChatGroupChange) -> Answer<ChatConversation> {
+    named(&request.to)?;
+    Ok(group(request.title.as_deref().unwrap_or("group")))
 }
 
 /// Conversations other than that one are not there.

@@ -11,6 +11,7 @@ mod chat;
 mod chat_cli;
 mod chat_contents;
 mod chat_files;
+mod chat_groups;
 mod cli;
 mod convicting;
 mod fake;

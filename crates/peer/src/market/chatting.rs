@@ -22,7 +22,7 @@ impl Market {
         let there = self.dialogues.dialogues().filter(|dialogue| dialogue.link().is_some());
         let there: Vec<IdentityId> = there.map(|dialogue| dialogue.peer()).collect();
         there.into_iter().for_each(|peer| self.chat_connected(peer, store));
-        self.carry_chats(now);
+        self.wake_chats(now, store);
         self.pump(now, store);
     }
 
@@ -43,6 +43,16 @@ impl Market {
     /// Looks at the conversations as they are now, with what the caller has not fetched yet. `None` where there are none.
     pub fn look_at_chats<S: Store, T>(&self, store: &S, what: impl FnOnce(&Chats, &Pending<'_, S>) -> T) -> Option<T> {
         self.chats.as_ref().map(|chats| what(chats, &Pending { store, batch: &self.unseen }))
+    }
+
+    /// Has the conversations look at the clock, if it is time, and wakes for the next time.
+    pub(super) fn wake_chats(&mut self, now: Time, store: &impl Store) {
+        let seed = self.seeds.draw();
+        let Some(chats) = &mut self.chats else { return };
+        chats.handle_time(now, seed, &Pending { store, batch: &self.unseen });
+        let next = chats.wakes_at();
+        self.wake_at(next);
+        self.carry_chats(now);
     }
 
     pub(super) fn chat_connected(&mut self, peer: IdentityId, store: &impl Store) {

@@ -106,7 +106,7 @@ pub enum MarketNews {
     },
     /// Something of the conversations has changed.
     Chat(ChatNews),
-    /// A peer says where it is reached; the card is good, and the peer's own.
+    /// A peer says where it is reached, or another who is in a group with both; the card is good.
     Whereabouts {
         peer: IdentityId,
         card: Box<PeerCard>,

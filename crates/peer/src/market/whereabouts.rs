@@ -1,5 +1,6 @@
 //! Where each of two is reached when they talk no more: both say it, so that whichever comes back under another address finds
-//! the other. Of those who have an offer the ledger says it already.
+//! the other. Of those who have an offer the ledger says it already. Of others it is said to those who are in a group with both, who
+//! may have no other way to each other.
 
 use byway_dialogue::{CertificateError, Delivery, Durability, Goodbye, ProtocolId};
 use byway_primitives::codec::decode_exact;
@@ -20,7 +21,7 @@ pub enum CardFault {
 }
 
 impl Market {
-    /// Says to `peer` where this side is reached. `false` where it is not being talked to.
+    /// Says to `peer` where this side is reached, or another who is in a group with both. `false` where it is not being talked to.
     pub fn say_whereabouts(&mut self, now: Time, peer: IdentityId, card: &PeerCard, store: &impl Store) -> bool {
         let is_talking = self.is_talking_to(peer);
         if is_talking {
@@ -47,8 +48,11 @@ impl Market {
     }
 
     fn check_card(&self, now: Time, peer: IdentityId, card: &PeerCard) -> Result<(), CardFault> {
-        if card.certificate.identity != peer {
-            return Err(CardFault::Foreign(card.certificate.identity));
+        let of = card.certificate.identity;
+        // Those who are in a group with both introduce the one to the other.
+        let is_introduced = || self.chats.as_ref().is_some_and(|chats| chats.share_group(peer, of));
+        if of != peer && !is_introduced() {
+            return Err(CardFault::Foreign(of));
         }
         Ok(card.certificate.verify(self.config.network, now)?)
     }

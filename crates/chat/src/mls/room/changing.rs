@@ -1,6 +1,6 @@
 //! Commits of one's own, and asking to be removed.
 
-use byway_primitives::{Batch, DecodeError, Encode, Time};
+use byway_primitives::{Batch, DecodeError, Encode, NetworkId, Time};
 use openmls::group::{MlsGroup, QueuedProposal};
 use openmls::prelude::tls_codec::Serialize;
 use openmls::prelude::{
@@ -130,19 +130,15 @@ impl Room {
         if add.len() > ADDS_MAX {
             return Err(ChangeError::TooMany);
         }
-        let crypto = Crypto::new([0; 32]);
-        let read = add.iter().map(|bytes| {
-            let unreadable = || ChangeError::Package(DecodeError::Invalid("key package").to_string());
-            let is_bounded = bytes.len() <= PACKAGE_BYTES_MAX;
-            let body = message(bytes).filter(|_| is_bounded).map(|message| message.extract());
-            let Some(MlsMessageBodyIn::KeyPackage(package)) = body else { return Err(unreadable()) };
-            let package = package.validate(&crypto, ProtocolVersion::Mls10);
-            let package = package.map_err(|cause| ChangeError::Package(cause.to_string()))?;
-            let (_, certificate) = Member::verified(self.network(), package.leaf_node(), u32::MAX)?;
-            certificate.check_time(now).map_err(LeafError::from)?;
-            if package.ciphersuite() == SUITE { Ok(package) } else { Err(unreadable()) }
-        });
-        read.collect()
+        add.iter().map(|bytes| read_package(self.network(), bytes, now).map(|(package, _)| package)).collect()
+    }
+
+    /// Whose device a package of keys is, with which it can be added at `now`. Its place is not known.
+    ///
+    /// # Errors
+    /// [`ChangeError::Package`], or what is wrong with the device's certificate.
+    pub fn package_owner(network: NetworkId, package: &[u8], now: Time) -> Result<Member, ChangeError> {
+        read_package(network, package, now).map(|(_, owner)| owner)
     }
 
     /// The requests to leave that the next commit grants.
@@ -181,6 +177,18 @@ impl Room {
         self.put_record(batch);
         Ok(Made { commit, welcome, epoch: tag, summary: built.summary })
     }
+}
+
+fn read_package(network: NetworkId, bytes: &[u8], now: Time) -> Result<(KeyPackage, Member), ChangeError> {
+    let unreadable = || ChangeError::Package(DecodeError::Invalid("key package").to_string());
+    let is_bounded = bytes.len() <= PACKAGE_BYTES_MAX;
+    let body = message(bytes).filter(|_| is_bounded).map(|message| message.extract());
+    let Some(MlsMessageBodyIn::KeyPackage(package)) = body else { return Err(unreadable()) };
+    let package = package.validate(&Crypto::new([0; 32]), ProtocolVersion::Mls10);
+    let package = package.map_err(|cause| ChangeError::Package(cause.to_string()))?;
+    let (owner, certificate) = Member::verified(network, package.leaf_node(), u32::MAX)?;
+    certificate.check_time(now).map_err(LeafError::from)?;
+    if package.ciphersuite() == SUITE { Ok((package, owner)) } else { Err(unreadable()) }
 }
 
 /// The places of those that are to be removed.

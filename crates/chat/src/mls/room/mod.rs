@@ -27,7 +27,7 @@ pub use entering::{Entered, KeptPackage};
 pub use errors::{BrokenRoom, ChangeError, EnterError, Refused, SealError};
 
 use super::branch::{Branches, Comparison, Line};
-use super::change::Sealed;
+use super::change::{Sealed, Summary};
 use super::epoch::Epoch;
 use super::member::Member;
 use super::policy::members;
@@ -116,6 +116,22 @@ impl Room {
     /// The commits that were followed after an epoch, in order, as far as they are kept: for a device that lacks them.
     pub fn commits_since(&self, from: EpochTag) -> Vec<Vec<u8>> {
         self.branches.commits_since(from)
+    }
+
+    /// What this device itself did on the line after an epoch, or on all of it, as far as it is kept.
+    pub fn made_since(&self, from: Option<EpochTag>) -> Vec<Summary> {
+        self.branches.made_since(from)
+    }
+
+    /// Epochs that are kept, and not on the line that is followed.
+    pub fn aside(&self) -> Vec<EpochTag> {
+        self.branches.aside()
+    }
+
+    /// Who has entered anew with one of these epochs.
+    pub fn entered_with(&self, epochs: &[EpochTag]) -> Vec<IdentityId> {
+        let begun = epochs.iter().filter_map(|tag| self.branches.find(*tag)?.begun.as_ref());
+        begun.filter(|begun| begun.summary.is_entry).map(|begun| begun.summary.by.identity).collect()
     }
 
     /// Content for all others in the room, to be sent once `batch` is durable.

@@ -40,6 +40,8 @@ impl<A: NodeApi> Dispatcher<A> {
             "chat_typing" => empty(api.chat_typing(read(params)?).await),
             "chat_presence" => empty(api.chat_presence(read(params)?).await),
             "chat_tells" => done(api.chat_tells(read(params)?).await),
+            "chat_group_create" => done(api.chat_group_create(read(params)?).await),
+            "chat_group_change" => done(api.chat_group_change(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }

@@ -1,0 +1,258 @@
+//! How a room is kept one: whoever lacks commits is brought them, whoever is on another line for good enters anew, and what could not be
+//! read is sealed again. And what is due by the clock.
+//!
+//! A frame of an epoch that is not known here, of a number that is, says that lines have parted. Then each tells the other its
+//! [`Line`](crate::mls::Line), after a minute at the earliest; whoever is ahead brings the commits, or, where these are not kept any more, what
+//! it takes to enter anew. Where two lines parted too long ago the side stays whose first commit has the lower rank; of two that have
+//! no epoch in common the longer line.
+
+use byway_primitives::codec::Decode;
+use byway_primitives::{Batch, IdentityId, Span, Store, Time};
+
+use super::affairs::OWED_MAX;
+use super::{Call, ChatFault, Chats};
+use crate::delivery::group_letter::GroupMatter;
+use crate::delivery::letter::Letter;
+use crate::mls::branch::Step;
+use crate::mls::wire::{Body, Frame};
+use crate::mls::{Comparison, EpochTag, Line, Room, RoomId};
+
+/// How often the machine looks at the clock.
+pub const TICK: Span = Span::minutes(1);
+/// How long after one was told a line it is told another time; twice as long each time that nothing came of it.
+const TELL_AGAIN: Span = Span::minutes(1);
+/// How often that is doubled: up to some 17 hours.
+const TELL_AGAIN_DOUBLED: u32 = 10;
+/// How long frames wait for what comes before them until that is asked for.
+const EARLY_WAIT: Span = Span::minutes(1);
+/// How many of those who brought such frames are asked.
+const ASKED_MAX: usize = 4;
+/// Requests to seal anew that were granted, of one conversation; then they are forgotten.
+const SEALED_ANEW_MAX: usize = 4096;
+
+impl Chats {
+    /// When the machine wants to look at the clock.
+    pub fn wakes_at(&self) -> Time {
+        self.looks_at
+    }
+
+    /// Time has passed. Nothing happens before [`wakes_at`](Self::wakes_at).
+    pub fn handle_time(&mut self, now: Time, seed: [u8; 32], store: &impl Store) {
+        if now < self.looks_at {
+            return;
+        }
+        self.looks_at = now + TICK;
+        let call = Call::new(now, seed, store);
+        let there = self.outbox.there().collect();
+        let before = std::mem::replace(&mut self.there_before, there);
+        let rooms: Vec<RoomId> = self.talks.keys().copied().collect();
+        for room in rooms {
+            self.ask_for_missing(&call, room);
+            self.grant_leaves(&call, room);
+            let me = self.me();
+            let Some(talk) = self.talks.get(&room) else { continue };
+            let devices = talk.room.members().len();
+            // Whoever has been away follows the others first: a commit on what is long past would part them.
+            let is_in_touch =
+                talk.others(me).iter().any(|other| before.contains(other) && self.there_before.contains(other));
+            let is_settled = talk.record.early == 0 && talk.is_in() && !talk.record.affairs.is_leaving;
+            if is_in_touch && is_settled && talk.record.affairs.is_renewal_due(now, devices) {
+                self.renew_keys(&call, room);
+            }
+        }
+    }
+
+    /// Where frames have waited for long, those who brought them say how they stand.
+    fn ask_for_missing<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+        let Some(talk) = self.talks.get_mut(&room).filter(|talk| talk.record.early > 0) else { return };
+        let since = *talk.mending.early_since.get_or_insert(call.now);
+        if call.now.since(since) >= EARLY_WAIT {
+            let from = self.early_from(call, room);
+            from.into_iter().take(ASKED_MAX).for_each(|peer| self.compare_with(call, room, peer));
+        }
+    }
+
+    /// Tells somebody our line, and asks for theirs.
+    pub(super) fn compare_with<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) {
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        let wait = |times: u32| Span(TELL_AGAIN.0 << times.min(TELL_AGAIN_DOUBLED));
+        let is_due = talk.mending.told.get(&peer).is_none_or(|(told, times)| call.now >= *told + wait(*times));
+        if is_due && talk.has(peer) {
+            self.tell_line(call, room, peer, true);
+        }
+    }
+
+    fn tell_line<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, asks: bool) {
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        let told = talk.mending.told.entry(peer).or_insert((call.now, 0));
+        *told = (call.now, told.1 + u32::from(asks));
+        let line = talk.room.line();
+        self.post_matter(call, GroupMatter::Line { room, line, asks }, [peer]);
+    }
+
+    /// What keeps groups together came from a peer.
+    pub(super) fn matter_came<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        peer: IdentityId,
+        what: GroupMatter,
+    ) -> Result<(), ChatFault> {
+        let room = match what {
+            GroupMatter::Packages { packages } => return self.packages_came(call, peer, packages),
+            GroupMatter::Again { room, .. }
+            | GroupMatter::Line { room, .. }
+            | GroupMatter::Info { room, .. }
+            | GroupMatter::Gone { room, .. } => room,
+        };
+        if !self.talks.get(&room).is_some_and(|talk| talk.has(peer)) {
+            return Err(ChatFault::NotByMember(room));
+        }
+        match what {
+            GroupMatter::Again { epoch, .. } => self.owe(call, room, peer, epoch),
+            GroupMatter::Line { line, asks, .. } => self.line_came(call, (room, peer), &line, asks),
+            GroupMatter::Info { line, invitation, tree, .. } => {
+                return self.enter_anew(call, (room, peer), &line, (&invitation, &tree));
+            }
+            GroupMatter::Gone { epochs, .. } => self.gone(call, room, peer, &epochs),
+            GroupMatter::Packages { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn line_came<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        (room, peer): (RoomId, IdentityId),
+        theirs: &Line,
+        asks: bool,
+    ) {
+        let Some(talk) = self.talks.get(&room) else { return };
+        let ours = talk.room.line();
+        // Whoever is out may be in on another line, and has nothing to bring.
+        let is_in = talk.is_in();
+        let (from, ours_stays) = match talk.room.compare(theirs) {
+            Comparison::Same => return,
+            Comparison::Behind { .. } => (None, false),
+            Comparison::Ahead { from } | Comparison::Parted { from } => (Some(from), true),
+            Comparison::Forked { ours_stays } => (None, ours_stays),
+            Comparison::Apart => (None, is_longer(&ours, theirs)),
+        };
+        let ours_stays = ours_stays && is_in;
+        let is_parted = matches!(talk.room.compare(theirs), Comparison::Parted { .. });
+        let commits = from.map(|from| talk.room.commits_since(from)).unwrap_or_default();
+        if asks && (!ours_stays || is_parted) {
+            self.tell_line(call, room, peer, false);
+        }
+        if !ours_stays {
+            return;
+        }
+        if commits.is_empty() {
+            return self.bring_info(call, room, peer);
+        }
+        for commit in commits {
+            let _ = self.outbox.put(&Letter::Sealed(commit), [peer], &mut self.step.batch);
+        }
+        self.send_due(peer, call.store);
+    }
+
+    fn bring_info<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) {
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        let line = talk.room.line();
+        if let Ok((invitation, tree)) = talk.room.group_info(&call.draw()) {
+            self.post_matter(call, GroupMatter::Info { room, line, invitation, tree }, [peer]);
+        }
+    }
+
+    /// Enters a group anew on another's line, if it was told ours and has not been brought it since.
+    fn enter_anew<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        (room, peer): (RoomId, IdentityId),
+        theirs: &Line,
+        (invitation, tree): (&[u8], &[u8]),
+    ) -> Result<(), ChatFault> {
+        let invited = crate::mls::wire::Invitation::from_bytes(invitation).map_err(ChatFault::Letter)?;
+        let Some(talk) = self.talks.get(&room) else { return Err(ChatFault::NoRoom(room)) };
+        let is_known = talk.room.line().steps.iter().any(|step| step.tag == invited.tag);
+        if is_known || !talk.mending.told.contains_key(&peer) {
+            return Ok(());
+        }
+        if invited.room != room {
+            return Err(ChatFault::NotByMember(room));
+        }
+        let mut batch = Batch::new();
+        let entered =
+            Room::enter_by_external_commit(&self.device, (invitation, tree), &call.draw(), call.now, &mut batch);
+        let (entered, frame) = entered.map_err(ChatFault::Entry)?;
+        let me = self.me();
+        let mut others: Vec<IdentityId> = entered.members().iter().map(|member| member.identity).collect();
+        others.retain(|other| *other != me);
+        // Who has too much waiting says how it stands when it comes back.
+        let _ = self.outbox.put(&Letter::Sealed(frame), others.iter().copied(), &mut self.step.batch);
+        // What was said and done on the line that is left is not so on this one.
+        let (ours, talk) = (talk.room.line(), &self.talks[&room]);
+        let is_common = |step: &&Step| theirs.steps.iter().any(|their| their.tag == step.tag);
+        let common = ours.steps.iter().rfind(is_common).map(|step| step.tag);
+        let left = ours.steps.iter().rposition(|step| Some(step.tag) == common).map_or(0, |place| place + 1);
+        let made = talk.room.made_since(common);
+        let is_out = !talk.is_in();
+        self.take_room(call, entered, batch, peer);
+        if !is_out {
+            self.seal_anew(call, room, |said| said.is_of(&ours.steps[left..]), None);
+            self.wish_again(room, made);
+            self.pursue(call, room);
+        }
+        others.into_iter().for_each(|other| self.send_due(other, call.store));
+        Ok(())
+    }
+
+    /// A frame is of an epoch of which nothing is kept here.
+    pub(super) fn cannot_read<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, frame: &[u8]) {
+        let Ok(Frame { tag, body, .. }) = Frame::from_bytes(frame) else { return };
+        if !self.talks.get(&room).is_some_and(|talk| talk.is_in() && talk.has(peer)) {
+            return;
+        }
+        match body {
+            // Its author is whoever brings it.
+            Body::Content(_) => self.post_matter(call, GroupMatter::Again { room, epoch: tag }, [peer]),
+            Body::Commit { .. } | Body::Entry(_) => self.compare_with(call, room, peer),
+            Body::Leave(_) => {}
+        }
+    }
+
+    /// Seals for somebody what they could not read: at once, or as soon as another epoch is followed here.
+    fn owe<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, epoch: EpochTag) {
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        let owed = &mut talk.record.affairs.owed;
+        if owed.len() < OWED_MAX && !owed.contains(&(peer, epoch)) {
+            owed.push((peer, epoch));
+        }
+        talk.put(&mut self.step.batch);
+        self.settle_owed(call, room);
+    }
+
+    pub(super) fn settle_owed<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+        let Some(talk) = self.talks.get_mut(&room).filter(|talk| !talk.record.affairs.owed.is_empty()) else { return };
+        let head = talk.room.epoch().tag;
+        let (stays, due): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut talk.record.affairs.owed).into_iter().partition(|(_, epoch)| *epoch == head);
+        talk.record.affairs.owed = stays;
+        talk.put(&mut self.step.batch);
+        for (peer, epoch) in due {
+            let Some(talk) = self.talks.get_mut(&room).filter(|talk| talk.has(peer)) else { continue };
+            let granted = &mut talk.mending.sealed_anew;
+            if granted.len() >= SEALED_ANEW_MAX {
+                granted.clear();
+            }
+            if granted.insert((peer, epoch)) {
+                self.seal_anew(call, room, |said| said.is_in(epoch), Some(peer));
+            }
+        }
+    }
+}
+
+/// Of two lines with nothing in common the longer one stays; of two as long as each other that whose oldest epoch has the lower name.
+fn is_longer(ours: &Line, theirs: &Line) -> bool {
+    let order = |line: &Line| (std::cmp::Reverse(line.steps.len()), line.steps.first().map(|step| step.tag));
+    order(ours) < order(theirs)
+}

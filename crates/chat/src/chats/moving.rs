@@ -1,0 +1,242 @@
+//! How a room moves on: by commits of this device, and by those of others.
+
+use std::collections::BTreeSet;
+
+use byway_primitives::{Batch, IdentityId, Span, Store, Time};
+
+use super::talk::Talk;
+use super::{Call, ChatError, ChatFault, ChatNews, Chats, Wish};
+use crate::delivery::group_letter::GroupMatter;
+use crate::delivery::letter::{ChatMessage, Letter};
+use crate::mls::change::{Summary, TurnedBack};
+use crate::mls::{Change, ChangeError, Changed, EpochTag, Made, Member, Room, RoomId};
+
+/// How long those who have asked to leave wait for a member that goes before this device.
+const GRANT_AFTER: Span = Span::minutes(2);
+
+impl Chats {
+    /// Makes a commit, for all who are in the room before it, and lets in those whom it adds.
+    pub(super) fn commit_in<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        change: &Change,
+    ) -> Result<Summary, ChangeError> {
+        let me = self.me();
+        let talk = self.talks.get_mut(&room).ok_or(ChangeError::NotMember)?;
+        let others = talk.others(me);
+        let Made { commit, welcome, summary, .. } =
+            talk.room.change(&call.draw(), call.now, change, &mut self.step.batch)?;
+        let affairs = &mut talk.record.affairs;
+        affairs.renewed(call.now);
+        affairs.is_introduced &= summary.added.is_empty();
+        affairs.grant_at = None;
+        talk.put(&mut self.step.batch);
+        let mut added: Vec<IdentityId> = summary.added.iter().map(|member| member.identity).collect();
+        added.dedup();
+        let name = self.name.clone();
+        let welcome = welcome
+            .map(|welcome| (Letter::Welcome { name, invitation: welcome.invitation, tree: welcome.tree }, added));
+        for (letter, to) in [(Letter::Sealed(commit), others)].into_iter().chain(welcome) {
+            for peer in to {
+                // Who has too much waiting says how it stands when it comes back, and is brought what it lacks.
+                let _ = self.outbox.put(&letter, [peer], &mut self.step.batch);
+                self.send_due(peer, call.store);
+            }
+        }
+        self.tell(ChatNews::Room { room });
+        Ok(summary)
+    }
+
+    /// Others have moved a room on.
+    pub(super) fn moved_on<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, changed: Changed) {
+        let me = self.me();
+        self.tell(ChatNews::Room { room });
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        if talk.record.direct.is_some_and(|peer| talk.others(me).iter().any(|other| *other != peer)) {
+            // Its founder has made it one of more than two; nobody is to take it for what it was.
+            talk.record.direct = None;
+        }
+        if !changed.summary.added.is_empty() || changed.turned_back.is_some() {
+            talk.record.affairs.is_introduced = false;
+        }
+        let is_there = talk.is_in();
+        if !is_there {
+            talk.record.affairs.wishes.clear();
+            talk.record.affairs.is_leaving = false;
+        }
+        if talk.room.leaving().is_empty() {
+            talk.record.affairs.grant_at = None;
+        }
+        talk.mending.told.clear();
+        talk.put(&mut self.step.batch);
+        if let Some(turned_back) = changed.turned_back {
+            self.turned_back(call, room, turned_back);
+        }
+        if is_there {
+            self.settle_owed(call, room);
+            // Asked again, since the room has moved on without.
+            let _ = self.ask_to_leave(call, room);
+            self.pursue(call, room);
+        }
+        self.take_again();
+    }
+
+    /// Epochs that were followed are not any more: what was said in them is said again, and what was changed is changed again.
+    fn turned_back<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, turned_back: TurnedBack) {
+        let TurnedBack { epochs, lost } = turned_back;
+        self.seal_anew(call, room, |said| epochs.iter().any(|epoch| said.is_in(*epoch)), None);
+        let entered = self.talks.get(&room).map(|talk| talk.room.entered_with(&epochs)).unwrap_or_default();
+        let added = lost.iter().flat_map(|summary| &summary.added).map(|member| member.identity);
+        self.say_gone(call, room, epochs, added.chain(entered).collect());
+        self.wish_again(room, lost);
+    }
+
+    /// What this device had done and is not so any more is to be done again.
+    pub(super) fn wish_again(&mut self, room: RoomId, lost: Vec<Summary>) {
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        let now_admins = talk.room.roles().map(|roles| roles.admins).unwrap_or_default();
+        for Summary { added, removed, roles, .. } in lost {
+            let affairs = &mut talk.record.affairs;
+            let others = |members: Vec<Member>| members.into_iter().map(|member| member.identity);
+            others(added).for_each(|who| affairs.wish(Wish::Add(who)));
+            others(removed).for_each(|who| affairs.wish(Wish::Remove(who)));
+            let wanted = roles.map(|roles| roles.admins).unwrap_or_else(|| now_admins.clone());
+            let raised = wanted.difference(&now_admins).map(|of| Wish::Role { of: *of, is_admin: true });
+            let lowered = now_admins.difference(&wanted).map(|of| Wish::Role { of: *of, is_admin: false });
+            raised.chain(lowered).for_each(|wish| affairs.wish(wish));
+            // What was lost renewed this device's keys as well.
+            affairs.renewed = Time::ZERO;
+        }
+        talk.put(&mut self.step.batch);
+    }
+
+    /// Those who came in with epochs that are followed no more hear that they are not in, until they are let in again.
+    pub(super) fn say_gone<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        epochs: Vec<EpochTag>,
+        mut to: BTreeSet<IdentityId>,
+    ) {
+        to.remove(&self.me());
+        self.post_matter(call, GroupMatter::Gone { room, epochs }, to);
+    }
+
+    /// Who has let this device in says that it came to nothing; so is then what it did itself in the meantime.
+    pub(super) fn gone<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, epochs: &[EpochTag]) {
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        let affairs = &mut talk.record.affairs;
+        let is_so = affairs.entered.is_some_and(|(by, epoch)| by == peer && epochs.contains(&epoch));
+        if !is_so || affairs.is_out {
+            return;
+        }
+        affairs.is_out = true;
+        affairs.wishes.clear();
+        talk.put(&mut self.step.batch);
+        let (ours, made) = (talk.room.line().steps.iter().map(|step| step.tag).collect(), talk.room.made_since(None));
+        let added = made.iter().flat_map(|summary| &summary.added).map(|member| member.identity);
+        self.say_gone(call, room, ours, added.collect());
+        self.tell(ChatNews::Room { room });
+    }
+
+    /// Asks the others to remove this device, if our person has left. Where there are no others the room is over.
+    pub(super) fn ask_to_leave<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) -> Result<(), ChatError> {
+        let (me, device) = (self.me(), self.device.certificate.key);
+        let Some(talk) = self.talks.get_mut(&room) else { return Ok(()) };
+        let is_asked = talk.room.leaving().iter().any(|member| member.device == device);
+        if !talk.record.affairs.is_leaving || is_asked || !talk.is_in() {
+            return Ok(());
+        }
+        talk.put(&mut self.step.batch);
+        let others = talk.others(me);
+        let frame = talk.room.leave(&call.draw(), &mut self.step.batch)?;
+        self.outbox.put(&Letter::Sealed(frame), others.iter().copied(), &mut self.step.batch)?;
+        others.into_iter().for_each(|peer| self.send_due(peer, call.store));
+        Ok(())
+    }
+
+    /// Somebody asks to be removed. Of those who are there the first in the order of roles does it, or whoever is left after a while.
+    pub(super) fn asked_to_leave<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+        let me = self.me();
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        let leaving: Vec<IdentityId> = talk.room.leaving().iter().map(|member| member.identity).collect();
+        let Some(roles) = talk.room.roles().filter(|_| !leaving.contains(&me)) else { return };
+        let order = |who: IdentityId| (roles.role(who), who);
+        let stays = talk.others(me).into_iter().filter(|who| !leaving.contains(who));
+        let is_first = stays.filter(|who| self.outbox.is_there(*who)).all(|who| order(me) < order(who));
+        talk.record.affairs.grant_at = Some(if is_first { call.now } else { call.now + GRANT_AFTER });
+        talk.put(&mut self.step.batch);
+        self.grant_leaves(call, room);
+    }
+
+    /// Removes those who have asked for it, if it is time.
+    pub(super) fn grant_leaves<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        if talk.record.affairs.grant_at.is_none_or(|at| call.now < at) {
+            return;
+        }
+        talk.record.affairs.grant_at = None;
+        talk.put(&mut self.step.batch);
+        if !talk.room.leaving().is_empty() {
+            self.renew_keys(call, room);
+        }
+    }
+
+    /// A commit that changes nobody.
+    pub(super) fn renew_keys<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+        if let Err(error) = self.commit_in(call, room, &Change::default())
+            && !super::groups::is_over(&error)
+        {
+            let me = self.me();
+            self.fault(me, ChatFault::Wish(error));
+        }
+    }
+
+    /// Has a room in the place of the one that there was, if any, with all that is kept beside it. By `by` it was let in.
+    pub(super) fn take_room<S: Store>(&mut self, call: &Call<'_, S>, room: Room, batch: Batch, by: IdentityId) {
+        let (id, epoch) = (room.id(), room.epoch().tag);
+        let mut talk = Talk::new(room, None, call.now);
+        if let Some(old) = self.talks.remove(&id) {
+            old.room.forget(&mut self.step.batch);
+            talk.record = old.record;
+            let affairs = &mut talk.record.affairs;
+            (affairs.is_introduced, affairs.is_out) = (false, false);
+            affairs.owed.clear();
+            affairs.renewed(call.now);
+        }
+        self.step.batch.append(batch);
+        talk.record.affairs.entered = Some((by, epoch));
+        talk.put(&mut self.step.batch);
+        self.talks.insert(id, talk);
+        self.tell(ChatNews::Room { room: id });
+        self.introduce(call, id);
+        self.take_again();
+        self.try_early(call, id);
+        self.pursue(call, id);
+    }
+
+    /// Those who were turned away, and are in a group with us now, may send again what was not taken.
+    pub(super) fn take_again(&mut self) {
+        let away: Vec<IdentityId> = self.turned_away.iter().copied().filter(|peer| self.is_heard(*peer)).collect();
+        for peer in away {
+            self.turned_away.remove(&peer);
+            self.step.sends.push((peer, ChatMessage::Resend));
+        }
+    }
+
+    /// Those who are in groups with us, once for each.
+    pub fn companions(&self) -> impl Iterator<Item = IdentityId> {
+        self.talks.values().filter(|talk| talk.is_group() && talk.is_in()).flat_map(|talk| talk.others(self.me()))
+    }
+
+    /// Whether both are in one group with us.
+    pub fn share_group(&self, one: IdentityId, other: IdentityId) -> bool {
+        self.talks.values().any(|talk| talk.is_group() && talk.is_in() && talk.has(one) && talk.has(other))
+    }
+
+    /// Whether more is taken of somebody than strangers have to say: contacts, and those who are in a group with us.
+    pub fn is_heard(&self, peer: IdentityId) -> bool {
+        self.people.is_contact(peer) || self.talks.values().any(|talk| talk.has(peer))
+    }
+}

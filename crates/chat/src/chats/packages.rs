@@ -1,0 +1,166 @@
+//! Key packages: those that this device has given out, whose private halves it keeps, and those of contacts, by which they are added.
+
+use std::collections::BTreeMap;
+
+use byway_primitives::codec::{Decode, DecodeError, Encode};
+use byway_primitives::{Batch, IdentityId, Space, Store};
+
+use super::{Call, ChatFault, Chats, ChatsDamaged};
+use crate::delivery::group_letter::{GroupLetter, GroupMatter, PACKAGES_GIVEN_MAX};
+use crate::delivery::letter::Letter;
+use crate::mls::{KeptPackage, Room};
+
+/// The private halves of key packages that somebody was given: key is a number that grows.
+const PACKAGES: Space = Space("chat-packages");
+/// Key packages that nobody has used, at most; the oldest goes. Enough for 1,000 contacts.
+const PACKAGES_MAX: usize = 4096;
+
+/// Key packages of contacts: key is the contact and a number that grows.
+const STOCK: Space = Space("chat-stock");
+/// How many each contact is given at first; each time they have used one they get another.
+const STOCK_FIRST: usize = 3;
+
+/// Private halves of key packages, the oldest first, each with its number on disk.
+#[derive(Default)]
+pub(super) struct Packages {
+    numbers: Vec<u64>,
+    pub kept: Vec<KeptPackage>,
+}
+
+impl Packages {
+    pub fn load(store: &impl Store) -> Result<Self, ChatsDamaged> {
+        let mut packages = Self::default();
+        for (key, value) in store.scan_prefix(PACKAGES, &[]) {
+            let number = <[u8; 8]>::try_from(key.as_slice()).map(u64::from_be_bytes);
+            let number = number.map_err(|_| ChatsDamaged::Package(DecodeError::Invalid("number of a key package")))?;
+            packages.numbers.push(number);
+            packages.kept.push(KeptPackage::from_bytes(&value).map_err(ChatsDamaged::Package)?);
+        }
+        Ok(packages)
+    }
+
+    pub fn keep(&mut self, kept: KeptPackage, batch: &mut Batch) {
+        if self.numbers.len() >= PACKAGES_MAX {
+            self.remove(0, batch);
+        }
+        let number = self.numbers.last().map_or(0, |last| last + 1);
+        batch.put(PACKAGES, number.to_be_bytes(), kept.to_bytes());
+        self.numbers.push(number);
+        self.kept.push(kept);
+    }
+
+    pub fn remove(&mut self, index: usize, batch: &mut Batch) {
+        self.kept.remove(index);
+        batch.delete(PACKAGES, self.numbers.remove(index).to_be_bytes());
+    }
+}
+
+/// Key packages of contacts, each good for one addition.
+#[derive(Default)]
+pub(super) struct Stock(BTreeMap<IdentityId, BTreeMap<u64, Vec<u8>>>);
+
+impl Stock {
+    pub fn load(store: &impl Store) -> Self {
+        let mut stock = Self::default();
+        for (key, package) in store.scan_prefix(STOCK, &[]) {
+            // Nothing else writes here; what can't be read is as if it had not been given.
+            let split = key.split_first_chunk::<20>();
+            if let Some((peer, Ok(number))) = split.map(|(peer, number)| (peer, <[u8; 8]>::try_from(number))) {
+                stock.0.entry(IdentityId(*peer)).or_default().insert(u64::from_be_bytes(number), package);
+            }
+        }
+        stock
+    }
+
+    fn put(&mut self, peer: IdentityId, package: Vec<u8>, batch: &mut Batch) {
+        let its = self.0.entry(peer).or_default();
+        let number = its.last_key_value().map_or(0, |(last, _)| last + 1);
+        batch.put(STOCK, key(peer, number), package.clone());
+        its.insert(number, package);
+        if its.len() > PACKAGES_GIVEN_MAX
+            && let Some((oldest, _)) = its.pop_first()
+        {
+            batch.delete(STOCK, key(peer, oldest));
+        }
+    }
+
+    /// The newest, which is used up with that.
+    pub fn take(&mut self, peer: IdentityId, batch: &mut Batch) -> Option<Vec<u8>> {
+        let (number, package) = self.0.get_mut(&peer)?.pop_last()?;
+        batch.delete(STOCK, key(peer, number));
+        Some(package)
+    }
+
+    /// They are of a device that has lost them, or of nobody who is to be added.
+    pub fn forget(&mut self, peer: IdentityId, batch: &mut Batch) {
+        for number in self.0.remove(&peer).into_iter().flat_map(BTreeMap::into_keys) {
+            batch.delete(STOCK, key(peer, number));
+        }
+    }
+}
+
+fn key(peer: IdentityId, number: u64) -> Vec<u8> {
+    [&peer.0[..], &number.to_be_bytes()].concat()
+}
+
+impl Chats {
+    /// Somebody is a contact from here on, or anew: what they gave before is worth nothing, and they are given keys to add us with.
+    pub(super) fn stock_up<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId) {
+        self.stock.forget(peer, &mut self.step.batch);
+        self.give_packages(call, peer, STOCK_FIRST);
+    }
+
+    /// Gives a contact keys with which they can add this device to groups.
+    pub(super) fn give_packages<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, count: usize) {
+        let mut packages = Vec::new();
+        for _ in 0..count {
+            match Room::key_package(&self.device, &call.draw()) {
+                Ok((package, kept)) => {
+                    self.packages.keep(kept, &mut self.step.batch);
+                    packages.push(package);
+                }
+                Err(error) => return self.fault(peer, ChatFault::Package(error.to_string())),
+            }
+        }
+        self.post_matter(call, GroupMatter::Packages { packages }, [peer]);
+    }
+
+    /// A contact gives keys. Whatever waits for them is done.
+    pub(super) fn packages_came<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        peer: IdentityId,
+        packages: Vec<Vec<u8>>,
+    ) -> Result<(), ChatFault> {
+        if !self.people.is_contact(peer) {
+            return Err(ChatFault::Unasked(peer));
+        }
+        for package in packages {
+            let owner = Room::package_owner(self.device.certificate.network, &package, call.now);
+            match owner {
+                Ok(owner) if owner.identity == peer => self.stock.put(peer, package, &mut self.step.batch),
+                Ok(_) => return Err(ChatFault::ForeignPackage(peer)),
+                Err(error) => return Err(ChatFault::Package(error.to_string())),
+            }
+        }
+        let awaits = |talk: &super::Talk| talk.record.affairs.wishes.contains(&super::Wish::Add(peer));
+        let rooms: Vec<_> = self.talks.iter().filter(|(_, talk)| awaits(talk)).map(|(room, _)| *room).collect();
+        rooms.into_iter().for_each(|room| self.pursue(call, room));
+        Ok(())
+    }
+
+    /// Posts what keeps groups together. Who has too much waiting gets it not: they say themselves how they stand when they come back.
+    pub(super) fn post_matter<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        what: GroupMatter,
+        to: impl IntoIterator<Item = IdentityId>,
+    ) {
+        let letter = Letter::Group(GroupLetter { at: call.now, what });
+        for peer in to {
+            if self.outbox.put(&letter, [peer], &mut self.step.batch).is_ok() {
+                self.send_due(peer, call.store);
+            }
+        }
+    }
+}

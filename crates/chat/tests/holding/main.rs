@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
+mod client;
+mod fixed;
+mod formats;
+mod holder;
 mod rig;
 mod sim;
 

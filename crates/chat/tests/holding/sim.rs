@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use byway_chat::delivery::{ChatMessage, Gathered, Inbox, Letter, Outbox, ParcelId};
 use byway_chat::holding::{
-    ClientStep, HeldBatch, HeldClient, HoldMessage, Holder, HolderStep, LOOK_AGAIN, Plan, Receipt, Sending, Taken, Word,
+    ClientStep, HeldBatch, HeldClient, HoldMessage, Holder, HolderStep, Plan, Receipt, Sending, Taken, Word,
 };
 use byway_primitives::codec::{Encode, decode_exact};
 use byway_primitives::{Amount, Batch, IdentityId, MemoryStore, Span, Time};
@@ -18,7 +18,7 @@ const HOLDERS: usize = 18;
 const HOLDERS_EACH: usize = 3;
 const DAYS: u64 = 14;
 /// Between two steps.
-const STEP: Span = LOOK_AGAIN;
+const STEP: Span = Span::minutes(30);
 const STEPS_A_DAY: u64 = Span::days(1).0 / STEP.0;
 
 /// How a holder fails.
@@ -329,7 +329,7 @@ impl World {
     fn meet(&mut self, number: usize) {
         for peer in self.people[number].outbox.awaited().collect::<Vec<_>>() {
             let other = self.numbers[&peer];
-            if self.people[other].is_up && !self.people[number].outbox.is_there(peer) && self.below(50) == 0 {
+            if self.people[other].is_up && !self.people[number].outbox.is_there(peer) && self.below(20) == 0 {
                 self.people[number].outbox.handle_connected(peer);
             }
         }

@@ -118,6 +118,8 @@ targets! {
         socks_datagram: byway_driver::socks::datagram::Datagram,
         link_contact: byway_driver::link::LinkContact,
         chat_content: byway_chat::content::Content,
+        hold_message: byway_chat::holding::HoldMessage,
+        held_batch: byway_chat::holding::HeldBatch,
         device_certificate: byway_chat::device::DeviceCertificate,
         room_frame: byway_chat::mls::wire::Frame,
         room_invitation: byway_chat::mls::wire::Invitation,

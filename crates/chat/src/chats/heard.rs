@@ -6,6 +6,7 @@ use byway_primitives::{IdentityId, Store, Time};
 use super::{Call, ChatFault, Chats};
 use crate::delivery::Gathered;
 use crate::delivery::letter::{ChatMessage, GOT_EVERY, Letter, ParcelId};
+use crate::holding::Taken;
 use crate::people::Standing;
 
 impl Chats {
@@ -58,8 +59,10 @@ impl Chats {
             Ok(Gathered::Part) => {}
             Ok(Gathered::Again(parcel)) => self.receipts.entry(peer).or_default().push(parcel),
             Ok(Gathered::Whole(parcel, bytes)) => {
+                // It may have come by way of a holder before.
+                let is_new = Taken { store: call.store, batch: &mut self.step.batch }.take(peer, parcel);
                 // Whoever is blocked learns nothing from having no receipt.
-                if !self.people.is_blocked(peer) {
+                if is_new && !self.people.is_blocked(peer) {
                     self.open(call, peer, &bytes);
                 }
                 self.inbox.take(peer, parcel, &mut self.step.batch);
@@ -70,7 +73,7 @@ impl Chats {
     }
 
     /// What was in a parcel. What makes no sense is done with as well: it would make no more sense a second time.
-    fn open<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: &[u8]) {
+    pub(super) fn open<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: &[u8]) {
         let done = match decode_exact(parcel) {
             Ok(Letter::Ask(ask)) => {
                 self.asked(call, peer, ask);

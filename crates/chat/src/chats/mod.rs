@@ -17,6 +17,7 @@
 
 mod asking;
 mod heard;
+mod held;
 mod history;
 mod opened;
 mod saying;

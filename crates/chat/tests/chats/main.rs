@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
+mod held;
 mod rig;
 
 use byway_chat::chats::{ChatError, ChatNews};

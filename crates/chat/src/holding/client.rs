@@ -17,6 +17,8 @@ use crate::delivery::ParcelId;
 
 /// Who holds for us: key is the holder.
 const USES: Space = Space("hold-uses");
+/// Days that are paid for ahead, whatever the plan.
+const DAYS_MAX: u64 = 3_650;
 /// After so many faults in one go nothing more is fetched from a holder until later.
 const FAULTS_MAX: u32 = 16;
 
@@ -218,11 +220,9 @@ impl HeldClient {
         match message {
             HoldMessage::Serving { bill } => self.standing(now, holder, bill, None),
             HoldMessage::Refused { refusal, bill } => self.standing(now, holder, bill, Some(refusal)),
-            HoldMessage::Left => {
-                if self.uses.get(&holder).is_some_and(|of| of.kept.is_leaving) {
-                    self.uses.remove(&holder);
-                    self.step.batch.delete(USES, holder.to_bytes());
-                }
+            HoldMessage::Left if self.uses.get(&holder).is_some_and(|of| of.kept.is_leaving) => {
+                self.uses.remove(&holder);
+                self.step.batch.delete(USES, holder.to_bytes());
             }
             HoldMessage::Batch(batch) => self.batch_came(now, holder, batch, store),
             _ => {}
@@ -250,6 +250,7 @@ impl HeldClient {
     fn pay(&mut self, now: Time, holder: IdentityId, bill: Bill) {
         let Some(of) = self.uses.get_mut(&holder) else { return };
         let Plan { price_max, megabytes, days } = of.kept.plan;
+        let days = days.min(DAYS_MAX);
         let budget = bill.price.mul_div_ceil(u128::from(megabytes) * u128::from(days), 1);
         let Some(budget) = budget.filter(|budget| bill.price <= price_max && !budget.is_zero()) else { return };
         let left = of.kept.said.saturating_sub(bill.used);

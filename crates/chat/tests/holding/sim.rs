@@ -104,7 +104,7 @@ impl World {
             id: secret(1000 + number as u64).id(),
             disk: MemoryStore::new(),
             holder: Holder::load(NETWORK, &MemoryStore::new()).unwrap(),
-            fault: (number % 3 == 0).then(|| FAULTS[number / 3 % FAULTS.len()]),
+            fault: number.is_multiple_of(3).then(|| FAULTS[number / 3 % FAULTS.len()]),
         };
         let keepers: Vec<Keeper> = (0..HOLDERS).map(keeper).collect();
         let mut world = Self {

@@ -121,7 +121,7 @@ fn what_is_held_is_held_once_survives_a_restart_and_goes_with_the_receipt() {
     assert_eq!(rig.bring(SENDER, &short), Word::Held);
     assert_eq!(rig.bring(SENDER, &long), Word::Held);
     rig.restart();
-    // Also somebody else may bring it: whoever is in a group has the same letter, but never the same envelope.
+    // Its sender did not hear that it is held.
     assert_eq!(rig.bring(SENDER, &short), Word::Held);
     assert_eq!(rig.bill().unwrap().count, 2);
 

@@ -119,6 +119,8 @@ targets! {
         link_contact: byway_driver::link::LinkContact,
         chat_content: byway_chat::content::Content,
         file_header: byway_chat::attachment::wire::FileHeader,
+        hold_message: byway_chat::holding::HoldMessage,
+        held_batch: byway_chat::holding::HeldBatch,
         device_certificate: byway_chat::device::DeviceCertificate,
         room_frame: byway_chat::mls::wire::Frame,
         room_invitation: byway_chat::mls::wire::Invitation,

@@ -6,6 +6,7 @@
 //! - [`device`]: what an identity signs for each of its devices.
 //! - [`mls`]: a conversation as one device has it: who is in it, and the keys that they have together.
 //! - [`delivery`]: how what is to be said reaches whom it is for.
+//! - [`holding`]: how it reaches them while they are away: others hold it for them.
 //! - [`people`]: whom one knows.
 //!
 //! Pure code, which knows nothing of links: it says to whom what is to be brought.
@@ -15,5 +16,6 @@ pub mod chats;
 pub mod content;
 pub mod delivery;
 pub mod device;
+pub mod holding;
 pub mod mls;
 pub mod people;

@@ -55,6 +55,10 @@ pub enum Purpose {
     Attestation,
     /// An identity's certificate on the key of one of its devices, for conversations (ECDSA).
     Device,
+    /// Who a sealed letter is from, inside its seal (ECDSA).
+    HeldLetter,
+    /// Whom a held letter is for has it (ECDSA).
+    HeldReceipt,
 }
 
 impl Purpose {
@@ -95,6 +99,8 @@ impl Purpose {
             Purpose::Contact => "byway 1 signature: contact",
             Purpose::Attestation => "byway 1 signature: attestation",
             Purpose::Device => "byway 1 signature: device",
+            Purpose::HeldLetter => "byway 1 signature: held letter",
+            Purpose::HeldReceipt => "byway 1 signature: held receipt",
         })
     }
 }

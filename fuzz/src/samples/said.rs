@@ -3,7 +3,7 @@
 use byway_chat::content::{Author, Rights, Sender, Shown};
 use byway_primitives::Encode;
 
-use super::{Samples, chat};
+use super::{Samples, chat, holding};
 
 pub(crate) fn chat_content() -> Samples {
     chat::contents().into_iter().map(|(_, content)| content.to_bytes()).collect()
@@ -42,4 +42,17 @@ pub(crate) fn chat_query() -> Samples {
         "before:2026-03-14 has:picture 日本 語 ab \"\"",
     ];
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+pub(crate) fn hold_message() -> Samples {
+    holding::messages().iter().map(Encode::to_bytes).collect()
+}
+
+/// One with a piece, and one without.
+pub(crate) fn held_batch() -> Samples {
+    let batches = holding::messages().into_iter().filter_map(|message| match message {
+        byway_chat::holding::HoldMessage::Batch(batch) => Some(batch),
+        _ => None,
+    });
+    batches.chain([byway_chat::holding::HeldBatch::default()]).map(|batch| batch.to_bytes()).collect()
 }

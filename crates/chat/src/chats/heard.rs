@@ -6,6 +6,7 @@ use byway_primitives::{IdentityId, Store, Time};
 use super::{Call, ChatFault, Chats};
 use crate::delivery::Gathered;
 use crate::delivery::letter::{ChatMessage, GOT_EVERY, Letter, ParcelId};
+use crate::holding::Taken;
 use crate::people::Standing;
 
 /// Those who are told when what they have is taken, at most; whoever is not hears of it with the next dialogue.
@@ -72,19 +73,24 @@ impl Chats {
             }
             Ok(Gathered::Part) => {}
             Ok(Gathered::Again(parcel)) => self.receipts.entry(peer).or_default().push(parcel),
-            Ok(Gathered::Whole(parcel, bytes)) => match self.open(call, peer, &bytes) {
-                Opened::Done => {
-                    self.inbox.take(peer, parcel, &mut self.step.batch);
-                    self.receipts.entry(peer).or_default().push(parcel);
+            Ok(Gathered::Whole(parcel, bytes)) => {
+                // It may have come by way of a holder before.
+                let came_before = Taken { store: call.store, batch: &mut self.step.batch }.contains(peer, parcel);
+                match if came_before { Opened::Done } else { self.open(call, peer, &bytes) } {
+                    Opened::Done => {
+                        Taken { store: call.store, batch: &mut self.step.batch }.take(peer, parcel);
+                        self.inbox.take(peer, parcel, &mut self.step.batch);
+                        self.receipts.entry(peer).or_default().push(parcel);
+                    }
+                    Opened::NotNow => self.turn_away(peer),
                 }
-                Opened::NotNow => self.turn_away(peer),
-            },
+            }
             Err(fault) => self.fault(peer, fault.into()),
         }
     }
 
     /// What was in a parcel. What makes no sense is done with as well: it would make no more sense a second time.
-    fn open<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: &[u8]) -> Opened {
+    pub(super) fn open<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: &[u8]) -> Opened {
         let letter = decode_exact(parcel);
         // Whoever is blocked learns nothing from having no receipt. In a group the room goes on with what they do to it.
         if self.people.is_blocked(peer) && !matches!(letter, Ok(Letter::Sealed(_) | Letter::Group(_))) {

@@ -23,6 +23,7 @@ pub mod affairs;
 mod asking;
 mod files;
 mod heard;
+mod held;
 mod history;
 mod oneself;
 mod groups;

@@ -77,6 +77,16 @@ impl Outbox {
         self.queues.iter().filter(|(_, queue)| !queue.waiting.is_empty()).map(|(peer, _)| *peer)
     }
 
+    /// What waits for this one, in the order in which it was put in.
+    pub fn waiting(&self, peer: IdentityId) -> impl Iterator<Item = ParcelId> {
+        self.queues.get(&peer).into_iter().flat_map(|queue| queue.waiting.values().copied())
+    }
+
+    /// The bytes of a parcel that waits for somebody.
+    pub fn parcel(parcel: ParcelId, store: &impl Store) -> Option<Vec<u8>> {
+        store.load(PARCELS, &parcel.to_bytes())
+    }
+
     /// How many parcels wait for this one.
     pub fn waiting_for(&self, peer: IdentityId) -> usize {
         self.queues.get(&peer).map_or(0, |queue| queue.waiting.len())

@@ -4,6 +4,7 @@
 
 mod files;
 mod groups;
+mod held;
 mod rig;
 
 use byway_chat::chats::{ChatError, ChatNews};

@@ -1,0 +1,160 @@
+//! A client takes what is held for it once, whatever its holders say, and pays what it means to.
+
+use byway_chat::holding::{
+    Bill, ClientStep, Cursor, Envelope, EnvelopeId, HeldBatch, HeldClient, HeldFault, HoldMessage, HoldRefusal, Plan,
+    Receipt, SAY_AGAIN,
+};
+use byway_primitives::{Amount, MemoryStore, Span, Time};
+
+use crate::rig::{NETWORK, START, client_config, dialogue_key, secret};
+
+const ME: u64 = 2;
+
+struct Rig {
+    now: Time,
+    client: HeldClient,
+    disk: MemoryStore,
+}
+
+impl Rig {
+    /// One who uses holders 8 and 9, and talks to both.
+    fn new() -> Self {
+        let disk = MemoryStore::new();
+        let client = HeldClient::load(client_config(ME), &disk).unwrap();
+        let mut rig = Self { now: START, client, disk };
+        for holder in [8, 9] {
+            let plan = Plan { price_max: Amount::from_units(10), megabytes: 5, days: 4 };
+            rig.client.use_holder(rig.now, secret(holder).id(), plan);
+        }
+        rig.connect();
+        rig
+    }
+
+    fn connect(&mut self) {
+        for holder in [8, 9] {
+            self.client.handle_connected(self.now, secret(holder).id());
+            self.say(holder, serving(0, 0));
+        }
+    }
+
+    fn done(&mut self) -> ClientStep {
+        let step = self.client.take_step();
+        self.disk.apply(&step.batch);
+        step
+    }
+
+    fn say(&mut self, holder: u64, message: HoldMessage) -> ClientStep {
+        self.client.handle_message(self.now, secret(holder).id(), message, &self.disk);
+        self.done()
+    }
+
+    fn batch(&mut self, holder: u64, batch: HeldBatch) -> ClientStep {
+        self.say(holder, HoldMessage::Batch(batch))
+    }
+}
+
+fn serving(price: u64, used: u64) -> HoldMessage {
+    let [price, used] = [price, used].map(|units| Amount::from_units(units.into()));
+    HoldMessage::Serving { bill: Bill { price, used, ..Bill::default() } }
+}
+
+fn sealed(number: u8, length: usize) -> (EnvelopeId, Envelope) {
+    let to = (secret(ME).id(), dialogue_key(ME));
+    let envelope = Envelope::seal(&secret(1), NETWORK, to, START + Span::days(1), &vec![number; length]).unwrap();
+    (EnvelopeId::of(to.0, &envelope), envelope)
+}
+
+fn all_of(number: u64, (id, envelope): &(EnvelopeId, Envelope)) -> HeldBatch {
+    let mut batch = HeldBatch::default();
+    batch.add(Cursor { number, offset: 0 }, (*id, envelope.until), &envelope.sealed);
+    batch
+}
+
+#[test]
+fn it_takes_a_parcel_once_and_signs_for_it_each_time() {
+    let mut rig = Rig::new();
+    let letter = sealed(1, 50);
+    let step = rig.batch(8, all_of(0, &letter));
+    assert_eq!(step.takings.iter().map(|taking| taking.bytes[0]).collect::<Vec<_>>(), [1]);
+    let had = HoldMessage::Had { receipts: vec![Receipt::sign(&secret(ME), NETWORK, letter.0)] };
+    let (one, other) = (secret(8).id(), secret(9).id());
+    assert_eq!(step.sends, [(one, had.clone()), (other, had.clone())], "every holder may have it");
+    let again = rig.batch(9, all_of(7, &letter));
+    assert!(again.takings.is_empty() && again.sends.contains(&(other, had.clone())));
+
+    rig.client = HeldClient::load(client_config(ME), &rig.disk).unwrap();
+    rig.connect();
+    let again = rig.batch(9, all_of(0, &letter));
+    assert!(again.takings.is_empty() && again.sends.contains(&(other, had)), "nor after a restart");
+}
+
+#[test]
+fn a_batch_that_was_lost_is_fetched_again_from_where_it_began() {
+    let mut rig = Rig::new();
+    let (id, envelope) = sealed(1, 30_000);
+    let mut first = HeldBatch::default();
+    let count = first.add(Cursor::default(), (id, envelope.until), &envelope.sealed);
+    first.has_more = true;
+    let next = HoldMessage::Fetch { from: Cursor { number: 0, offset: count as u32 } };
+    assert_eq!(rig.batch(8, first.clone()).sends, [(secret(8).id(), next.clone())]);
+    assert!(rig.batch(8, first).sends.is_empty(), "one that came twice is nothing new");
+    rig.now = rig.now + SAY_AGAIN;
+    rig.client.handle_wake(rig.now);
+    assert!(rig.done().sends.contains(&(secret(8).id(), next)));
+    let mut rest = HeldBatch::default();
+    rest.add(Cursor { number: 0, offset: count as u32 }, (id, envelope.until), &envelope.sealed);
+    assert_eq!(rig.batch(8, rest).takings.len(), 1);
+}
+
+#[test]
+fn what_a_holder_makes_up_is_neither_taken_nor_signed_for() {
+    let check = |batch: HeldBatch, fault| {
+        let mut rig = Rig::new();
+        let step = rig.batch(8, batch);
+        assert_eq!((step.faults, step.takings.len()), (vec![(secret(8).id(), fault)], 0));
+        assert!(!step.sends.iter().any(|(_, message)| matches!(message, HoldMessage::Had { .. })));
+        assert_eq!(rig.client.uses().find(|of| of.holder == secret(8).id()).unwrap().faults, 1);
+    };
+    let (id, other) = (sealed(1, 9).0, sealed(2, 9).1);
+    check(all_of(0, &(id, other)), HeldFault::Hash);
+    let (id, envelope) = sealed(1, 2_000);
+    let mut later = HeldBatch::default();
+    later.add(Cursor { number: 0, offset: 50 }, (id, envelope.until), &envelope.sealed);
+    check(later, HeldFault::Order);
+    let mut endless = HeldBatch::default();
+    endless.has_more = true;
+    check(endless, HeldFault::Endless);
+}
+
+#[test]
+fn it_pays_ahead_by_its_plan_and_no_word_of_a_holder_makes_it_pay_more() {
+    let mut rig = Rig::new();
+    let holder = secret(8).id();
+    let spent = |step: ClientStep| step.spent.iter().map(|(_, total)| total.units()).collect::<Vec<_>>();
+    assert_eq!(spent(rig.say(8, serving(11, 0))), [0u128; 0], "it is too dear");
+    let step = rig.say(8, serving(10, 0));
+    assert!(step.sends.contains(&(holder, HoldMessage::Use { spent: Amount::from_units(200) })));
+    assert_eq!(spent(step), [200], "10 × 5 MB × 4 days");
+    assert_eq!(spent(rig.say(8, serving(10, 99))), [0u128; 0]);
+    assert_eq!(spent(rig.say(8, serving(10, 190))), [0u128; 0], "so soon it can't have used so much");
+    rig.client = HeldClient::load(client_config(ME), &rig.disk).unwrap();
+    rig.now = rig.now + Span::days(2);
+    rig.client.handle_connected(rig.now, holder);
+    let bill = Bill { price: Amount::from_units(10), used: Amount::from_units(150), ..Bill::default() };
+    let step = rig.say(8, HoldMessage::Refused { refusal: HoldRefusal::Unpaid, bill });
+    assert_eq!(spent(step), [350]);
+}
+
+#[test]
+fn it_leaves_until_that_is_heard() {
+    let mut rig = Rig::new();
+    let holder = secret(8).id();
+    rig.client.leave(rig.now, holder);
+    assert_eq!(rig.done().sends, [(holder, HoldMessage::Leave)]);
+    rig.client = HeldClient::load(client_config(ME), &rig.disk).unwrap();
+    rig.client.handle_connected(rig.now, holder);
+    assert_eq!(rig.done().sends, [(holder, HoldMessage::Leave)]);
+    rig.say(8, HoldMessage::Left);
+    let left = HeldClient::load(client_config(ME), &rig.disk).unwrap();
+    assert_eq!(left.uses().map(|of| of.holder).collect::<Vec<_>>(), [secret(9).id()]);
+}

@@ -22,15 +22,13 @@
 pub mod affairs;
 mod asking;
 mod files;
+mod groups;
 mod heard;
 mod held;
 mod history;
-mod oneself;
-mod groups;
-mod heard;
-mod history;
 mod mending;
 mod moving;
+mod oneself;
 mod opened;
 mod packages;
 mod said;
@@ -53,8 +51,8 @@ use crate::device::{CERTIFICATE_SPAN_MAX, Device, DeviceCertificate, DeviceSecre
 use crate::mls::{BrokenRoom, ChangeError, EnterError, Refused, Room, RoomId, SealError};
 use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
-pub use files::{FileRef, files_of};
 use affairs::Wish;
+pub use files::{FileRef, files_of};
 pub use groups::GROUP_MAX;
 pub use history::Shown;
 pub use mending::TICK;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::params::{IdempotencyKey, Params};
 use super::requests::Request;
-use super::{ChatAttachment, ChatGroup, ChatList, ChatPoll};
+use super::{ApiError, ChatAttachment, ChatGroup, ChatList, ChatPoll};
 
 /// Messages of a page, and at most.
 const PAGE_DEFAULT: u64 = 50;

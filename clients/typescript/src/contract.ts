@@ -642,6 +642,7 @@ export interface ChannelUpdated {
 export interface ChatConversation {
   /** 64 hex digits */
   conversation: string;
+  group?: ChatGroup | null;
   /** whether this device is still in it */
   member: boolean;
   members: Id[];
@@ -653,6 +654,15 @@ export interface ChatConversation {
   since_ms: Time;
   title: string;
   unread: number;
+}
+
+/** what is so of a group beside what is so of any conversation */
+export interface ChatGroup {
+  /** those who are added as soon as there are keys of theirs */
+  awaited: Id[];
+  /** whether one has left it, and is yet to be removed by another member */
+  leaving: boolean;
+  members: ChatMember[];
 }
 
 /** a link by which one person becomes a contact, once */
@@ -684,6 +694,13 @@ export interface ChatItem {
   text: string;
   /** a message as AUTHOR/ID, in hex digits */
   thread?: string | null;
+}
+
+/** somebody in a group */
+export interface ChatMember {
+  identity: Id;
+  name: string;
+  role: "founder" | "admin" | "member";
 }
 
 /** somebody whom one knows */
@@ -1703,6 +1720,10 @@ export interface Methods {
   "chat_read": { params: { to: string; before?: number; limit?: number }; result: ChatItem[] };
   /** Says that one's person has looked at a conversation. */
   "chat_mark": { params: { to: string; tell: boolean }; result: ChatConversation };
+  /** Founds a group, and adds contacts to it. */
+  "chat_group_create": { params: { title: string; with: string[]; idempotency_key?: Key }; result: ChatConversation };
+  /** Adds people to a group, removes them, changes what they are in it or what it is called, or leaves it. */
+  "chat_group_change": { params: { to: string; what: "add" | "remove" | "promote" | "demote" | "rename" | "leave"; who?: string[]; title?: string }; result: ChatConversation };
   /** Watchtowers that have an offer on the market, the cheapest first. */
   "watch_offer_list": { params: Record<string, never>; result: WatchOffer[] };
   /** Pays itself over other hubs, out over one channel and in over another. */
@@ -1816,6 +1837,7 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "channel_force",
   "contract_call",
   "chat_send",
+  "chat_group_create",
   "hub_rebalance",
   "promise_settle",
   "wallet_send",
@@ -1893,6 +1915,8 @@ export const ERRORS = {
   entry_refused: 1401,
   faucet_limit: 1211,
   forward_not_open: 1135,
+  group_full: 1613,
+  group_left: 1614,
   group_not_found: 1214,
   guarantee_too_dear: 1559,
   hub_fee_too_high: 1532,
@@ -1920,8 +1944,11 @@ export const ERRORS = {
   no_offer_matches: 1101,
   no_watchtower: 1522,
   no_way_to_payee: 1531,
+  not_a_contact: 1608,
+  not_a_group: 1609,
   not_allowed: 1130,
   not_guaranteed: 1558,
+  not_in_group: 1610,
   not_rebalanced: 1538,
   not_registered: 1107,
   not_said: 1607,
@@ -1938,6 +1965,7 @@ export const ERRORS = {
   peer_silent: 1506,
   peer_unreachable: 1505,
   person_not_found: 1604,
+  person_not_in_group: 1611,
   pledge_locked: 1410,
   port_not_given: 1136,
   promise_not_found: 1207,
@@ -1946,6 +1974,7 @@ export const ERRORS = {
   proxy_port_configured: 1134,
   proxy_port_not_open: 1133,
   read_only_wallet: 1213,
+  role_does_not_allow: 1612,
   seat_not_found: 1406,
   service_not_open: 1126,
   spending_limit: 1201,

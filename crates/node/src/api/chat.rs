@@ -3,9 +3,9 @@
 use byway_primitives::{IdentityId, Time};
 use serde::{Deserialize, Serialize};
 
-use super::ApiError;
 use super::params::{IdempotencyKey, Params};
 use super::requests::Request;
+use super::{ApiError, ChatGroup};
 
 /// Messages of a page, and at most.
 const PAGE_DEFAULT: u64 = 50;
@@ -106,6 +106,9 @@ pub struct ChatConversation {
     /// The newest message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<ChatItem>,
+    /// Where it is a group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<ChatGroup>,
 }
 
 /// A message as it stands now.

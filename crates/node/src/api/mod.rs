@@ -14,6 +14,7 @@ pub mod chain;
 pub mod channel_requests;
 pub mod channels;
 pub mod chat;
+pub mod chat_groups;
 pub mod contracts;
 pub mod error;
 pub mod event;
@@ -52,6 +53,7 @@ pub use chain::*;
 pub use channel_requests::*;
 pub use channels::*;
 pub use chat::*;
+pub use chat_groups::*;
 pub use contracts::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
@@ -258,6 +260,10 @@ pub trait NodeApi: KernelApi {
     fn chat_read(&self, request: ChatRead) -> impl Future<Output = Answer<Vec<ChatItem>>> + Send;
     /// Says that one's person has looked at a conversation.
     fn chat_mark(&self, request: ChatMark) -> impl Future<Output = Answer<ChatConversation>> + Send;
+    /// Founds a group, and adds contacts to it.
+    fn chat_group_create(&self, request: ChatGroupCreate) -> impl Future<Output = Answer<ChatConversation>> + Send;
+    /// Adds people to a group, removes them, changes what they are in it or what it is called, or leaves it.
+    fn chat_group_change(&self, request: ChatGroupChange) -> impl Future<Output = Answer<ChatConversation>> + Send;
 
     /// The books of payment, sealed under the seed phrase.
     fn backup_export(&self) -> impl Future<Output = Answer<BackupExport>> + Send;

@@ -52,6 +52,7 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
             let person: ChatPerson = client.call("chat_nickname", &ChatNickname { who, nickname }).await?;
             show(globals, &person, |person| format!("{} is called {} here.\n", person.identity, called(person)))?;
         }
+        ChatCommand::Group(command) => super::chat_group::group(globals, &client, command).await?,
         ChatCommand::Block { who, undo } => {
             let people: Vec<ChatPerson> = client.call("chat_block", &ChatBlock { who, blocked: !undo }).await?;
             contacts(globals, &people)?;
@@ -85,14 +86,19 @@ fn contacts(globals: &Globals, people: &Vec<ChatPerson>) -> anyhow::Result<()> {
 async fn conversations(globals: &Globals, client: &Client) -> anyhow::Result<()> {
     let all: Vec<ChatConversation> = client.call("chat_conversations", &Nothing {}).await?;
     show(globals, &all, |all| {
-        let mut table = Table::new(&["with", ">unread", "newest", "", "conversation"]);
+        let mut table = Table::new(&["with", "", ">unread", "newest", "", "conversation"]);
         for talk in all {
             let newest = talk.newest.as_ref();
             let text = newest.map_or_else(String::new, |item| line(item).chars().take(40).collect());
             let when = newest.map_or_else(String::new, |item| ago(item.sent_ms, now()));
             let unread = if talk.unread == 0 { String::new() } else { talk.unread.to_string() };
             let id = talk.conversation.get(..8).unwrap_or_default().to_owned();
-            table.row([talk.title.clone(), unread, text, when, id]);
+            let people = match &talk.group {
+                Some(group) if talk.member => format!("{} people", group.members.len()),
+                Some(_) => "left".to_owned(),
+                None => String::new(),
+            };
+            table.row([talk.title.clone(), people, unread, text, when, id]);
         }
         table.text("No conversation yet. `byway chat invite` makes a link for somebody whom you know.")
     })
@@ -108,21 +114,33 @@ async fn read(
     items.reverse();
     let talk: ChatConversation = client.call("chat_mark", &ChatMark { to, tell: !quiet }).await?;
     let people: Vec<ChatPerson> = client.call("chat_people", &Nothing {}).await?;
-    let names: BTreeMap<IdentityId, String> = people.iter().map(|person| (person.identity, called(person))).collect();
-    let others: Vec<IdentityId> = talk.members.iter().copied().filter(|member| names.contains_key(member)).collect();
+    let status: NodeStatus = client.call("node_status", &Nothing {}).await?;
+    let me = status.identity.id;
+    let shown = |identity: IdentityId, name: &str| if name.is_empty() { identity.to_string() } else { name.to_owned() };
+    let members = talk.group.iter().flat_map(|group| &group.members);
+    let mut names: BTreeMap<IdentityId, String> =
+        members.map(|member| (member.identity, shown(member.identity, &member.name))).collect();
+    names.extend(people.iter().map(|person| (person.identity, called(person))));
+    names.insert(me, "you".to_owned());
+    let others: Vec<IdentityId> = talk.members.iter().copied().filter(|member| *member != me).collect();
     show(globals, &items, |items| {
         if items.is_empty() {
             return "Nothing was said yet.\n".to_owned();
         }
-        items.iter().map(|item| said(item, &names, &others, ids)).collect()
+        items.iter().map(|item| said(item, &names, (me, &others), ids)).collect()
     })
 }
 
 /// A message as one line or more.
-fn said(item: &ChatItem, names: &BTreeMap<IdentityId, String>, others: &[IdentityId], ids: bool) -> String {
-    let name = |of: &IdentityId| names.get(of).cloned().unwrap_or_else(|| "you".to_owned());
+fn said(
+    item: &ChatItem,
+    names: &BTreeMap<IdentityId, String>,
+    (me, others): (IdentityId, &[IdentityId]),
+    ids: bool,
+) -> String {
+    let name = |of: &IdentityId| names.get(of).cloned().unwrap_or_else(|| of.to_string());
     let edited = if item.edited { " (edited)" } else { "" };
-    let is_ours = !names.contains_key(&item.author);
+    let is_ours = item.author == me;
     let mark = match is_ours {
         true if others.iter().all(|other| item.read.contains(other)) => "  ✓✓ read",
         true if others.iter().all(|other| item.received.contains(other)) => "  ✓✓",

@@ -9,6 +9,7 @@ mod asset;
 mod backup;
 mod channel;
 mod chat;
+mod chat_group;
 mod confirm;
 mod contract;
 mod doctor;

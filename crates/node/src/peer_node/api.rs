@@ -434,6 +434,14 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.mark_chat(&request)).await
     }
 
+    async fn chat_group_create(&self, request: ChatGroupCreate) -> Answer<ChatConversation> {
+        self.ask(move |actor| actor.create_chat_group(&request)).await
+    }
+
+    async fn chat_group_change(&self, request: ChatGroupChange) -> Answer<ChatConversation> {
+        self.ask(move |actor| actor.change_chat_group(&request)).await
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         self.ask(|actor| Ok(actor.hub_status())).await
     }

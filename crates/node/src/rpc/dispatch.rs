@@ -114,6 +114,8 @@ pub const METHODS: &[&str] = &[
     "chat_about",
     "chat_read",
     "chat_mark",
+    "chat_group_create",
+    "chat_group_change",
     "backup_export",
     "promise_list",
     "promise_settle",

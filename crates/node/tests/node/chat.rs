@@ -5,20 +5,20 @@ use byway_node::peer_node::PeerNode;
 
 use super::network::{Mortal, Network, Node, key};
 
-fn named(name: &str) -> String {
+pub fn named(name: &str) -> String {
     format!("[chat]\nname = \"{name}\"\n")
 }
 
-async fn person(node: &Node, what: &str, is_it: impl Fn(&ChatPerson) -> bool) -> ChatPerson {
+pub async fn person(node: &Node, what: &str, is_it: impl Fn(&ChatPerson) -> bool) -> ChatPerson {
     node.until(what, async |api| api.chat_people().await.unwrap().into_iter().find(|person| is_it(person))).await
 }
 
-fn send(to: &str, text: &str) -> ChatSend {
+pub fn send(to: &str, text: &str) -> ChatSend {
     let key = key(&format!("say-{}", hex::encode(text)));
     ChatSend { to: to.to_owned(), text: text.to_owned(), reply: None, thread: None, idempotency_key: key }
 }
 
-async fn texts(api: &PeerNode, to: &str) -> Vec<String> {
+pub async fn texts(api: &PeerNode, to: &str) -> Vec<String> {
     let read = ChatRead { to: to.to_owned(), before: None, limit: 100 };
     let mut items = api.chat_read(read).await.unwrap();
     items.reverse();

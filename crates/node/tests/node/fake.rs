@@ -631,6 +631,14 @@ impl NodeApi for Fake {
         fake_chat::named(&request.to).map(|()| fake_chat::conversation())
     }
 
+    async fn chat_group_create(&self, request: ChatGroupCreate) -> Answer<ChatConversation> {
+        Ok(fake_chat::group(&request.title))
+    }
+
+    async fn chat_group_change(&self, request: ChatGroupChange) -> Answer<ChatConversation> {
+        fake_chat::change(&request)
+    }
+
     async fn hub_status(&self) -> Answer<HubStatus> {
         Ok(fake_hubs::status())
     }

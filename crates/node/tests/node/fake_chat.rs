@@ -60,7 +60,19 @@ pub fn conversation() -> ChatConversation {
         unread: 1,
         safety_number: "12345 67890".to_owned(),
         newest: Some(item()),
+        group: None,
     }
+}
+
+pub fn group(title: &str) -> ChatConversation {
+    let member = ChatMember { identity: CONTACT, name: "Bob".to_owned(), role: ChatRole::Admin };
+    let group = ChatGroup { members: vec![member], awaited: vec![STRANGER], leaving: false };
+    ChatConversation { title: title.to_owned(), peer: None, group: Some(group), ..conversation() }
+}
+
+pub fn change(request: &ChatGroupChange) -> Answer<ChatConversation> {
+    named(&request.to)?;
+    Ok(group(request.title.as_deref().unwrap_or("group")))
 }
 
 /// Conversations other than that one are not there.

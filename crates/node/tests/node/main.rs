@@ -8,6 +8,7 @@ mod channel_cli;
 mod channel_rig;
 mod channels;
 mod chat;
+mod chat_groups;
 mod cli;
 mod convicting;
 mod fake;

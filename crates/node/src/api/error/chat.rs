@@ -1,6 +1,7 @@
 //! What goes wrong with conversations. Nothing was said then.
 
-use byway_chat::chats::ChatError;
+use byway_chat::chats::{ChatError, GROUP_MAX};
+use byway_chat::mls::SealError;
 use byway_primitives::IdentityId;
 
 use super::{ApiError, ErrorKind};
@@ -49,6 +50,43 @@ impl ApiError {
                 ErrorKind::ChatFull,
                 format!("Too much waits for {} to come back.", full.0),
                 "Write again when they were there.",
+            ),
+            ChatError::NotContact(peer) => Self::new(
+                ErrorKind::ChatNotContact,
+                format!("{peer} is not a contact, and only contacts are added to groups."),
+                "`byway chat invite` makes a link by which they become one.",
+            )
+            .with("peer", peer.to_string().into()),
+            ChatError::NotGroup => Self::new(
+                ErrorKind::ChatNotGroup,
+                "That is a conversation of two.",
+                "`byway chat group create` founds a group, to which people are added.",
+            ),
+            ChatError::NotMember | ChatError::Seal(SealError::NotMember) => Self::new(
+                ErrorKind::ChatNotMember,
+                "You are not in that group any more.",
+                "An admin of it who is your contact can add you again.",
+            ),
+            ChatError::NotInGroup(peer) => Self::new(
+                ErrorKind::ChatPersonNotInGroup,
+                format!("{peer} is not in that group."),
+                "`byway chat group members` lists those who are.",
+            )
+            .with("peer", peer.to_string().into()),
+            ChatError::MayNot => Self::new(
+                ErrorKind::ChatMayNot,
+                "Your role in that group does not allow this.",
+                "Admins add people and remove members; the founder says who is one (`byway chat group role`).",
+            ),
+            ChatError::GroupFull => Self::new(
+                ErrorKind::ChatGroupFull,
+                format!("A group has at most {GROUP_MAX} people."),
+                "Found another one.",
+            ),
+            ChatError::Leaving => Self::new(
+                ErrorKind::ChatLeaving,
+                "You have left that group.",
+                "Another member's node removes yours as soon as it hears of it.",
             ),
             error => Self::new(ErrorKind::ChatRefused, format!("That can't be said: {error}."), "Nothing was said."),
         }

@@ -88,6 +88,9 @@ pub enum ChatCommand {
         #[arg(value_name = "NAME")]
         nickname: Option<String>,
     },
+    /// Conversations of more than two
+    #[command(subcommand)]
+    Group(super::ChatGroupCommand),
     /// Hear somebody no more; they are not told
     Block {
         #[arg(value_name = "IDENTITY")]

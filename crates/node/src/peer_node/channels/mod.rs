@@ -89,9 +89,11 @@ type Waiting<T> = BTreeMap<ChannelKey, Vec<oneshot::Sender<Answer<T>>>>;
 #[derive(Default)]
 pub(super) struct ChannelDesk {
     /// Where peers are that have no offer.
-    cards: BTreeMap<IdentityId, Whereabouts>,
+    pub(super) cards: BTreeMap<IdentityId, Whereabouts>,
     /// What those who are there were told of where this node is.
     told: BTreeMap<IdentityId, PeerCard>,
+    /// Of whom each of them was told where they are.
+    pub(super) introduced: BTreeMap<IdentityId, BTreeSet<IdentityId>>,
     /// Channels to be proposed once their peers are reached.
     wishes: Vec<Wish>,
     /// When each peer that is not there is dialled again, and how long that was after the time before.

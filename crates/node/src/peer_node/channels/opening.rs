@@ -96,10 +96,16 @@ impl Actor {
                 self.channels.told.insert(peer, card.clone());
             }
         }
+        self.introduce_companions();
     }
 
-    /// A peer says where it is reached, which is kept of those with whom there is a channel, or whom one talks with.
-    pub(in super::super) fn peer_says_where(&mut self, peer: IdentityId, card: PeerCard) {
+    /// A peer says where it is reached, which is kept of those with whom there is a channel, or whom one talks with. Of others it is kept
+    /// where nothing is known of them: they know better themselves.
+    pub(in super::super) fn peer_says_where(&mut self, by: IdentityId, card: PeerCard) {
+        let peer = card.certificate.identity;
+        if peer != by && self.whereabouts(peer).is_some() {
+            return;
+        }
         let is_new = self.channels.cards.get(&peer) != Some(&Whereabouts::from(card.clone()));
         if is_new && (self.market.channels().has_with(peer) || self.is_chat_peer(peer)) {
             self.keep_card(card);

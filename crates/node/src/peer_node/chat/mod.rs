@@ -1,6 +1,8 @@
 //! Conversations of the node's identity (row M11): what people ask for and are told. All that there is to do is done by
 //! [`byway_chat::chats`], which the market carries; whom to reach, and by what they were found, is said here.
 
+mod grouping;
+mod introducing;
 mod saying;
 mod views;
 
@@ -63,14 +65,15 @@ impl Actor {
     /// Whether somebody is known as one to talk with.
     pub(super) fn is_chat_peer(&self, peer: IdentityId) -> bool {
         let standing = self.chats().people().get(peer).map(|person| &person.standing);
-        matches!(standing, Some(Standing::Contact | Standing::Asked)) || self.chats().waiting_for(peer) > 0
+        let is_known = matches!(standing, Some(Standing::Contact | Standing::Asked));
+        is_known || self.chats().waiting_for(peer) > 0 || self.chats().is_heard(peer)
     }
 
-    /// Those who are to be reached: contacts, and whoever something waits for.
+    /// Those who are to be reached: contacts, whoever something waits for, and those in groups with us.
     pub(super) fn chat_peers(&self) -> impl Iterator<Item = IdentityId> {
         let chats = self.chats();
         let contacts = chats.people().iter().filter(|(_, person)| person.standing == Standing::Contact);
-        contacts.map(|(peer, _)| peer).chain(chats.awaited())
+        contacts.map(|(peer, _)| peer).chain(chats.awaited()).chain(chats.companions())
     }
 
     /// Makes a link by which one person becomes a contact.

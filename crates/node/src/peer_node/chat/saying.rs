@@ -1,6 +1,6 @@
 //! Saying something, and reading what was said.
 
-use byway_chat::chats::{ChatError, Draft};
+use byway_chat::chats::{ChatError, Draft, TalkView};
 use byway_chat::content::bounded::{BoundedList, BoundedText, TooMuch};
 use byway_chat::content::post::{Deletion, Edit, Emoji, Post, Reaction, Text};
 use byway_chat::content::{Kind, MessageId, MessageRef};
@@ -82,8 +82,8 @@ impl Actor {
         Ok(())
     }
 
-    /// A conversation by its id, by the other one's identity, or by their name.
-    fn room_named(&self, name: &str) -> Answer<RoomId> {
+    /// A conversation by its id, by the other one's identity, or by their name or that of a group.
+    pub(super) fn room_named(&self, name: &str) -> Answer<RoomId> {
         let (name, chats) = (name.trim(), self.chats());
         let mut id = [0; 32];
         if hex::decode_to_slice(name, &mut id).is_ok() {
@@ -94,11 +94,18 @@ impl Actor {
             return person.direct.ok_or_else(|| ApiError::chat_not_begun(peer));
         }
         let named = chats.people().iter().filter(|(_, person)| person.shown_name().eq_ignore_ascii_case(name));
-        let rooms: Vec<RoomId> = named.filter_map(|(_, person)| person.direct).collect();
+        let is_called = |view: &TalkView| {
+            view.is_group && view.title.as_ref().is_some_and(|title| title.eq_ignore_ascii_case(name))
+        };
+        let groups = chats.talks().filter(is_called).map(|view| view.room);
+        let rooms: Vec<RoomId> = named.filter_map(|(_, person)| person.direct).chain(groups).collect();
         match rooms[..] {
             [room] => Ok(room),
             [] => Err(ApiError::chat_not_found()),
-            _ => Err(ApiError::invalid_params("to", "several contacts go by that name; give an identity")),
+            _ => Err(ApiError::invalid_params(
+                "to",
+                "several contacts or groups go by that name; give an identity or a conversation",
+            )),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use byway_chat::chats::{Shown, TalkView};
 use byway_chat::content::{MessageRef, display};
-use byway_chat::mls::RoomId;
+use byway_chat::mls::{Role, RoomId};
 use byway_chat::people::{Person, Standing};
 use byway_primitives::{IdentityId, Time};
 
@@ -70,6 +70,27 @@ impl Actor {
             unread: view.unread,
             safety_number: safety_number(&view.authenticator),
             newest: self.chat_page(room, None, 1).first().map(|shown| item(room, shown)),
+            group: view.is_group.then(|| self.group_of(view)),
+        }
+    }
+
+    fn group_of(&self, view: &TalkView) -> ChatGroup {
+        let known =
+            |who: &IdentityId| self.chats().people().get(*who).and_then(|person| display::name(person.shown_name()));
+        let said = |who: &IdentityId| view.names.get(who).and_then(|name| display::name(name));
+        let member = |(who, role): (&IdentityId, &Role)| ChatMember {
+            identity: *who,
+            name: known(who).or_else(|| said(who)).unwrap_or_default(),
+            role: match role {
+                Role::Founder => ChatRole::Founder,
+                Role::Admin => ChatRole::Admin,
+                Role::Member => ChatRole::Member,
+            },
+        };
+        ChatGroup {
+            members: view.roles.iter().map(member).collect(),
+            awaited: view.awaited.clone(),
+            leaving: view.is_leaving,
         }
     }
 }

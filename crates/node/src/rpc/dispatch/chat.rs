@@ -26,6 +26,8 @@ impl<A: NodeApi> Dispatcher<A> {
             "chat_about" => done(api.chat_about(read(params)?).await),
             "chat_read" => done(api.chat_read(read(params)?).await),
             "chat_mark" => done(api.chat_mark(read(params)?).await),
+            "chat_group_create" => done(api.chat_group_create(read(params)?).await),
+            "chat_group_change" => done(api.chat_group_change(read(params)?).await),
             other => Err(method_not_found(other)),
         }
     }

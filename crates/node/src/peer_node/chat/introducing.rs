@@ -1,0 +1,42 @@
+//! Those who are in a group with us, and may not know of each other where they are, are told it.
+
+use std::collections::BTreeSet;
+
+use byway_peer::link::PeerCard;
+use byway_primitives::IdentityId;
+
+use super::super::Actor;
+use super::super::reaching::Whereabouts;
+use super::super::selling::CERTIFICATE_PROTOCOL;
+
+/// Of how many others one is told in one dialogue: a large group is found over several.
+const INTRODUCED_MAX: usize = 128;
+
+impl Actor {
+    /// Says to those who are there where others are reached that are in a group with them and us.
+    pub(in super::super) fn introduce_companions(&mut self) {
+        self.channels.introduced.retain(|peer, _| self.market.is_talking_to(*peer));
+        let companions: BTreeSet<IdentityId> = self.chats().companions().collect();
+        let cards: Vec<PeerCard> =
+            companions.iter().filter_map(|of| self.channels.cards.get(of)).filter_map(card_of).collect();
+        let now = self.clock.now();
+        for peer in companions.into_iter().filter(|peer| self.market.is_talking_to(*peer)).collect::<Vec<_>>() {
+            for card in &cards {
+                let of = card.certificate.identity;
+                let known = self.channels.introduced.entry(peer).or_default();
+                if of == peer || known.contains(&of) || known.len() >= INTRODUCED_MAX {
+                    continue;
+                }
+                let is_shared = self.chats().share_group(peer, of);
+                if is_shared && self.market.say_whereabouts(now, peer, card, &self.market_journal) {
+                    self.channels.introduced.entry(peer).or_default().insert(of);
+                }
+            }
+        }
+    }
+}
+
+fn card_of(known: &Whereabouts) -> Option<PeerCard> {
+    let contacts = known.contacts.iter().filter(|contact| contact.protocol != CERTIFICATE_PROTOCOL).cloned();
+    Some(PeerCard { certificate: known.certificate()?, contacts: contacts.collect() })
+}

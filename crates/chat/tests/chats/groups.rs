@@ -74,8 +74,8 @@ impl World {
 fn a_group_is_founded_with_contacts_and_all_hear_all() {
     let mut world = five();
     let room = world.found(ALICE, &[BOB, CAROL, DAVE]);
-    for who in 0..4 {
-        world.say(who, room, NAMES[who]);
+    for (who, name) in NAMES.iter().enumerate().take(4) {
+        world.say(who, room, name);
     }
     world.carry();
     for who in 0..4 {

@@ -670,6 +670,7 @@ export interface ChatConversation {
   conversation: string;
   /** what one has begun to write */
   draft?: string | null;
+  group?: ChatGroup | null;
   /** shown as unread, although it was read */
   marked_unread?: boolean | null;
   /** whether this device is still in it */
@@ -714,6 +715,15 @@ export interface ChatFilePart {
   shown_as?: string | null;
   /** of the whole file */
   size: number;
+}
+
+/** what is so of a group beside what is so of any conversation */
+export interface ChatGroup {
+  /** those who are added as soon as there are keys of theirs */
+  awaited: Id[];
+  /** whether one has left it, and is yet to be removed by another member */
+  leaving: boolean;
+  members: ChatMember[];
 }
 
 /** a link by which one person becomes a contact, once */
@@ -780,6 +790,13 @@ export interface ChatListEntry {
   /** 32 hex digits */
   entry: string;
   text: string;
+}
+
+/** somebody in a group */
+export interface ChatMember {
+  identity: Id;
+  name: string;
+  role: "founder" | "admin" | "member";
 }
 
 /** somebody whom one knows */
@@ -1868,6 +1885,10 @@ export interface Methods {
   "chat_presence": { params: { presence: "away" | "here" | "busy" }; result: Empty };
   /** What others are told of one's person beside what it says; what is named is changed. */
   "chat_tells": { params: { typing?: boolean; presence?: boolean; read_marks?: boolean }; result: ChatTells };
+  /** Founds a group, and adds contacts to it. */
+  "chat_group_create": { params: { title: string; with: string[]; idempotency_key?: Key }; result: ChatConversation };
+  /** Adds people to a group, removes them, changes what they are in it or what it is called, or leaves it. */
+  "chat_group_change": { params: { to: string; what: "add" | "remove" | "promote" | "demote" | "rename" | "leave"; who?: string[]; title?: string }; result: ChatConversation };
   /** Watchtowers that have an offer on the market, the cheapest first. */
   "watch_offer_list": { params: Record<string, never>; result: WatchOffer[] };
   /** Pays itself over other hubs, out over one channel and in over another. */
@@ -1985,6 +2006,7 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "chat_poll",
   "chat_list",
   "chat_memo",
+  "chat_group_create",
   "hub_rebalance",
   "promise_settle",
   "wallet_send",
@@ -2069,6 +2091,8 @@ export const ERRORS = {
   entry_refused: 1401,
   faucet_limit: 1211,
   forward_not_open: 1135,
+  group_full: 1613,
+  group_left: 1614,
   group_not_found: 1214,
   guarantee_too_dear: 1559,
   hub_fee_too_high: 1532,
@@ -2097,8 +2121,11 @@ export const ERRORS = {
   no_offer_matches: 1101,
   no_watchtower: 1522,
   no_way_to_payee: 1531,
+  not_a_contact: 1608,
+  not_a_group: 1609,
   not_allowed: 1130,
   not_guaranteed: 1558,
+  not_in_group: 1610,
   not_rebalanced: 1538,
   not_registered: 1107,
   not_said: 1607,
@@ -2115,6 +2142,7 @@ export const ERRORS = {
   peer_silent: 1506,
   peer_unreachable: 1505,
   person_not_found: 1604,
+  person_not_in_group: 1611,
   pledge_locked: 1410,
   poll_closed: 1625,
   port_not_given: 1136,
@@ -2124,6 +2152,7 @@ export const ERRORS = {
   proxy_port_configured: 1134,
   proxy_port_not_open: 1133,
   read_only_wallet: 1213,
+  role_does_not_allow: 1612,
   seat_not_found: 1406,
   service_not_open: 1126,
   spending_limit: 1201,

@@ -90,6 +90,7 @@ mod settings;
 mod shares;
 mod slice_relays;
 mod staying;
+mod stopping;
 mod stops;
 mod tunnel;
 mod tunnelling;

@@ -17,6 +17,7 @@ mod forced;
 mod formats;
 mod funding;
 mod guarantee;
+mod handing_in;
 mod hostile;
 mod lanes;
 mod leaving;

@@ -5,19 +5,16 @@ use std::sync::{Arc, Mutex};
 
 use byway_channel::{Change, ChannelMachine, ChannelMessage, ChannelNews, ContractCall, LedgerView, Life, PeerFault};
 use byway_crypto::IdentitySecret;
-use byway_ledger::Verdict;
-use byway_primitives::{Amount, AssetId, Batch, Decode, Effect, Encode, Hash, MemoryStore, Span, Time, Token};
+use byway_primitives::{Amount, Batch, Decode, Effect, Encode, Hash, MemoryStore, Span, Time, Token};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::entry::channel_key;
-use byway_records::channel::{
-    ChannelAssets, ChannelTerms, Environment, FundingChange, Movement, Remainder, Side, WatchSecret,
-};
+use byway_records::channel::{ChannelAssets, ChannelTerms, Environment, Movement, Remainder, Side, WatchSecret};
 use byway_records::genesis::Wait;
-use byway_records::{Call, Channel, ProgramId, Reject, Transaction, Value, verified};
+use byway_records::{Call, Channel, ProgramId, Reject, Value};
 use byway_vm::{Address, Target};
 
 use super::strict::{Ever, Signed, Signing, StrictSigner, round_in, sent_after};
-use super::world::{ALICE, BOB, CAROL, CHANNEL_PRICE, Draft, World, units};
+use super::world::{ALICE, BOB, CAROL, Draft, World, units};
 
 pub const SECRET: WatchSecret = WatchSecret([7; 16]);
 pub const LOCK: Wait = Wait { millis: Span::seconds(10), commits: 5 };
@@ -239,59 +236,6 @@ impl Rig {
         if !self.writes_late {
             self.write_for_ledger(side);
         }
-    }
-
-    fn hand_in(&mut self, side: usize, news: ChannelNews) {
-        match news {
-            ChannelNews::Fund(transaction) => {
-                self.execute(transaction);
-            }
-            ChannelNews::Submit(call) if self.is_late => self.parties[side].handed_in.push_back(call),
-            ChannelNews::Submit(call) => {
-                self.submit(side, call);
-            }
-            _ => {}
-        }
-    }
-
-    pub fn submit(&mut self, side: usize, call: ChannelsCall) -> Verdict {
-        let draft = Draft { call: Some(Call::Channels(call.clone())), signers: vec![side], ..Draft::default() };
-        let mut verdict = self.world.run(&draft);
-        let is_forced = matches!(call, ChannelsCall::ForceProgress(_));
-        if verdict == Verdict::Rejected(Reject::ChannelFee) && !is_forced {
-            // Whoever has used its reserve up pays by the fee.
-            let draft = Draft { fee: units(CHANNEL_PRICE), ..draft };
-            verdict = self.world.run(&self.world.funded(self.world.coin(side), draft));
-        }
-        let add = |sum: &mut Amount, amount| *sum = sum.checked_add(amount).unwrap();
-        match call {
-            _ if matches!(verdict, Verdict::Rejected(_)) => {}
-            ChannelsCall::Fund(change) => {
-                let FundingChange { side, movement, value, .. } = change.body;
-                if value.asset == AssetId::WAY {
-                    add(&mut self.moved[side.index()][usize::from(movement == Movement::Withdraw)], value.amount);
-                }
-            }
-            ChannelsCall::ForceProgress(force) => add(&mut self.forced[side], force.call.call.value),
-            _ => {}
-        }
-        self.note(verdict)
-    }
-
-    fn execute(&mut self, transaction: Transaction) -> Verdict {
-        let transaction = verified::verify(self.world.network, transaction).expect("well-formed");
-        let verdict = self.world.commit(&[transaction])[0];
-        self.note(verdict)
-    }
-
-    fn note(&mut self, verdict: Verdict) -> Verdict {
-        self.now = self.now.max(self.world.time);
-        self.charged = self.entry().map_or(self.charged, |entry| entry.charged);
-        match verdict {
-            Verdict::Rejected(reason) => self.refused.push(reason),
-            _ => self.calls += 1,
-        }
-        verdict
     }
 
     /// Lets go of the messages that wait for nothing any more.

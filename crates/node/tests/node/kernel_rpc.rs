@@ -201,8 +201,7 @@ async fn who_may_ask_a_kernel_node() {
         assert_eq!(code, expected, "{method} {headers:?}: {answer}");
     }
     // One address that asks and asks is told to wait; who has the token is not counted.
-    let asking: Vec<_> =
-        (0..300).map(|_| tokio::spawn(post(open.port, &[], "rpc.discover", json!({})))).collect();
+    let asking: Vec<_> = (0..300).map(|_| tokio::spawn(post(open.port, &[], "rpc.discover", json!({})))).collect();
     let mut refused = 0;
     for asked in asking {
         refused += usize::from(asked.await.unwrap()["error"]["code"] == 1002);

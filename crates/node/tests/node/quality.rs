@@ -43,7 +43,8 @@ async fn what_one_client_measured_another_hears_from_a_third_and_none_that_share
     user.prepare("5").await;
     buy(&user, &good).await;
     // What is in the middle until its speed is known.
-    let measured = async |api: &byway_node::peer_node::PeerNode| quality(api, good_id).await.filter(|seen| seen.score > 500);
+    let measured =
+        async |api: &byway_node::peer_node::PeerNode| quality(api, good_id).await.filter(|seen| seen.score > 500);
     let own = user.until("a measurement", measured).await;
     assert_eq!((own.own_sessions, own.attesters), (1, 0), "{own:?}");
     assert!(own.own_score > Some(own.score), "{own:?}");

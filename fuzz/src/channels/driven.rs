@@ -6,6 +6,8 @@
 pub mod drive;
 #[path = "../../../crates/channel/tests/channel/ends.rs"]
 mod ends;
+#[path = "../../../crates/channel/tests/channel/handing_in.rs"]
+mod handing_in;
 #[path = "../../../crates/channel/tests/channel/hostile.rs"]
 pub mod hostile;
 #[path = "../../../crates/channel/tests/channel/scene.rs"]

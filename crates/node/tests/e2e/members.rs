@@ -191,6 +191,15 @@ impl World {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("what is left of the network lies in {}", self.folder.path().display());
+        }
+    }
+}
+
 fn kernel_process(root: &std::path::Path, passphrase: &std::path::Path, place: &str) -> Process {
     process(root, passphrase, place, &["kernel", "run"])
 }

@@ -1,6 +1,7 @@
 //! What leaves the account: called off, and less than was announced where a settlement took some of it.
 
 use byway_node::api::*;
+use byway_node::peer_node::PeerNode;
 use byway_primitives::{Amount, Span};
 use byway_records::genesis::Wait;
 
@@ -59,11 +60,15 @@ async fn what_a_settlement_takes_before_the_payout_is_missing_from_the_last_part
     user.prepare("0.1").await;
     user.market(1).await;
     user.fetch(2_000_000).await;
-    // Both are announced before the seller, who settles when it hears of that, can have taken anything.
-    let (one_leaves, two_leaves) =
-        tokio::join!(withdraw(&user, "0.06", Some("one"), "one"), withdraw(&user, "0.04", Some("two"), "two"));
-    one_leaves.unwrap();
-    two_leaves.unwrap();
+    withdraw(&user, "0.06", Some("one"), "one").await.unwrap();
+    // The seller settles when it hears of that, perhaps before the rest is announced.
+    let rest = async |api: &PeerNode| {
+        let rest = api.wallet_balance().await.unwrap().account.saturating_sub(amount("0.06"));
+        let leaves = withdraw(&user, &rest.to_string(), Some("two"), &rest.to_string()).await;
+        let is_less = |error: &ApiError| error.kind == ErrorKind::InsufficientAccount;
+        leaves.inspect_err(|error| assert!(is_less(error), "{error}")).ok()
+    };
+    user.until("the rest leaves", rest).await;
     user.api.disconnect().await.unwrap();
     let counterparty = user.api.identity();
     let settle = PromiseSettle { counterparty, wait: None, idempotency_key: Some(key("settle")) };
@@ -78,9 +83,8 @@ async fn what_a_settlement_takes_before_the_payout_is_missing_from_the_last_part
         })
         .await;
     let held = async |node: &Node| {
-        let wallet = async |api: &byway_node::peer_node::PeerNode| {
-            Some(api.wallet_balance().await.ok()?.wallet).filter(|wallet| !wallet.is_zero())
-        };
+        let wallet =
+            async |api: &PeerNode| Some(api.wallet_balance().await.ok()?.wallet).filter(|wallet| !wallet.is_zero());
         node.until("what was paid out", wallet).await
     };
     let (first, second) = (held(&one).await, held(&two).await);

@@ -49,7 +49,7 @@ pub enum SyncMessage {
     /// The answer to `WantRounds`, after its snapshots: everything of the rounds from `from` up to and without `until`
     /// was sent. `until == from` says that there was nothing to send.
     RoundsSent { from: u64, until: u64 },
-    /// The sender's votes on checkpoints of epochs that are over.
+    /// The sender's votes on checkpoints of epochs that are over; of a sender that had no vote, a question for the certificates.
     Votes(Vec<Vote>),
     /// The certificate of a checkpoint that closed an epoch.
     Certificate(Box<Certificate>),

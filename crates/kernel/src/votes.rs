@@ -216,11 +216,12 @@ impl Votes {
         heights.into_iter().filter_map(vote).collect()
     }
 
-    /// Own votes on checkpoints of epochs that are over, as long as they are not certified; and their number.
+    /// Own votes on checkpoints of epochs that are over, as long as they are not certified here. Who had no vote on them says the same:
+    /// that counts nowhere, and whoever has the certificate shows it.
     pub fn of_past_epochs(&self, secret: &NodeSecret) -> Vec<Vote> {
         let Some((present, _)) = self.epochs.last_key_value() else { return Vec::new() };
-        let past = self.open.range(..*present).map(|(height, _)| *height);
-        past.filter_map(|height| self.sign(height, secret)).take(VOTES_MAX).collect()
+        let past = self.open.range(..*present).take(VOTES_MAX);
+        past.map(|(height, (_, digest))| self.vote(*height, *digest, secret)).collect()
     }
 
     /// Whether a checkpoint of an epoch that is over is not certified yet.
@@ -234,8 +235,11 @@ impl Votes {
         // Whoever had no part in the checkpoint's epoch, or another key then, has no vote.
         let seat = self.epoch_at(height)?.seats.seat_of(secret.public())?;
         self.voter_key(height, MemberIndex(seat))?;
-        let signature = secret.sign(Purpose::Checkpoint, self.network, &digest.0);
-        Some(Vote { height, digest: *digest, signature })
+        Some(self.vote(height, *digest, secret))
+    }
+
+    fn vote(&self, height: Height, digest: Hash, secret: &NodeSecret) -> Vote {
+        Vote { height, digest, signature: secret.sign(Purpose::Checkpoint, self.network, &digest.0) }
     }
 
     /// The number of the epoch that certifies this height; `None` for one that is over and done with.
@@ -393,12 +397,12 @@ mod tests {
         votes.turn(next, Height(3));
         assert!(votes.is_past_open());
         assert_eq!(votes.of_past_epochs(&secret(5)), [vote(5, &closing).1]);
-        assert_eq!(votes.of_past_epochs(&secret(40)), [], "the new key had no vote");
         assert_eq!(count(&mut votes, 0..4, &closing), None);
         let by_new_key = Vote {
             signature: secret(40).sign(Purpose::Checkpoint, NETWORK, &closing.digest().0),
             ..vote(4, &closing).1
         };
+        assert_eq!(votes.of_past_epochs(&secret(40)), [by_new_key], "the new key had no vote, and asks");
         assert_eq!(votes.count(MemberIndex(4), secret(40).public(), &by_new_key, None), Ok(None));
         assert_eq!(votes.count_unverified(MemberIndex(4), &by_new_key), Ok(None), "that key had no vote");
         assert_eq!(votes.count_unverified(MemberIndex(5), &vote(6, &closing).1), Ok(None), "a vote is its signer's");

@@ -169,7 +169,9 @@ impl Kernel {
         }
     }
 
-    /// Sends own votes on checkpoints of past epochs again and again, until they are certified.
+    /// Sends own votes on checkpoints of past epochs again and again, until they are certified here. Others may have certified one, by
+    /// votes that are in no snapshot, long before a newcomer executes it: it has no vote, and asks all the same. Without the
+    /// certificate it could never show others the way over that checkpoint, nor let go of what led there.
     pub(super) fn send_past_votes(&mut self, now: Time) {
         if self.next_past_votes().is_none_or(|at| at > now) {
             return;

@@ -5,6 +5,7 @@
  */
 
 import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
+import { ChatContents } from "./chat_contents";
 import { NO_DRAFT, readDrafts, withDraft, writeDrafts, type Draft } from "./drafts";
 import { conversationTitle, excerpt, personName, sortedConversations } from "./chat_words";
 import type { NodeStore } from "./node.svelte";
@@ -38,6 +39,8 @@ export class ChatStore {
   /** Whether others hear that one has read what they said. */
   tellsRead = $state(localStorage.getItem(TELL_KEY) !== "no");
   readonly notifier = new Notifier();
+  /** Polls, lists and notes. */
+  readonly contents: ChatContents;
 
   #node: Pick<NodeStore, "call">;
   #own = "";
@@ -49,6 +52,7 @@ export class ChatStore {
 
   constructor(node: Pick<NodeStore, "call">) {
     this.#node = node;
+    this.contents = new ChatContents(node, (item) => this.noteItem(item));
   }
 
   /** Reads what there is; what is shown catches up with what was missed. */
@@ -99,6 +103,17 @@ export class ChatStore {
 
   named(conversation: string): ChatConversation | null {
     return this.conversations?.find((known) => known.conversation === conversation) ?? null;
+  }
+
+  /** That with oneself, once something was noted. */
+  notes(): ChatConversation | null {
+    return this.conversations?.find(({ peer }) => peer === this.#own) ?? null;
+  }
+
+  /** Notes the first thing for oneself; the conversation that it begins is known afterwards. */
+  async note(text: string): Promise<void> {
+    await this.contents.memo(text);
+    if (!this.notes()) this.conversations = sortedConversations(await this.#node.call("chat_conversations", {}));
   }
 
   person(identity: string | null | undefined): ChatPerson | null {
@@ -176,7 +191,9 @@ export class ChatStore {
   #queue({ key, conversation, text, reply }: Outgoing): void {
     this.#sending = this.#sending.then(async () => {
       try {
-        const item = await this.#node.call("chat_send", { to: conversation, text, idempotency_key: key, ...(reply ? { reply } : {}) });
+        const isNote = reply === null && this.notes()?.conversation === conversation;
+        const item = isNote ? await this.#node.call("chat_memo", { text, idempotency_key: key })
+          : await this.#node.call("chat_send", { to: conversation, text, idempotency_key: key, ...(reply ? { reply } : {}) });
         this.discard(key);
         this.noteItem(item);
       } catch (error) {

@@ -52,6 +52,11 @@ export function isText(item: ChatItem): boolean {
   return item.kind === "text" || item.kind === "memo";
 }
 
+/** Whether this page shows it, be it a text or not. */
+export function isShown(item: ChatItem): boolean {
+  return isText(item) || !!item.poll || !!item.list;
+}
+
 /** "A poll", for a message that this page can't show. */
 export function kindWords(kind: string): string {
   const words = harmlessLine(kind);
@@ -62,6 +67,8 @@ export function kindWords(kind: string): string {
 /** A message on one line. */
 export function excerpt(item: ChatItem, people: ChatPerson[] | null): string {
   if (item.deleted) return "Deleted message";
+  if (item.poll) return `Poll: ${harmlessLine(item.poll.question)}`;
+  if (item.list) return `List: ${harmlessLine(item.list.title)}`;
   const text = plainText(parseMarkdown(item.text), (identity) => personName(people, identity));
   if (text !== "") return Array.from(text).slice(0, EXCERPT_MAX).join("");
   return isText(item) ? "Empty message" : kindWords(item.kind);

@@ -101,7 +101,7 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
 
   test("what can't be shown, other alphabets, and the sheets", async () => {
     await look(node.chat.people[1]!.conversation!);
-    await page.getByText("A poll, which").waitFor();
+    await page.getByText("A hologram, which").waitFor();
     await shoot("unknown");
     await look(node.chat.people.find(({ name }) => name === "ليلى")!.conversation!);
     await page.getByText("花火").last().waitFor();

@@ -4,14 +4,16 @@
  * What is sent is shown at once and stays until the node has taken it: under its key it is said once, however often it is tried.
  */
 
-import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
+import type { ChatConversation, ChatFile, ChatItem, ChatPerson } from "@byway/client";
 import { ChatContents } from "./chat_contents";
 import { NO_DRAFT, readDrafts, withDraft, writeDrafts, type Draft } from "./drafts";
 import { conversationTitle, excerpt, personName, sortedConversations } from "./chat_words";
 import type { NodeStore } from "./node.svelte";
 import { Notifier } from "./notify.svelte";
+import { Pictures } from "./pictures";
 import { errorMessage, idempotencyKey } from "./rpc";
 import { Timeline } from "./timeline.svelte";
+import { Uploads } from "./uploads.svelte";
 import { upserted } from "./upserted";
 
 /** Something that was sent and that the node has not taken yet. */
@@ -19,6 +21,7 @@ export interface Outgoing {
   key: string;
   conversation: string;
   text: string;
+  files: ChatFile[];
   reply: string | null;
   problem: string | null;
 }
@@ -41,6 +44,9 @@ export class ChatStore {
   readonly notifier = new Notifier();
   /** Polls, lists and notes. */
   readonly contents: ChatContents;
+  /** Files that are to be sent, and pictures that came. */
+  readonly uploads: Uploads;
+  readonly pictures: Pictures;
 
   #node: Pick<NodeStore, "call">;
   #own = "";
@@ -52,6 +58,8 @@ export class ChatStore {
 
   constructor(node: Pick<NodeStore, "call">) {
     this.#node = node;
+    this.uploads = new Uploads(node);
+    this.pictures = new Pictures(node);
     this.contents = new ChatContents(node, (item) => this.noteItem(item));
   }
 
@@ -152,8 +160,8 @@ export class ChatStore {
   }
 
   /** One after the other, so that they stand as they were sent. */
-  send(conversation: string, text: string, reply: string | null): void {
-    const outgoing: Outgoing = { key: idempotencyKey(), conversation, text, reply, problem: null };
+  send(conversation: string, text: string, reply: string | null, files: ChatFile[] = []): void {
+    const outgoing: Outgoing = { key: idempotencyKey(), conversation, text, files, reply, problem: null };
     this.outgoing = [...this.outgoing, outgoing];
     this.#queue(outgoing);
   }
@@ -174,6 +182,12 @@ export class ChatStore {
     this.noteItem(await this.#node.call("chat_about", { to: item.conversation, message: item.message, what, value }));
   }
 
+  /** Has a file fetched; how far it is comes with its message. */
+  async fetchFile(item: ChatItem, number: number): Promise<void> {
+    const attachment = await this.#node.call("chat_fetch", { to: item.conversation, message: item.message, number });
+    this.noteItem({ ...item, attachments: item.attachments?.map((known) => (known.number === number ? attachment : known)) });
+  }
+
   async accept(who: string): Promise<ChatPerson> {
     const person = await this.#node.call("chat_accept", { who });
     this.notePerson(person);
@@ -188,18 +202,25 @@ export class ChatStore {
     this.notePerson(await this.#node.call("chat_nickname", nickname === "" ? { who } : { who, nickname }));
   }
 
-  #queue({ key, conversation, text, reply }: Outgoing): void {
+  #queue(outgoing: Outgoing): void {
+    const { key } = outgoing;
     this.#sending = this.#sending.then(async () => {
       try {
-        const isNote = reply === null && this.notes()?.conversation === conversation;
-        const item = isNote ? await this.#node.call("chat_memo", { text, idempotency_key: key })
-          : await this.#node.call("chat_send", { to: conversation, text, idempotency_key: key, ...(reply ? { reply } : {}) });
+        const item = await this.#say(outgoing);
         this.discard(key);
         this.noteItem(item);
       } catch (error) {
         this.outgoing = this.outgoing.map((known) => (known.key === key ? { ...known, problem: errorMessage(error) } : known));
       }
     });
+  }
+
+  /** As what it is: with files, a note, or a text. */
+  #say({ key, conversation, text, files, reply }: Outgoing): Promise<ChatItem> {
+    const where = { to: conversation, idempotency_key: key, ...(reply ? { reply } : {}) };
+    if (files.length > 0) return this.#node.call("chat_attach", { ...where, files, ...(text ? { text } : {}) });
+    if (reply === null && this.notes()?.conversation === conversation) return this.#node.call("chat_memo", { text, idempotency_key: key });
+    return this.#node.call("chat_send", { ...where, text });
   }
 
   #hear({ conversation, newest }: ChatConversation): void {

@@ -1,6 +1,7 @@
 /** People, conversations and messages in words. Pure; the clock is a parameter. */
 
 import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
+import { filesWords } from "./chat_files";
 import { formatDay, formatTime, shortId } from "./format";
 import { folded, harmlessLine } from "./harmless";
 import { parseMarkdown, plainText } from "./markdown";
@@ -54,7 +55,7 @@ export function isText(item: ChatItem): boolean {
 
 /** Whether this page shows it, be it a text or not. */
 export function isShown(item: ChatItem): boolean {
-  return isText(item) || !!item.poll || !!item.list;
+  return isText(item) || !!item.poll || !!item.list || (item.attachments ?? []).length > 0;
 }
 
 /** "A poll", for a message that this page can't show. */
@@ -71,6 +72,7 @@ export function excerpt(item: ChatItem, people: ChatPerson[] | null): string {
   if (item.list) return `List: ${harmlessLine(item.list.title)}`;
   const text = plainText(parseMarkdown(item.text), (identity) => personName(people, identity));
   if (text !== "") return Array.from(text).slice(0, EXCERPT_MAX).join("");
+  if (item.attachments?.length) return item.kind === "voice" ? "Voice note" : `File: ${filesWords(item.attachments)}`;
   return isText(item) ? "Empty message" : kindWords(item.kind);
 }
 

@@ -5,6 +5,7 @@ import type { PageTopic } from "../../src/lib/rpc";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
 import { contentHandlers, once } from "./chat_contents";
+import { fileHandlers } from "./chat_files";
 import { hex } from "./world";
 
 type Handlers = { [M in Method]?:
@@ -29,6 +30,9 @@ export class MockChat {
   people: ChatPerson[] = [];
   /** Times that a page of messages was asked for. */
   reads = 0;
+  /** Bytes by upload, and by message and number. */
+  readonly uploads = new Map<string, Buffer>();
+  readonly files = new Map<string, Buffer>();
   readonly #talks = new Map<string, Talk>();
   #made = 0;
 
@@ -227,6 +231,7 @@ export const chatHandlers: Handlers = {
     return chat.change(talk, { ...item, ...changes[what] });
   },
   ...contentHandlers,
+  ...fileHandlers,
   chat_mark: ({ chat }, { to }) => {
     const talk = chat.named(to);
     talk.conversation.unread = 0;

@@ -6,8 +6,9 @@
 
 import type { ChatConversation, ChatFile, ChatItem, ChatPerson } from "@byway/client";
 import { ChatContents } from "./chat_contents";
+import { ChatGroups } from "./chat_groups";
 import { NO_DRAFT, readDrafts, withDraft, writeDrafts, type Draft } from "./drafts";
-import { conversationTitle, excerpt, personName, sortedConversations } from "./chat_words";
+import { conversationTitle, excerpt, namedIn, personName, sortedConversations } from "./chat_words";
 import type { NodeStore } from "./node.svelte";
 import { Notifier } from "./notify.svelte";
 import { Pictures } from "./pictures";
@@ -44,6 +45,7 @@ export class ChatStore {
   readonly notifier = new Notifier();
   /** Polls, lists and notes. */
   readonly contents: ChatContents;
+  readonly groups: ChatGroups;
   /** Files that are to be sent, and pictures that came. */
   readonly uploads: Uploads;
   readonly pictures: Pictures;
@@ -58,6 +60,7 @@ export class ChatStore {
 
   constructor(node: Pick<NodeStore, "call">) {
     this.#node = node;
+    this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
     this.uploads = new Uploads(node);
     this.pictures = new Pictures(node);
     this.contents = new ChatContents(node, (item) => this.noteItem(item));
@@ -236,9 +239,11 @@ export class ChatStore {
   #announce(item: ChatItem): void {
     const conversation = this.named(item.conversation);
     if (this.person(item.author)?.standing === "blocked") return;
-    const name = personName(this.people, item.author);
-    this.announced = `${name}: ${excerpt(item, this.people)}`;
+    const named = namedIn(conversation, this.people);
+    const name = personName(named, item.author);
+    const said = excerpt(item, named);
+    this.announced = `${name}: ${said}`;
     const title = conversation && !conversation.peer ? `${name}, ${conversationTitle(conversation)}` : name;
-    this.notifier.notify({ title, body: excerpt(item, this.people), tag: item.conversation, part: item.conversation });
+    this.notifier.notify({ title, body: said, tag: item.conversation, part: item.conversation });
   }
 }

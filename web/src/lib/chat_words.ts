@@ -9,9 +9,17 @@ import { parseMarkdown, plainText } from "./markdown";
 /** Characters of an excerpt: more than any line shows. */
 const EXCERPT_MAX = 200;
 
-/** What to call somebody of whom only the identity may be known. */
-export function personName(people: ChatPerson[] | null, identity: string): string {
-  return people?.find((person) => person.identity === identity)?.name || shortId(identity);
+/** Somebody with a name, which may be empty. */
+export type Named = Pick<ChatPerson, "identity" | "name">;
+
+/** What to call somebody of whom only the identity may be known, or what they call themselves. */
+export function personName(people: Named[] | null, identity: string, claimed = ""): string {
+  return people?.find((person) => person.identity === identity && person.name !== "")?.name || claimed || shortId(identity);
+}
+
+/** All who have a name in a conversation: people whom one knows first, and members of a group as they call themselves. */
+export function namedIn(conversation: ChatConversation | null, people: ChatPerson[] | null): Named[] {
+  return [...(people ?? []), ...(conversation?.group?.members ?? [])];
 }
 
 export function conversationTitle(conversation: ChatConversation): string {
@@ -66,7 +74,7 @@ export function kindWords(kind: string): string {
 }
 
 /** A message on one line. */
-export function excerpt(item: ChatItem, people: ChatPerson[] | null): string {
+export function excerpt(item: ChatItem, people: Named[] | null): string {
   if (item.deleted) return "Deleted message";
   if (item.poll) return `Poll: ${harmlessLine(item.poll.question)}`;
   if (item.list) return `List: ${harmlessLine(item.list.title)}`;
@@ -133,15 +141,15 @@ export function searchedConversations(conversations: ChatConversation[], people:
   if (words.length === 0) return conversations;
   return conversations.filter((conversation) => {
     const known = people?.filter(({ identity }) => conversation.members.includes(identity)) ?? [];
-    const names = known.map(({ name, claimed }) => `${name} ${claimed ?? ""}`);
-    const newest = conversation.newest ? excerpt(conversation.newest, people) : "";
+    const names = [...known.map(({ name, claimed }) => `${name} ${claimed ?? ""}`), ...(conversation.group?.members.map(({ name }) => name) ?? [])];
+    const newest = conversation.newest ? excerpt(conversation.newest, namedIn(conversation, people)) : "";
     const text = folded([conversationTitle(conversation), ...names, newest].join(" "));
     return words.every((word) => text.includes(word));
   });
 }
 
 /** Messages that have every word of it, in their order. */
-export function searchedItems(items: ChatItem[], people: ChatPerson[] | null, query: string): ChatItem[] {
+export function searchedItems(items: ChatItem[], people: Named[] | null, query: string): ChatItem[] {
   const words = folded(query).trim().split(" ").filter((word) => word !== "");
   if (words.length === 0) return [];
   return items.filter((item) => {

@@ -1,10 +1,11 @@
 /** People and conversations of the mock node, after `docs/formats/rpc.md`. */
 
-import type { ChatConversation, ChatItem, ChatPerson, Events, Method, Methods } from "@byway/client";
+import type { ChatConversation, ChatItem, ChatMember, ChatPerson, Events, Method, Methods } from "@byway/client";
 import type { PageTopic } from "../../src/lib/rpc";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
 import { contentHandlers, once } from "./chat_contents";
+import { groupHandlers } from "./chat_groups";
 import { fileHandlers } from "./chat_files";
 import { hex } from "./world";
 
@@ -91,6 +92,16 @@ export class MockChat {
       conversation, message: `${author}/${hex(place + 9, 32)}`, author, place, sent_ms: Date.now(), kind: "text", edited: false, deleted: false, reactions: [], received: [], read: [],
       ...said,
     };
+  }
+
+  /** A group of such people, in which one is such a member oneself. */
+  group(title: string, people: ChatPerson[], role: ChatMember["role"] = "founder"): Talk {
+    const talk = this.talk({ ...this.made(title), name: title });
+    const others = people.map(({ identity, name }, at) => ({ identity, name, role: at === 0 && role !== "founder" ? ("founder" as const) : ("member" as const) }));
+    talk.conversation.peer = null;
+    talk.conversation.members = [this.own, ...people.map(({ identity }) => identity)];
+    talk.conversation.group = { awaited: [], leaving: false, members: [{ identity: this.own, name: "", role }, ...others] };
+    return talk;
   }
 
   /** The conversation with oneself. */
@@ -232,6 +243,7 @@ export const chatHandlers: Handlers = {
   },
   ...contentHandlers,
   ...fileHandlers,
+  ...groupHandlers,
   chat_mark: ({ chat }, { to }) => {
     const talk = chat.named(to);
     talk.conversation.unread = 0;

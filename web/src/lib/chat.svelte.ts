@@ -4,15 +4,16 @@
  * What is sent is shown at once and stays until the node has taken it: under its key it is said once, however often it is tried.
  */
 
-import type { ChatConversation, ChatFile, ChatItem, ChatPerson } from "@byway/client";
+import type { ChatConversation, ChatFile, ChatItem, ChatPerson, ChatSign, Methods } from "@byway/client";
 import { ChatContents } from "./chat_contents";
 import { ChatGroups } from "./chat_groups";
-import { NO_DRAFT, readDrafts, withDraft, writeDrafts, type Draft } from "./drafts";
-import { conversationTitle, excerpt, namedIn, personName, sortedConversations } from "./chat_words";
+import { Drafts, type Draft } from "./drafts.svelte";
+import { conversationTitle, excerpt, isMuted, isUnread, namedIn, personName, sortedConversations } from "./chat_words";
 import type { NodeStore } from "./node.svelte";
 import { Notifier } from "./notify.svelte";
 import { Pictures } from "./pictures";
 import { errorMessage, idempotencyKey } from "./rpc";
+import { Signs } from "./signs.svelte";
 import { Timeline } from "./timeline.svelte";
 import { Uploads } from "./uploads.svelte";
 import { upserted } from "./upserted";
@@ -27,8 +28,6 @@ export interface Outgoing {
   problem: string | null;
 }
 
-const TELL_KEY = "byway.tell_read";
-
 export class ChatStore {
   /** Null until the first answer. */
   people = $state.raw<ChatPerson[] | null>(null);
@@ -37,14 +36,14 @@ export class ChatStore {
   /** That of the conversation that is shown. */
   timeline = $state.raw<Timeline | null>(null);
   outgoing = $state.raw<Outgoing[]>([]);
-  drafts = $state.raw<Record<string, Draft>>(readDrafts(sessionStorage));
   /** The newest message of somebody else, in words, for whoever listens to the page. */
   announced = $state("");
-  /** Whether others hear that one has read what they said. */
-  tellsRead = $state(localStorage.getItem(TELL_KEY) !== "no");
   readonly notifier = new Notifier();
   /** Polls, lists and notes. */
   readonly contents: ChatContents;
+  readonly drafts: Drafts;
+  /** Who writes and is there, and what others hear of it. */
+  readonly signs: Signs;
   readonly groups: ChatGroups;
   /** Files that are to be sent, and pictures that came. */
   readonly uploads: Uploads;
@@ -60,6 +59,8 @@ export class ChatStore {
 
   constructor(node: Pick<NodeStore, "call">) {
     this.#node = node;
+    this.signs = new Signs(node);
+    this.drafts = new Drafts((conversation, draft) => this.keep(conversation, { draft }));
     this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
     this.uploads = new Uploads(node);
     this.pictures = new Pictures(node);
@@ -76,6 +77,7 @@ export class ChatStore {
       for (const conversation of conversations) this.#hear(conversation);
       this.problem = null;
       this.#wasRead = true;
+      await this.signs.read().catch(() => undefined);
       await this.timeline?.catchUp();
     } catch (error) {
       this.problem = errorMessage(error);
@@ -97,11 +99,16 @@ export class ChatStore {
     if (!this.#heard.has(conversation.conversation)) this.#hear(conversation);
   }
 
+  noteSign(sign: ChatSign): void {
+    this.signs.note(sign);
+  }
+
   noteItem(item: ChatItem): void {
     if (this.timeline?.conversation === item.conversation) this.timeline.note(item);
     this.#noteNewest(item);
     if (item.place <= (this.#heard.get(item.conversation) ?? -1)) return;
     this.#heard.set(item.conversation, item.place);
+    this.signs.noteSaid(item.conversation, item.author);
     if (item.author !== this.#own) this.#announce(item);
   }
 
@@ -133,10 +140,10 @@ export class ChatStore {
 
   /** Its newest message is on the screen. */
   async mark(conversation: string): Promise<void> {
-    if (this.#marking.has(conversation) || (this.named(conversation)?.unread ?? 0) === 0) return;
+    if (this.#marking.has(conversation) || !isUnread(this.named(conversation))) return;
     this.#marking.add(conversation);
     try {
-      this.noteConversation(await this.#node.call("chat_mark", { to: conversation, tell: this.tellsRead }));
+      this.noteConversation(await this.#node.call("chat_mark", { to: conversation, tell: this.signs.tells?.read_marks ?? true }));
     } catch {
       // It stays unread, and is marked when it is looked at again.
     } finally {
@@ -144,22 +151,17 @@ export class ChatStore {
     }
   }
 
-  setTellsRead(tells: boolean): void {
-    this.tellsRead = tells;
-    try {
-      localStorage.setItem(TELL_KEY, tells ? "yes" : "no");
-    } catch {
-      // Without storage it lasts as long as the page.
-    }
+  /** What one keeps of a conversation for oneself: pinned, muted, marked as unread, a draft. */
+  async keep(conversation: string, what: Omit<Methods["chat_keep"]["params"], "to">): Promise<void> {
+    this.noteConversation(await this.#node.call("chat_keep", { to: conversation, ...what }));
   }
 
   draft(conversation: string): Draft {
-    return this.drafts[conversation] ?? NO_DRAFT;
+    return this.drafts.of(conversation, this.named(conversation)?.draft ?? "");
   }
 
   setDraft(conversation: string, draft: Draft): void {
-    this.drafts = withDraft(this.drafts, conversation, draft);
-    writeDrafts(sessionStorage, this.drafts);
+    this.drafts.set(conversation, draft);
   }
 
   /** One after the other, so that they stand as they were sent. */
@@ -244,6 +246,7 @@ export class ChatStore {
     const said = excerpt(item, named);
     this.announced = `${name}: ${said}`;
     const title = conversation && !conversation.peer ? `${name}, ${conversationTitle(conversation)}` : name;
+    if (conversation && isMuted(conversation, Date.now())) return;
     this.notifier.notify({ title, body: said, tag: item.conversation, part: item.conversation });
   }
 }

@@ -126,13 +126,24 @@ export function listTime(timeMs: number, nowMs: number): string {
   return isThisYear ? formatDay(timeMs) : new Date(timeMs).toLocaleDateString("en-GB", { month: "short", year: "numeric" });
 }
 
+/** Something in it is new, or it is kept as if there were. */
+export function isUnread(conversation: ChatConversation | null): boolean {
+  return conversation !== null && (conversation.unread > 0 || conversation.marked_unread === true);
+}
+
+/** Nothing of it is notified, and it does not count. */
+export function isMuted(conversation: ChatConversation, nowMs: number): boolean {
+  return (conversation.muted_until_ms ?? 0) > nowMs;
+}
+
 /** When a conversation was last alive. */
 export function lastAlive(conversation: ChatConversation): number {
   return conversation.newest?.sent_ms ?? conversation.since_ms;
 }
 
+/** Pinned ones first, then by when they were last alive. */
 export function sortedConversations(conversations: ChatConversation[]): ChatConversation[] {
-  return [...conversations].sort((a, b) => lastAlive(b) - lastAlive(a));
+  return [...conversations].sort((a, b) => Number(b.pinned ?? false) - Number(a.pinned ?? false) || lastAlive(b) - lastAlive(a));
 }
 
 /** Those whose name, people or newest message have every word of it. */
@@ -166,8 +177,8 @@ export function isEmojiAlone(text: string): boolean {
 }
 
 /** "(3) ", in front of the page's title, for what nobody has looked at. */
-export function titleCount(conversations: ChatConversation[] | null, people: ChatPerson[] | null): string {
-  const unread = (conversations ?? []).reduce((sum, conversation) => sum + conversation.unread, 0);
+export function titleCount(conversations: ChatConversation[] | null, people: ChatPerson[] | null, nowMs: number): string {
+  const unread = (conversations ?? []).filter((conversation) => !isMuted(conversation, nowMs)).reduce((sum, conversation) => sum + (conversation.unread || Number(conversation.marked_unread ?? false)), 0);
   const waiting = unread + (people ?? []).filter(({ standing }) => standing === "asking").length;
   return waiting === 0 ? "" : `(${waiting > 99 ? "99+" : waiting}) `;
 }

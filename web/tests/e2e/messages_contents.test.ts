@@ -23,7 +23,7 @@ async function talk(): Promise<{ ada: ReturnType<typeof stage.node.chat.person>;
 }
 
 async function choose(what: string): Promise<void> {
-  await stage.button("Send something else").click();
+  await stage.button("Files, polls, lists").click();
   await stage.page.getByRole("menuitem", { name: what }).click();
 }
 

@@ -23,7 +23,7 @@ async function talk(): Promise<{ ada: ReturnType<typeof stage.node.chat.person>;
 }
 
 async function choose(...files: { name: string; mimeType: string; buffer: Buffer }[]): Promise<void> {
-  await stage.button("Send something else").click();
+  await stage.button("Files, polls, lists").click();
   const [chooser] = await Promise.all([stage.page.waitForEvent("filechooser"), stage.page.getByRole("menuitem", { name: "Files…" }).click()]);
   await chooser.setFiles(files);
 }

@@ -1,12 +1,13 @@
 /** People and conversations of the mock node, after `docs/formats/rpc.md`. */
 
-import type { ChatConversation, ChatItem, ChatMember, ChatPerson, Events, Method, Methods } from "@byway/client";
+import type { ChatConversation, ChatItem, ChatMember, ChatPerson, ChatTells, Events, Method, Methods } from "@byway/client";
 import type { PageTopic } from "../../src/lib/rpc";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
 import { contentHandlers, once } from "./chat_contents";
 import { groupHandlers } from "./chat_groups";
 import { fileHandlers } from "./chat_files";
+import { signHandlers } from "./chat_signs";
 import { hex } from "./world";
 
 type Handlers = { [M in Method]?:
@@ -34,6 +35,7 @@ export class MockChat {
   /** Bytes by upload, and by message and number. */
   readonly uploads = new Map<string, Buffer>();
   readonly files = new Map<string, Buffer>();
+  tells: ChatTells = { typing: true, presence: true, read_marks: true };
   readonly #talks = new Map<string, Talk>();
   #made = 0;
 
@@ -244,9 +246,11 @@ export const chatHandlers: Handlers = {
   ...contentHandlers,
   ...fileHandlers,
   ...groupHandlers,
+  ...signHandlers,
   chat_mark: ({ chat }, { to }) => {
     const talk = chat.named(to);
     talk.conversation.unread = 0;
+    talk.conversation.marked_unread = false;
     return chat.tellConversation(talk);
   },
 };

@@ -80,10 +80,10 @@ test("a list is begun, checked, added to, written anew, and taken from", async (
   await stage.page.getByLabel(/^Entries/).fill("bread\ncheese");
   await stage.button("Begin it").click();
   const list = newest().getByRole("group", { name: "shopping", exact: true });
-  await list.getByText("0 of 2 there").waitFor();
+  await list.getByText("0 of 2 got").waitFor();
   expect(stage.lastCall("chat_list")).toMatchObject({ title: "shopping", style: "things", entries: ["bread", "cheese"] });
   await list.getByRole("checkbox", { name: "bread" }).click();
-  await list.getByText("1 of 2 there").waitFor();
+  await list.getByText("1 of 2 got").waitFor();
   await list.getByRole("textbox", { name: "Add to shopping" }).fill("wine");
   await stage.page.keyboard.press("Enter");
   await list.getByRole("checkbox", { name: "wine" }).waitFor();

@@ -23,12 +23,12 @@ test("a group is founded of contacts", async () => {
   await stage.openPage("Messages");
   await stage.page.getByRole("link", { name: "Add somebody" }).first().click();
   await stage.page.getByLabel("What it is called").fill("Sunday walk");
-  await stage.button("Found the group").click();
+  await stage.button("Make the group").click();
   await stage.page.getByText("Choose whom it is with.").waitFor();
   expect(await stage.page.getByRole("checkbox").count()).toBe(2);
   await stage.page.getByRole("checkbox", { name: "Ada" }).check();
   await stage.page.getByRole("checkbox", { name: "Bob" }).check();
-  await stage.button("Found the group").click();
+  await stage.button("Make the group").click();
   await stage.page.getByRole("textbox", { name: "Message to Sunday walk" }).waitFor();
   await stage.page.getByText("Ada, Bob", { exact: true }).waitFor();
   expect(stage.lastCall("chat_group_create")).toMatchObject({ title: "Sunday walk", with: [ada!.identity, bob!.identity], idempotency_key: expect.stringMatching(/^[0-9a-f]{32}$/) });

@@ -8,6 +8,8 @@ export default defineConfig({
     target: "es2022",
     // The page's policy allows files of its own only.
     assetsInlineLimit: 0,
+    // It comes from the machine that it is shown on.
+    chunkSizeWarningLimit: 700,
     modulePreload: { polyfill: false },
   },
 });

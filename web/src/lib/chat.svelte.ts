@@ -4,13 +4,18 @@
  * What is sent is shown at once and stays until the node has taken it: under its key it is said once, however often it is tried.
  */
 
-import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
-import { NO_DRAFT, readDrafts, withDraft, writeDrafts, type Draft } from "./drafts";
-import { conversationTitle, excerpt, personName, sortedConversations } from "./chat_words";
+import type { ChatConversation, ChatFile, ChatItem, ChatPerson, ChatSign, Methods } from "@byway/client";
+import { ChatContents } from "./chat_contents";
+import { ChatGroups } from "./chat_groups";
+import { Drafts, type Draft } from "./drafts.svelte";
+import { conversationTitle, excerpt, isMuted, isUnread, namedIn, personName, sortedConversations } from "./chat_words";
 import type { NodeStore } from "./node.svelte";
 import { Notifier } from "./notify.svelte";
+import { Pictures } from "./pictures";
 import { errorMessage, idempotencyKey } from "./rpc";
+import { Signs } from "./signs.svelte";
 import { Timeline } from "./timeline.svelte";
+import { Uploads } from "./uploads.svelte";
 import { upserted } from "./upserted";
 
 /** Something that was sent and that the node has not taken yet. */
@@ -18,11 +23,10 @@ export interface Outgoing {
   key: string;
   conversation: string;
   text: string;
+  files: ChatFile[];
   reply: string | null;
   problem: string | null;
 }
-
-const TELL_KEY = "byway.tell_read";
 
 export class ChatStore {
   /** Null until the first answer. */
@@ -32,12 +36,18 @@ export class ChatStore {
   /** That of the conversation that is shown. */
   timeline = $state.raw<Timeline | null>(null);
   outgoing = $state.raw<Outgoing[]>([]);
-  drafts = $state.raw<Record<string, Draft>>(readDrafts(sessionStorage));
   /** The newest message of somebody else, in words, for whoever listens to the page. */
   announced = $state("");
-  /** Whether others hear that one has read what they said. */
-  tellsRead = $state(localStorage.getItem(TELL_KEY) !== "no");
   readonly notifier = new Notifier();
+  /** Polls, lists and notes. */
+  readonly contents: ChatContents;
+  readonly drafts: Drafts;
+  /** Who writes and is there, and what others hear of it. */
+  readonly signs: Signs;
+  readonly groups: ChatGroups;
+  /** Files that are to be sent, and pictures that came. */
+  readonly uploads: Uploads;
+  readonly pictures: Pictures;
 
   #node: Pick<NodeStore, "call">;
   #own = "";
@@ -49,6 +59,12 @@ export class ChatStore {
 
   constructor(node: Pick<NodeStore, "call">) {
     this.#node = node;
+    this.signs = new Signs(node);
+    this.drafts = new Drafts((conversation, draft) => this.keep(conversation, { draft }));
+    this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
+    this.uploads = new Uploads(node);
+    this.pictures = new Pictures(node);
+    this.contents = new ChatContents(node, (item) => this.noteItem(item));
   }
 
   /** Reads what there is; what is shown catches up with what was missed. */
@@ -61,6 +77,7 @@ export class ChatStore {
       for (const conversation of conversations) this.#hear(conversation);
       this.problem = null;
       this.#wasRead = true;
+      await this.signs.read().catch(() => undefined);
       await this.timeline?.catchUp();
     } catch (error) {
       this.problem = errorMessage(error);
@@ -82,11 +99,16 @@ export class ChatStore {
     if (!this.#heard.has(conversation.conversation)) this.#hear(conversation);
   }
 
+  noteSign(sign: ChatSign): void {
+    this.signs.note(sign);
+  }
+
   noteItem(item: ChatItem): void {
     if (this.timeline?.conversation === item.conversation) this.timeline.note(item);
     this.#noteNewest(item);
     if (item.place <= (this.#heard.get(item.conversation) ?? -1)) return;
     this.#heard.set(item.conversation, item.place);
+    this.signs.noteSaid(item.conversation, item.author);
     if (item.author !== this.#own) this.#announce(item);
   }
 
@@ -101,16 +123,27 @@ export class ChatStore {
     return this.conversations?.find((known) => known.conversation === conversation) ?? null;
   }
 
+  /** That with oneself, once something was noted. */
+  notes(): ChatConversation | null {
+    return this.conversations?.find(({ peer }) => peer === this.#own) ?? null;
+  }
+
+  /** Notes the first thing for oneself; the conversation that it begins is known afterwards. */
+  async note(text: string): Promise<void> {
+    await this.contents.memo(text);
+    if (!this.notes()) this.conversations = sortedConversations(await this.#node.call("chat_conversations", {}));
+  }
+
   person(identity: string | null | undefined): ChatPerson | null {
     return this.people?.find((known) => known.identity === identity) ?? null;
   }
 
   /** Its newest message is on the screen. */
   async mark(conversation: string): Promise<void> {
-    if (this.#marking.has(conversation) || (this.named(conversation)?.unread ?? 0) === 0) return;
+    if (this.#marking.has(conversation) || !isUnread(this.named(conversation))) return;
     this.#marking.add(conversation);
     try {
-      this.noteConversation(await this.#node.call("chat_mark", { to: conversation, tell: this.tellsRead }));
+      this.noteConversation(await this.#node.call("chat_mark", { to: conversation, tell: this.signs.tells?.read_marks ?? true }));
     } catch {
       // It stays unread, and is marked when it is looked at again.
     } finally {
@@ -118,27 +151,22 @@ export class ChatStore {
     }
   }
 
-  setTellsRead(tells: boolean): void {
-    this.tellsRead = tells;
-    try {
-      localStorage.setItem(TELL_KEY, tells ? "yes" : "no");
-    } catch {
-      // Without storage it lasts as long as the page.
-    }
+  /** What one keeps of a conversation for oneself: pinned, muted, marked as unread, a draft. */
+  async keep(conversation: string, what: Omit<Methods["chat_keep"]["params"], "to">): Promise<void> {
+    this.noteConversation(await this.#node.call("chat_keep", { to: conversation, ...what }));
   }
 
   draft(conversation: string): Draft {
-    return this.drafts[conversation] ?? NO_DRAFT;
+    return this.drafts.of(conversation, this.named(conversation)?.draft ?? "");
   }
 
   setDraft(conversation: string, draft: Draft): void {
-    this.drafts = withDraft(this.drafts, conversation, draft);
-    writeDrafts(sessionStorage, this.drafts);
+    this.drafts.set(conversation, draft);
   }
 
   /** One after the other, so that they stand as they were sent. */
-  send(conversation: string, text: string, reply: string | null): void {
-    const outgoing: Outgoing = { key: idempotencyKey(), conversation, text, reply, problem: null };
+  send(conversation: string, text: string, reply: string | null, files: ChatFile[] = []): void {
+    const outgoing: Outgoing = { key: idempotencyKey(), conversation, text, files, reply, problem: null };
     this.outgoing = [...this.outgoing, outgoing];
     this.#queue(outgoing);
   }
@@ -159,6 +187,12 @@ export class ChatStore {
     this.noteItem(await this.#node.call("chat_about", { to: item.conversation, message: item.message, what, value }));
   }
 
+  /** Has a file fetched; how far it is comes with its message. */
+  async fetchFile(item: ChatItem, number: number): Promise<void> {
+    const attachment = await this.#node.call("chat_fetch", { to: item.conversation, message: item.message, number });
+    this.noteItem({ ...item, attachments: item.attachments?.map((known) => (known.number === number ? attachment : known)) });
+  }
+
   async accept(who: string): Promise<ChatPerson> {
     const person = await this.#node.call("chat_accept", { who });
     this.notePerson(person);
@@ -173,16 +207,25 @@ export class ChatStore {
     this.notePerson(await this.#node.call("chat_nickname", nickname === "" ? { who } : { who, nickname }));
   }
 
-  #queue({ key, conversation, text, reply }: Outgoing): void {
+  #queue(outgoing: Outgoing): void {
+    const { key } = outgoing;
     this.#sending = this.#sending.then(async () => {
       try {
-        const item = await this.#node.call("chat_send", { to: conversation, text, idempotency_key: key, ...(reply ? { reply } : {}) });
+        const item = await this.#say(outgoing);
         this.discard(key);
         this.noteItem(item);
       } catch (error) {
         this.outgoing = this.outgoing.map((known) => (known.key === key ? { ...known, problem: errorMessage(error) } : known));
       }
     });
+  }
+
+  /** As what it is: with files, a note, or a text. */
+  #say({ key, conversation, text, files, reply }: Outgoing): Promise<ChatItem> {
+    const where = { to: conversation, idempotency_key: key, ...(reply ? { reply } : {}) };
+    if (files.length > 0) return this.#node.call("chat_attach", { ...where, files, ...(text ? { text } : {}) });
+    if (reply === null && this.notes()?.conversation === conversation) return this.#node.call("chat_memo", { text, idempotency_key: key });
+    return this.#node.call("chat_send", { ...where, text });
   }
 
   #hear({ conversation, newest }: ChatConversation): void {
@@ -198,9 +241,12 @@ export class ChatStore {
   #announce(item: ChatItem): void {
     const conversation = this.named(item.conversation);
     if (this.person(item.author)?.standing === "blocked") return;
-    const name = personName(this.people, item.author);
-    this.announced = `${name}: ${excerpt(item, this.people)}`;
+    const named = namedIn(conversation, this.people);
+    const name = personName(named, item.author);
+    const said = excerpt(item, named);
+    this.announced = `${name}: ${said}`;
     const title = conversation && !conversation.peer ? `${name}, ${conversationTitle(conversation)}` : name;
-    this.notifier.notify({ title, body: excerpt(item, this.people), tag: item.conversation, part: item.conversation });
+    if (conversation && isMuted(conversation, Date.now())) return;
+    this.notifier.notify({ title, body: said, tag: item.conversation, part: item.conversation });
   }
 }

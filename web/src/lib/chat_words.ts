@@ -1,6 +1,7 @@
 /** People, conversations and messages in words. Pure; the clock is a parameter. */
 
 import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
+import { filesWords } from "./chat_files";
 import { formatDay, formatTime, shortId } from "./format";
 import { folded, harmlessLine } from "./harmless";
 import { parseMarkdown, plainText } from "./markdown";
@@ -8,9 +9,17 @@ import { parseMarkdown, plainText } from "./markdown";
 /** Characters of an excerpt: more than any line shows. */
 const EXCERPT_MAX = 200;
 
-/** What to call somebody of whom only the identity may be known. */
-export function personName(people: ChatPerson[] | null, identity: string): string {
-  return people?.find((person) => person.identity === identity)?.name || shortId(identity);
+/** Somebody with a name, which may be empty. */
+export type Named = Pick<ChatPerson, "identity" | "name">;
+
+/** What to call somebody of whom only the identity may be known, or what they call themselves. */
+export function personName(people: Named[] | null, identity: string, claimed = ""): string {
+  return people?.find((person) => person.identity === identity && person.name !== "")?.name || claimed || shortId(identity);
+}
+
+/** All who have a name in a conversation: people whom one knows first, and members of a group as they call themselves. */
+export function namedIn(conversation: ChatConversation | null, people: ChatPerson[] | null): Named[] {
+  return [...(people ?? []), ...(conversation?.group?.members ?? [])];
 }
 
 export function conversationTitle(conversation: ChatConversation): string {
@@ -52,6 +61,11 @@ export function isText(item: ChatItem): boolean {
   return item.kind === "text" || item.kind === "memo";
 }
 
+/** Whether this page shows it, be it a text or not. */
+export function isShown(item: ChatItem): boolean {
+  return isText(item) || !!item.poll || !!item.list || (item.attachments ?? []).length > 0;
+}
+
 /** "A poll", for a message that this page can't show. */
 export function kindWords(kind: string): string {
   const words = harmlessLine(kind);
@@ -60,10 +74,13 @@ export function kindWords(kind: string): string {
 }
 
 /** A message on one line. */
-export function excerpt(item: ChatItem, people: ChatPerson[] | null): string {
+export function excerpt(item: ChatItem, people: Named[] | null): string {
   if (item.deleted) return "Deleted message";
+  if (item.poll) return `Poll: ${harmlessLine(item.poll.question)}`;
+  if (item.list) return `List: ${harmlessLine(item.list.title)}`;
   const text = plainText(parseMarkdown(item.text), (identity) => personName(people, identity));
   if (text !== "") return Array.from(text).slice(0, EXCERPT_MAX).join("");
+  if (item.attachments?.length) return item.kind === "voice" ? "Voice note" : `File: ${filesWords(item.attachments)}`;
   return isText(item) ? "Empty message" : kindWords(item.kind);
 }
 
@@ -109,13 +126,24 @@ export function listTime(timeMs: number, nowMs: number): string {
   return isThisYear ? formatDay(timeMs) : new Date(timeMs).toLocaleDateString("en-GB", { month: "short", year: "numeric" });
 }
 
+/** Something in it is new, or it is kept as if there were. */
+export function isUnread(conversation: ChatConversation | null): boolean {
+  return conversation !== null && (conversation.unread > 0 || conversation.marked_unread === true);
+}
+
+/** Nothing of it is notified, and it does not count. */
+export function isMuted(conversation: ChatConversation, nowMs: number): boolean {
+  return (conversation.muted_until_ms ?? 0) > nowMs;
+}
+
 /** When a conversation was last alive. */
 export function lastAlive(conversation: ChatConversation): number {
   return conversation.newest?.sent_ms ?? conversation.since_ms;
 }
 
+/** Pinned ones first, then by when they were last alive. */
 export function sortedConversations(conversations: ChatConversation[]): ChatConversation[] {
-  return [...conversations].sort((a, b) => lastAlive(b) - lastAlive(a));
+  return [...conversations].sort((a, b) => Number(b.pinned ?? false) - Number(a.pinned ?? false) || lastAlive(b) - lastAlive(a));
 }
 
 /** Those whose name, people or newest message have every word of it. */
@@ -124,15 +152,15 @@ export function searchedConversations(conversations: ChatConversation[], people:
   if (words.length === 0) return conversations;
   return conversations.filter((conversation) => {
     const known = people?.filter(({ identity }) => conversation.members.includes(identity)) ?? [];
-    const names = known.map(({ name, claimed }) => `${name} ${claimed ?? ""}`);
-    const newest = conversation.newest ? excerpt(conversation.newest, people) : "";
+    const names = [...known.map(({ name, claimed }) => `${name} ${claimed ?? ""}`), ...(conversation.group?.members.map(({ name }) => name) ?? [])];
+    const newest = conversation.newest ? excerpt(conversation.newest, namedIn(conversation, people)) : "";
     const text = folded([conversationTitle(conversation), ...names, newest].join(" "));
     return words.every((word) => text.includes(word));
   });
 }
 
 /** Messages that have every word of it, in their order. */
-export function searchedItems(items: ChatItem[], people: ChatPerson[] | null, query: string): ChatItem[] {
+export function searchedItems(items: ChatItem[], people: Named[] | null, query: string): ChatItem[] {
   const words = folded(query).trim().split(" ").filter((word) => word !== "");
   if (words.length === 0) return [];
   return items.filter((item) => {
@@ -149,8 +177,8 @@ export function isEmojiAlone(text: string): boolean {
 }
 
 /** "(3) ", in front of the page's title, for what nobody has looked at. */
-export function titleCount(conversations: ChatConversation[] | null, people: ChatPerson[] | null): string {
-  const unread = (conversations ?? []).reduce((sum, conversation) => sum + conversation.unread, 0);
+export function titleCount(conversations: ChatConversation[] | null, people: ChatPerson[] | null, nowMs: number): string {
+  const unread = (conversations ?? []).filter((conversation) => !isMuted(conversation, nowMs)).reduce((sum, conversation) => sum + (conversation.unread || Number(conversation.marked_unread ?? false)), 0);
   const waiting = unread + (people ?? []).filter(({ standing }) => standing === "asking").length;
   return waiting === 0 ? "" : `(${waiting > 99 ? "99+" : waiting}) `;
 }

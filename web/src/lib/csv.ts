@@ -50,7 +50,12 @@ export function sessionsToCsv(sessions: Session[]): string {
 
 /** Hands a text to the browser as a download. */
 export function download(name: string, text: string, type: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+  hand(name, new Blob([text], { type }));
+}
+
+/** The same of bytes. */
+export function hand(name: string, blob: Blob): void {
+  const url = URL.createObjectURL(blob);
   const anchor = document.createElement("a");
   anchor.href = url;
   anchor.download = name;

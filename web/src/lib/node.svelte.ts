@@ -240,6 +240,7 @@ export class NodeStore {
       people: (person) => this.chat.notePerson(person),
       conversation: (conversation) => this.chat.noteConversation(conversation),
       message: (item) => this.chat.noteItem(item),
+      sign: (sign) => this.chat.noteSign(sign),
       pulse: (pulse) => this.#handlePulse(pulse),
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),
     };

@@ -13,7 +13,7 @@
 import type { Events, Method, Methods, Topic } from "@byway/client";
 
 /** All that the node tells of by itself. */
-export const TOPICS = ["status", "session", "offers", "wallet", "promise", "channel", "people", "conversation", "message", "pulse", "checkpoint"] as const satisfies Topic[];
+export const TOPICS = ["status", "session", "offers", "wallet", "promise", "channel", "people", "conversation", "message", "sign", "pulse", "checkpoint"] as const satisfies Topic[];
 
 /** One of those. */
 export type PageTopic = (typeof TOPICS)[number];

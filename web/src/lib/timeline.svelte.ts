@@ -24,6 +24,9 @@ export class Timeline {
   hasOlder = $derived((this.items[0]?.place ?? 0) > 0);
   hasNewer = $derived((this.items.at(-1)?.place ?? this.newest) < this.newest);
 
+  /** Messages that are quoted and stand further up than was read. */
+  #shown = $state.raw<Record<string, ChatItem>>({});
+  #asked = new Set<string>();
   #seen = new Map<string, ChatItem>();
   /** Counts what replaces the window whole, so that a page that comes later doesn't. */
   #epoch = 0;
@@ -83,6 +86,7 @@ export class Timeline {
   /** A message as it is told: in its place, at the end, or known to be further on. */
   note(item: ChatItem): void {
     this.#remember([item]);
+    if (this.#shown[item.message]) this.#shown = { ...this.#shown, [item.message]: item };
     const changed = withChange(this.items, item);
     const isNext = !changed && this.isRead && !this.hasNewer && item.place === (this.items.at(-1)?.place ?? -1) + 1;
     const isGap = !changed && this.isRead && !this.hasNewer && item.place > (this.items.at(-1)?.place ?? -1) + 1;
@@ -96,6 +100,23 @@ export class Timeline {
   /** A message by its name, if it was seen here. */
   seen(message: string): ChatItem | null {
     return this.#seen.get(message) ?? null;
+  }
+
+  /** A message that is quoted, wherever it stands; null where it is not known yet. */
+  quoted(message: string): ChatItem | null {
+    return this.items.find((item) => item.message === message) ?? this.#shown[message] ?? this.seen(message);
+  }
+
+  /** Asks for one that is quoted, once. */
+  async show(message: string): Promise<void> {
+    if (this.#asked.has(message)) return;
+    this.#asked.add(message);
+    try {
+      const item = await this.node.call("chat_show", { to: this.conversation, message });
+      this.#shown = { ...this.#shown, [message]: item };
+    } catch {
+      // It was said before one was in the conversation, or is not here yet.
+    }
   }
 
   /** Where so many messages of others begin, which is further up than a page reaches; null if it is too far. */

@@ -174,7 +174,7 @@ describe("a conversation", () => {
   test("what this page can't show is shown as what it is", async () => {
     await begin();
     await openTalk("Bob");
-    await messages().getByText("A poll, which this page can't show.").waitFor();
+    await messages().getByText("A hologram, which this page can't show.").waitFor();
     await messages().getByText("This message was deleted.").waitFor();
     await message("I'll be late").getByText("edited").waitFor();
   });

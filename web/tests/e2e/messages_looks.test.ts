@@ -3,9 +3,14 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Page } from "playwright-core";
+import type { ChatPerson } from "@byway/client";
+import { entry } from "../mock/chat_contents";
+import { attachment } from "../mock/chat_files";
 import { MockNode } from "../mock/node";
 import { Browser, DIST, RESULTS, type Scheme, type Viewport } from "./browser";
 
+/** One pixel. */
+const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 const COMBINATIONS: [Viewport, Scheme][] = [["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phone", "dark"]];
 
 describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
@@ -99,9 +104,57 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.keyboard.press("Escape");
   });
 
+  test("polls, lists, files and groups", async () => {
+    const people = [...node.chat.people.slice(0, 2), node.chat.made("Zoe", { conversation: null })];
+    const [ada, bob, zoe] = people as [ChatPerson, ChatPerson, ChatPerson];
+    const talk = node.chat.group(`Sunday walk ${"with a long name ".repeat(4)}`, people, "admin");
+    talk.conversation.pinned = true;
+    const own = node.world.identity;
+    node.chat.say(talk, { text: "", kind: "poll", poll: { question: `When do we meet? ${"And where? ".repeat(8)}`, choices_max: 2, closed: false, closes_ms: Date.now() + 7_200_000, options: [
+      { text: "at eight", people: [ada.identity, own], chosen: true }, { text: `at nine ${"or later ".repeat(12)}`, people: [bob.identity], chosen: false }, { text: "W".repeat(80), people: [], chosen: false }] } }, zoe);
+    node.chat.say(talk, { text: "", kind: "list", list: { title: "To bring", style: "things", entries: [entry("the map", true), { ...entry("tea, and something to eat with it that does not melt"), assignee: ada.identity }, entry("W".repeat(70))] } });
+    const said = node.chat.say(talk, { text: "from the lake", attachments: [
+      attachment("lake.png", { media_type: "image/png", state: "here", width: 1600, height: 1000, size: PNG.length }),
+      attachment(`${"very-long-name-".repeat(8)}report.pdf.exe`, { number: 1, state: "away", size: 2_400_000, cautions: ["two_endings"] }),
+      attachment("film.webm", { number: 2, media_type: "video/webm", state: "coming", size: 9_000_000, fetched: 4_000_000 })] }, ada);
+    node.chat.files.set(`${said.message} 0`, PNG);
+    node.chat.say(talk, { text: "", kind: "voice", levels: Array.from({ length: 60 }, (_, at) => Math.round(128 + 120 * Math.sin(at))), attachments: [attachment("voice.ogg", { media_type: "audio/ogg", state: "here", duration_ms: 12_000 })] }, bob);
+    await page.reload();
+    await look(talk.conversation.conversation);
+    await page.getByText("voice.ogg").waitFor();
+    node.chat.publish("sign", { conversation: talk.conversation.conversation, person: zoe.identity, typing: true, until_ms: Date.now() + 600_000 });
+    await page.getByText("Zoe is writing…").waitFor();
+    await page.locator("input[type=file]").setInputFiles([{ name: `${"chosen-".repeat(20)}.png`, mimeType: "image/png", buffer: PNG }, { name: "b.txt", mimeType: "text/plain", buffer: PNG }]);
+    await page.getByRole("list", { name: "Files to send" }).getByText("b.txt").waitFor();
+    await shoot("group");
+    await page.locator(".picture").scrollIntoViewIfNeeded();
+    await page.getByRole("img", { name: "lake.png", exact: true }).waitFor();
+    await shoot("files");
+    await page.locator(".scroll").evaluate((box) => (box.scrollTop = 0));
+    await page.getByText("This is where the conversation begins.").waitFor();
+    await shoot("poll");
+    await page.getByRole("button", { name: "Files, polls, lists" }).click();
+    await shoot("make");
+    await page.getByRole("menuitem", { name: "Poll…" }).click();
+    await page.getByRole("button", { name: "Ask" }).click();
+    await page.getByText("Write the question.").waitFor();
+    await shoot("ask");
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Members" }).click();
+    await page.getByRole("button", { name: "Add somebody…" }).click();
+    await shoot("members");
+    await page.keyboard.press("Escape");
+    await look("new");
+    await page.getByRole("checkbox", { name: "Ada" }).scrollIntoViewIfNeeded();
+    await shoot("found");
+    await look("me");
+    await page.getByRole("heading", { name: "Notes to yourself" }).waitFor();
+    await shoot("notes");
+  });
+
   test("what can't be shown, other alphabets, and the sheets", async () => {
     await look(node.chat.people[1]!.conversation!);
-    await page.getByText("A poll, which").waitFor();
+    await page.getByText("A hologram, which").waitFor();
     await shoot("unknown");
     await look(node.chat.people.find(({ name }) => name === "ليلى")!.conversation!);
     await page.getByText("花火").last().waitFor();

@@ -1,9 +1,13 @@
 /** People and conversations of the mock node, after `docs/formats/rpc.md`. */
 
-import type { ChatConversation, ChatItem, ChatPerson, Events, Method, Methods } from "@byway/client";
+import type { ChatConversation, ChatItem, ChatMember, ChatPerson, ChatTells, Events, Method, Methods } from "@byway/client";
 import type { PageTopic } from "../../src/lib/rpc";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
+import { contentHandlers, once } from "./chat_contents";
+import { groupHandlers } from "./chat_groups";
+import { fileHandlers } from "./chat_files";
+import { signHandlers } from "./chat_signs";
 import { hex } from "./world";
 
 type Handlers = { [M in Method]?:
@@ -16,7 +20,7 @@ const DAY_MS = 86_400_000;
 /** A message as tests write it: the rest is made up. */
 export type Said = Partial<ChatItem> & { text: string };
 
-interface Talk {
+export interface Talk {
   conversation: ChatConversation;
   /** A message by its place: made when it is asked for, so that there may be very many. */
   itemAt: (place: number) => ChatItem;
@@ -28,6 +32,10 @@ export class MockChat {
   people: ChatPerson[] = [];
   /** Times that a page of messages was asked for. */
   reads = 0;
+  /** Bytes by upload, and by message and number. */
+  readonly uploads = new Map<string, Buffer>();
+  readonly files = new Map<string, Buffer>();
+  tells: ChatTells = { typing: true, presence: true, read_marks: true };
   readonly #talks = new Map<string, Talk>();
   #made = 0;
 
@@ -45,7 +53,7 @@ export class MockChat {
     this.say(talk, { text: "🎉", sent_ms: now_ms - 30 * MINUTE_MS }, ada);
     const bob = this.person("Bob from the garden with the very long name that goes on", { waiting: 1 });
     const garden = this.talk(bob);
-    this.say(garden, { text: "", kind: "poll", sent_ms: now_ms - 5 * DAY_MS }, bob);
+    this.say(garden, { text: "", kind: "hologram", sent_ms: now_ms - 5 * DAY_MS }, bob);
     this.say(garden, { text: "", deleted: true, sent_ms: now_ms - 5 * DAY_MS + MINUTE_MS }, bob);
     this.say(garden, { text: "I'll be late", edited: true, sent_ms: now_ms - 3 * DAY_MS });
     const lea = this.talk(this.person("ليلى", { online: true }));
@@ -86,6 +94,25 @@ export class MockChat {
       conversation, message: `${author}/${hex(place + 9, 32)}`, author, place, sent_ms: Date.now(), kind: "text", edited: false, deleted: false, reactions: [], received: [], read: [],
       ...said,
     };
+  }
+
+  /** A group of such people, in which one is such a member oneself. */
+  group(title: string, people: ChatPerson[], role: ChatMember["role"] = "founder"): Talk {
+    const talk = this.talk({ ...this.made(title), name: title });
+    const others = people.map(({ identity, name }, at) => ({ identity, name, role: at === 0 && role !== "founder" ? ("founder" as const) : ("member" as const) }));
+    talk.conversation.peer = null;
+    talk.conversation.members = [this.own, ...people.map(({ identity }) => identity)];
+    talk.conversation.group = { awaited: [], leaving: false, members: [{ identity: this.own, name: "", role }, ...others] };
+    return talk;
+  }
+
+  /** The conversation with oneself. */
+  notes(): Talk {
+    const known = [...this.#talks.values()].find(({ conversation }) => conversation.peer === this.own);
+    if (known) return known;
+    const talk = this.talk({ ...this.made("Notes to yourself"), identity: this.own });
+    talk.conversation.members = [this.own];
+    return talk;
   }
 
   /** Somebody says something, or one does oneself. */
@@ -166,8 +193,6 @@ export class MockChat {
   }
 }
 
-/** Under a key something is said once. */
-const keys = new Map<string, ChatItem>();
 
 export const chatHandlers: Handlers = {
   chat_people: ({ chat }) => chat.people,
@@ -202,15 +227,7 @@ export const chatHandlers: Handlers = {
     return named;
   },
   chat_read: ({ chat }, { to, before, limit = 50 }) => chat.page(to, before, limit),
-  chat_send: ({ chat }, { to, text, reply, idempotency_key }) => {
-    const said = keys.get(idempotency_key ?? "");
-    if (said) return said;
-    const item = chat.say(chat.named(to), { text, reply: reply ?? null });
-    keys.set(idempotency_key ?? "", item);
-    chat.publish("message", item);
-    chat.tellConversation(chat.named(to));
-    return item;
-  },
+  chat_send: ({ chat }, { to, text, reply, idempotency_key }) => once(chat, to, idempotency_key, { text, reply: reply ?? null }),
   chat_about: ({ chat }, { to, message, what, value = "" }) => {
     const talk = chat.named(to);
     const item = chat.find(talk, message);
@@ -222,13 +239,19 @@ export const chatHandlers: Handlers = {
       edit: { text: value, edited: true },
       delete: { text: "", deleted: true, reactions: [] },
       react: { reactions },
+      close: item.poll ? { poll: { ...item.poll, closed: true } } : {},
       unreact: { reactions: reactions.filter(({ people }) => people.length > 0) },
     };
     return chat.change(talk, { ...item, ...changes[what] });
   },
+  ...contentHandlers,
+  ...fileHandlers,
+  ...groupHandlers,
+  ...signHandlers,
   chat_mark: ({ chat }, { to }) => {
     const talk = chat.named(to);
     talk.conversation.unread = 0;
+    talk.conversation.marked_unread = false;
     return chat.tellConversation(talk);
   },
 };

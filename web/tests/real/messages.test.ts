@@ -6,6 +6,8 @@ import { Network } from "../../../clients/typescript/test/network";
 import { Browser, shoot } from "../e2e/browser";
 import { openPage, RealNode } from "./nodes";
 
+const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+
 let network: Network;
 let browsers: Browser[] = [];
 let [alice, bob]: Page[] = [];
@@ -83,5 +85,50 @@ test("both see the same safety number, and what was said after a reload", async 
   await bob!.reload();
   await message(bob!, "Hello to you").waitFor();
   expect(await messages(bob!).locator("li.message").count()).toBe(3);
+  expect(browsers.flatMap(({ faults }) => faults)).toEqual([]);
+});
+
+test("a picture and a poll come to the other, and what is chosen comes back", async () => {
+  await alice!.locator("input[type=file]").setInputFiles({ name: "lake.png", mimeType: "image/png", buffer: PNG });
+  await alice!.getByRole("list", { name: "Files to send" }).getByText("lake.png").waitFor();
+  await field(alice!).fill("from the lake");
+  await alice!.getByRole("button", { name: "Send" }).click();
+  const picture = message(bob!, "from the lake").getByRole("img", { name: "lake.png", exact: true });
+  await picture.waitFor();
+  expect(await picture.getAttribute("src")).toBe(`data:image/png;base64,${PNG.toString("base64")}`);
+  await alice!.getByRole("button", { name: "Files, polls, lists" }).click();
+  await alice!.getByRole("menuitem", { name: "Poll…" }).click();
+  await alice!.getByLabel("Question").fill("When?");
+  await alice!.getByLabel(/^Options/).fill("at eight\nat nine");
+  await alice!.getByRole("button", { name: "Ask" }).click();
+  await bob!.getByRole("radio", { name: /^at nine/ }).click();
+  await message(alice!, "When?").getByText("1 has voted").waitFor();
+  await message(alice!, "When?").getByRole("button", { name: "Close the poll…" }).click();
+  await message(alice!, "When?").getByRole("button", { name: "Close it for good" }).click();
+  await message(bob!, "When?").getByText("Closed", { exact: true }).waitFor();
+});
+
+test("a list is changed by both, and a group is made, renamed and talked in", async () => {
+  await alice!.evaluate(() => (location.hash = "messages/new"));
+  await alice!.getByLabel("What it is called").fill("Sunday walk");
+  await alice!.getByRole("checkbox", { name: /Bob/ }).check();
+  await alice!.getByRole("button", { name: "Make the group" }).click();
+  await field(alice!).waitFor();
+  await say(alice!, "Who comes along?");
+  await bob!.evaluate(() => (location.hash = "messages"));
+  await bob!.getByRole("list", { name: "Conversations" }).getByRole("link", { name: /Sunday walk/ }).click();
+  await message(bob!, "Who comes along?").locator("strong.author").waitFor();
+  await bob!.getByRole("button", { name: "Files, polls, lists" }).click();
+  await bob!.getByRole("menuitem", { name: "List…" }).click();
+  await bob!.getByLabel("What it is called").fill("to bring");
+  await bob!.getByLabel(/^Entries/).fill("the map");
+  await bob!.getByRole("button", { name: "Begin it" }).click();
+  await message(alice!, "to bring").getByRole("checkbox", { name: "the map" }).click();
+  await message(bob!, "to bring").getByText("1 of 1 done").waitFor();
+  await alice!.getByRole("button", { name: "Members" }).click();
+  await alice!.getByRole("dialog").getByRole("textbox", { name: "What the group is called" }).fill("Monday walk");
+  await alice!.getByRole("button", { name: "Rename" }).click();
+  await bob!.getByRole("textbox", { name: "Message to Monday walk" }).waitFor();
+  expect(await bob!.getByRole("button", { name: "Rename" }).count()).toBe(0);
   expect(browsers.flatMap(({ faults }) => faults)).toEqual([]);
 });

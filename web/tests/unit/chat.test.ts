@@ -1,9 +1,8 @@
-/** Conversations: words, the window of messages, and drafts. */
+/** Conversations: words, and the window of messages. */
 
 import { describe, expect, test } from "vitest";
 import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
 import { dayLabel, excerpt, initials, isEmojiAlone, kindWords, listTime, lookAlikes, markOf, searchedConversations, searchedItems, sortedConversations, titleCount } from "../../src/lib/chat_words";
-import { NO_DRAFT, readDrafts, withDraft, writeDrafts } from "../../src/lib/drafts";
 import { firstPage, placeForNewer, rowsOf, unreadPlace, WINDOW_MAX, withChange, withPage } from "../../src/lib/timeline";
 
 const OWN = "aa".repeat(20);
@@ -103,9 +102,11 @@ test.each([["Ada Lovelace", "AL"], ["\u2068ليلى\u2069", "ل"], ["", "?"], ["
 test.each([["🎉", true], ["❤️", true], ["👩‍👧 🇸🇪", true], ["👍🏽", true], ["12", false], ["ok 👍", false], ["", false]])("%j alone: %j", (text, expected) => expect(isEmojiAlone(text)).toBe(expected));
 
 test("what nobody has looked at stands in the title", () => {
-  expect(titleCount(null, null)).toBe("");
-  expect(titleCount([conversation({ unread: 2 })], [person(BOB, "Bob", { standing: "asking" })])).toBe("(3) ");
-  expect(titleCount([conversation({ unread: 500 })], [])).toBe("(99+) ");
+  expect(titleCount(null, null, NOON)).toBe("");
+  expect(titleCount([conversation({ unread: 2 })], [person(BOB, "Bob", { standing: "asking" })], NOON)).toBe("(3) ");
+  expect(titleCount([conversation({ unread: 500 })], [], NOON)).toBe("(99+) ");
+  expect(titleCount([conversation({ unread: 2, muted_until_ms: NOON + 1 }), conversation({ marked_unread: true })], [], NOON)).toBe("(1) ");
+  expect(titleCount([conversation({ unread: 2, muted_until_ms: NOON })], [], NOON)).toBe("(2) ");
 });
 
 test("the conversation with the newest message is first", () => {
@@ -114,18 +115,4 @@ test("the conversation with the newest message is first", () => {
   expect(sortedConversations([quiet, lively])).toEqual([lively, quiet]);
 });
 
-describe("drafts", () => {
-  test("are kept and read again; empty ones are dropped", () => {
-    const kept = new Map<string, string>();
-    const store = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
-    const drafts = withDraft(withDraft({}, "a", { ...NO_DRAFT, text: "hello" }), "b", { ...NO_DRAFT, reply: "x/1" });
-    writeDrafts(store, drafts);
-    expect(readDrafts(store)).toEqual(drafts);
-    expect(Object.keys(withDraft(drafts, "a", { ...NO_DRAFT, text: "  " }))).toEqual(["b"]);
-  });
-
-  test.each(["", "7", "null", "{", '{"a":{"text":1}}', '{"a":null}'])("%j in the storage is no draft", (stored) => {
-    expect(readDrafts({ getItem: () => stored, setItem: () => undefined })).toEqual({});
-  });
-});
 

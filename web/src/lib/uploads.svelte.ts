@@ -1,0 +1,103 @@
+/** Files that are to be sent: brought to the node while one still writes, one after the other, and called off by whoever has chosen them. */
+
+import type { ChatFile } from "@byway/client";
+import { base64Of, FILE_BYTES_MAX, FILES_MAX, upload } from "./chat_files";
+import type { NodeStore } from "./node.svelte";
+import { errorMessage, idempotencyKey } from "./rpc";
+
+/** Pixels and bytes of the small picture that goes with a message. */
+const THUMBNAIL_SIDE = 160;
+const THUMBNAIL_BYTES_MAX = 30_000;
+
+export class Upload {
+  readonly key = idempotencyKey();
+  /** Bytes that the node has. */
+  gone = $state(0);
+  isThere = $state(false);
+  problem = $state<string | null>(null);
+  readonly calling = new AbortController();
+  picture: Pick<ChatFile, "width" | "height" | "thumbnail"> = {};
+
+  constructor(readonly file: File) {}
+
+  /** What is said of it in the message. */
+  get said(): ChatFile {
+    const { name, type } = this.file;
+    return { upload: this.key, name: name || "file", ...(type === "" ? {} : { media_type: type }), ...this.picture };
+  }
+}
+
+export class Uploads {
+  /** By conversation, as they were chosen. */
+  chosen = $state.raw<Record<string, Upload[]>>({});
+  #going: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly node: Pick<NodeStore, "call">) {}
+
+  of(conversation: string): Upload[] {
+    return this.chosen[conversation] ?? [];
+  }
+
+  /** Says what can't be taken; null where all are. */
+  choose(conversation: string, files: Iterable<File>): string | null {
+    const all = [...files];
+    const taken = all.filter(({ size }) => size <= FILE_BYTES_MAX).slice(0, FILES_MAX - this.of(conversation).length);
+    const uploads = taken.map((file) => new Upload(file));
+    this.#put(conversation, [...this.of(conversation), ...uploads]);
+    uploads.forEach((one) => this.#begin(one));
+    if (taken.length === all.length) return null;
+    return all.some(({ size }) => size > FILE_BYTES_MAX) ? "A file has at most 2 GB. What is larger was left out." : `A message has at most ${FILES_MAX} files. The others were left out.`;
+  }
+
+  again(one: Upload): void {
+    one.problem = null;
+    this.#begin(one);
+  }
+
+  callOff(conversation: string, one: Upload): void {
+    one.calling.abort();
+    this.#put(conversation, this.of(conversation).filter((known) => known !== one));
+  }
+
+  /** What was chosen and is with the node, for a message that has it from now on. */
+  handOver(conversation: string): ChatFile[] {
+    const files = this.of(conversation).map(({ said }) => said);
+    this.#put(conversation, []);
+    return files;
+  }
+
+  #put(conversation: string, uploads: Upload[]): void {
+    const { [conversation]: _, ...rest } = this.chosen;
+    this.chosen = uploads.length === 0 ? rest : { ...rest, [conversation]: uploads };
+  }
+
+  #begin(one: Upload): void {
+    this.#going = this.#going.then(async () => {
+      if (one.calling.signal.aborted) return;
+      try {
+        one.picture = await pictureOf(one.file);
+        await upload(this.node, one.key, one.file, one.gone, (gone) => (one.gone = gone), one.calling.signal);
+        one.isThere = true;
+      } catch (error) {
+        if (!one.calling.signal.aborted) one.problem = errorMessage(error);
+      }
+    });
+  }
+}
+
+/** How large a picture is, and a small one of it; nothing for what the browser can't draw. */
+async function pictureOf(file: File): Promise<Pick<ChatFile, "width" | "height" | "thumbnail">> {
+  if (!/^image\/(png|jpeg|gif|webp|avif)$/.test(file.type)) return {};
+  try {
+    const bitmap = await createImageBitmap(file);
+    const { width, height } = bitmap;
+    const scale = Math.min(1, THUMBNAIL_SIDE / Math.max(width, height));
+    const canvas = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
+    canvas.getContext("2d")?.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    bitmap.close();
+    const small = new Uint8Array(await (await canvas.convertToBlob({ type: "image/webp", quality: 0.6 })).arrayBuffer());
+    return { width, height, ...(small.length <= THUMBNAIL_BYTES_MAX ? { thumbnail: base64Of(small) } : {}) };
+  } catch {
+    return {};
+  }
+}

@@ -235,7 +235,6 @@ export const chatHandlers: Handlers = {
     const known = rest.find(({ emoji }) => emoji === value) ?? { emoji: value, people: [] };
     const reactions = [...rest.filter(({ emoji }) => emoji !== value), ...(what === "react" ? [{ emoji: value, people: [...known.people, chat.own] }] : [known])];
     const changes: Record<typeof what, Partial<ChatItem>> = {
-      close: {},
       edit: { text: value, edited: true },
       delete: { text: "", deleted: true, reactions: [] },
       react: { reactions },

@@ -5,6 +5,8 @@ import { createRequire } from "node:module";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type axe from "axe-core";
 import type { Page } from "playwright-core";
+import { entry } from "../mock/chat_contents";
+import { attachment } from "../mock/chat_files";
 import { MockNode } from "../mock/node";
 import { Browser, DIST, type Scheme, type Viewport } from "./browser";
 
@@ -206,9 +208,30 @@ const STATES: [string, () => Promise<void>][] = [
   ["what can't be shown", async () => {
     await page.keyboard.press("Escape");
     await look(node.chat.people[1]!.conversation!);
-    await page.getByText("A poll, which").waitFor();
+    await page.getByText("A hologram, which").waitFor();
+  }],
+  ["polls, lists and files in a group", async () => {
+    const [ada] = node.chat.people;
+    const group = node.chat.group("Walk", [ada!]);
+    node.chat.say(group, { text: "", kind: "poll", poll: { question: "When?", choices_max: 1, closed: false, options: ["at eight", "at nine"].map((text) => ({ text, people: [ada!.identity], chosen: false })) } });
+    node.chat.say(group, { text: "", kind: "list", list: { title: "to bring", style: "tasks", entries: [entry("the map", true), entry("tea")] } }, ada);
+    node.chat.say(group, { text: "here", attachments: [attachment("a.pdf"), attachment("b.pdf.exe", { number: 1, state: "here", cautions: ["two_endings"] }), attachment("c.bin", { number: 2, state: "coming", size: 9, fetched: 4 })] }, ada);
+    node.chat.tellConversation(group);
+    await look(group.conversation.conversation);
+    await page.getByText("b.pdf.exe").waitFor();
+  }],
+  ["who is in the group", async () => {
+    await page.getByRole("button", { name: "Members" }).click();
+    await page.getByRole("button", { name: "Add somebody…" }).click();
+  }],
+  ["asking with a poll", async () => {
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "Files, polls, lists" }).click();
+    await page.getByRole("menuitem", { name: "Poll…" }).click();
+    await page.getByLabel("Question").waitFor();
   }],
   ["a request", async () => {
+    await page.keyboard.press("Escape");
     await look(node.chat.people.at(-2)!.identity);
     await page.getByText("asks to talk with you, since").waitFor();
   }],

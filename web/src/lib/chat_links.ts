@@ -59,7 +59,7 @@ export function cautionsOf({ href, host }: Address, text: string): string[] {
 /** Addresses that stand in a text as they were typed, by where they begin and end. */
 export function bareAddresses(text: string): { from: number; to: number; address: Address }[] {
   const found = [];
-  for (const match of text.matchAll(/\bhttps?:\/\/[^\s<>"`]+/gi)) {
+  for (const match of text.matchAll(/\bhttps?:\/\/[^\s<>"`]{1,2048}/gi)) {
     const run = withoutEnd(match[0]);
     const address = addressOf(run);
     if (address) found.push({ from: match.index, to: match.index + run.length, address });

@@ -153,3 +153,9 @@ export function countryName(code: string | null | undefined): string {
   if (!/^[A-Z]{2}$/.test(code)) return code.slice(0, 8);
   return regions.of(code) ?? code;
 }
+
+/** A moment for machines to read; nothing where there is no such moment, as what others send may name any number. */
+export function isoMoment(timeMs: number): string | undefined {
+  const date = new Date(timeMs);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}

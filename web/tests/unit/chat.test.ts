@@ -3,6 +3,7 @@
 import { describe, expect, test } from "vitest";
 import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
 import { dayLabel, excerpt, initials, isEmojiAlone, kindWords, listTime, lookAlikes, markOf, searchedConversations, searchedItems, sortedConversations, titleCount } from "../../src/lib/chat_words";
+import { isoMoment } from "../../src/lib/format";
 import { firstPage, placeForNewer, rowsOf, unreadPlace, WINDOW_MAX, withChange, withPage } from "../../src/lib/timeline";
 
 const OWN = "aa".repeat(20);
@@ -100,6 +101,16 @@ test("names that look alike", () => {
 test.each([["Ada Lovelace", "AL"], ["\u2068ليلى\u2069", "ل"], ["", "?"], ["🌱", "?"]])("initials of %j", (name, expected) => expect(initials(name)).toBe(expected));
 
 test.each([["🎉", true], ["❤️", true], ["👩‍👧 🇸🇪", true], ["👍🏽", true], ["12", false], ["ok 👍", false], ["", false]])("%j alone: %j", (text, expected) => expect(isEmojiAlone(text)).toBe(expected));
+
+test("what could be read as emoji in many ways is looked through once", () => {
+  expect(isEmojiAlone("⌚".repeat(39) + "x")).toBe(false);
+  expect(isEmojiAlone("⌚".repeat(40))).toBe(true);
+});
+
+test("a moment that is none has no name", () => {
+  expect(isoMoment(0)).toBe("1970-01-01T00:00:00.000Z");
+  expect(isoMoment(2 ** 64)).toBeUndefined();
+});
 
 test("what nobody has looked at stands in the title", () => {
   expect(titleCount(null, null, NOON)).toBe("");

@@ -24,6 +24,8 @@ impl Actor {
     /// A message with all that is shown of it.
     pub(super) fn chat_shown(&self, room: RoomId, shown: &Shown) -> ChatItem {
         let mut view = views::item(room, shown);
+        // Its sender's clock may be wrong, or lie: nothing is from the future.
+        view.sent_ms = view.sent_ms.min(self.clock.now());
         view.attachments = self.attachments(room, shown);
         match shown.item.content().map(|content| &content.kind) {
             Some(Kind::Voice(voice)) => view.levels = voice.levels.to_vec(),

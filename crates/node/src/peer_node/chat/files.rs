@@ -15,6 +15,7 @@ use byway_chat::content::files::{self, FileCaution, FileName};
 use byway_chat::content::post::Attachment;
 use byway_chat::content::{MessageRef, display};
 use byway_chat::mls::RoomId;
+use byway_chat::people::Standing;
 use byway_driver::link::{LinkId, StreamSend};
 use byway_primitives::{IdentityId, Span, Time};
 
@@ -30,6 +31,8 @@ const COMING_MAX: usize = 8;
 const COMING_EACH_MAX: usize = 2;
 /// Bytes of a picture that is fetched by itself: one of a telephone's camera, at its best.
 const PICTURE_BYTES_MAX: u64 = 16 << 20;
+/// Files of one person that are wanted, up to which pictures of theirs are wanted without having been asked for.
+const PICTURES_WANTED_MAX: usize = 64;
 /// When it is tried again after a cut, …
 const CUT_PAUSE: Span = Span::seconds(1);
 /// … where they are busy, …
@@ -154,16 +157,22 @@ impl Actor {
         Ok(())
     }
 
-    /// Pictures of bearable size come by themselves.
+    /// Pictures of bearable size come by themselves, from contacts, and not so many that one could keep the user from fetching others: each has so
+    /// many under way, and half of the room is for what the user asks for.
     pub(super) fn fetch_pictures(&mut self, room: RoomId, of: MessageRef) {
-        if !self.config.chat.fetch_pictures || of.author == self.me() {
+        let is_contact = self.chats().people().get(of.author).is_some_and(|who| who.standing == Standing::Contact);
+        if !self.config.chat.fetch_pictures || !is_contact {
             return;
         }
+        let spare = self.config.chat.attachments_bytes_max / 2;
         let Some(shown) = self.chat_item(room, &of) else { return };
         for (number, attachment) in (0..).zip(files_of(&shown.item).to_vec()) {
             let is_picture = attachment.media_type.trim_start().to_ascii_lowercase().starts_with("image/");
+            let wanted = self.chats().wanted_files().filter(|file| file.of.author == of.author).count();
             if is_picture
+                && wanted < PICTURES_WANTED_MAX
                 && attachment.size <= PICTURE_BYTES_MAX
+                && self.files.store.has_room(attachment.size.saturating_add(spare))
                 && let Err(error) = self.want_file(FileRef { room, of, number }, &attachment)
             {
                 tracing::debug!(%error, "a picture is not fetched by itself");

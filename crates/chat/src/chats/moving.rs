@@ -96,8 +96,10 @@ impl Chats {
     pub(super) fn wish_again(&mut self, room: RoomId, lost: Vec<Summary>) {
         let Some(talk) = self.talks.get_mut(&room) else { return };
         let now_admins = talk.room.roles().map(|roles| roles.admins).unwrap_or_default();
-        for Summary { added, removed, roles, .. } in lost {
+        for Summary { added, removed, roles, is_entry, .. } in lost {
             let affairs = &mut talk.record.affairs;
+            // Who entered anew has removed its own leaf, and is in.
+            let removed = if is_entry { Vec::new() } else { removed };
             let others = |members: Vec<Member>| members.into_iter().map(|member| member.identity);
             others(added).for_each(|who| affairs.wish(Wish::Add(who)));
             others(removed).for_each(|who| affairs.wish(Wish::Remove(who)));

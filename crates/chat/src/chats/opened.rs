@@ -8,7 +8,7 @@ use byway_primitives::{DecodeError, IdentityId, Pending, Space, Store};
 use super::heard::Opened;
 use super::{Call, ChatFault, Chats};
 use crate::content::{Author, Content, Sender};
-use crate::mls::wire::Frame;
+use crate::mls::wire::{Body, Frame};
 use crate::mls::{Early, Received, Refused, RoomId};
 
 /// Frames that came before what they need: key is the room and a number that grows.
@@ -154,18 +154,18 @@ impl Chats {
         Ok(())
     }
 
-    /// What is true for a moment: never kept, and lost where it comes too early.
+    /// What is true for a moment: never kept, and lost where it comes too early. What somebody passes on that is to last counts as well, since
+    /// having been read it is not read again when its parcel comes. By commits a room moves on in parcels alone.
     pub(super) fn passing<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, frame: &[u8]) {
-        let Some(talk) = Frame::room_of(frame).ok().and_then(|room| self.talks.get_mut(&room)) else { return };
-        let room = talk.room.id();
+        let Ok(Frame { body: Body::Content(_), room, .. }) = decode_exact::<Frame>(frame) else { return };
+        let Some(talk) = self.talks.get_mut(&room) else { return };
         let received = talk.room.receive(call.now, &call.draw(), frame, &mut self.step.batch);
         let Ok(Received::Content(sealed)) = received else { return };
         let author = Author { identity: sealed.from.identity, device: sealed.from.index };
-        let done = match decode_exact::<Content>(&sealed.content) {
-            Ok(content) if content.kind.is_volatile() => self.apply(call, room, author, &content),
-            Ok(_) => Err(ChatFault::Passing),
-            Err(error) => Err(ChatFault::Content(error)),
-        };
+        let done = self.heard_of(room, author).and_then(|()| {
+            let content = decode_exact::<Content>(&sealed.content).map_err(ChatFault::Content)?;
+            self.apply(call, room, author, &content)
+        });
         if let Err(fault) = done {
             self.fault(peer, fault);
         }

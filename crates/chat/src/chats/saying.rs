@@ -6,6 +6,7 @@ use byway_primitives::{IdentityId, Pending, Store, Time};
 use super::said::Said;
 use super::{Call, ChatError, ChatNews, Chats, SENT};
 use crate::content::bounded::BoundedList;
+use crate::content::limits::LAMPORT_MAX;
 use crate::content::signs::{ReadMark, Receipt};
 use crate::content::{Author, Content, Kind, MessageId, MessageRef, Rights, Sender};
 use crate::delivery::letter::{ChatMessage, Letter, ParcelId};
@@ -89,7 +90,8 @@ impl Chats {
         let id = id.unwrap_or_else(|| MessageId(*call.draw().first_chunk().expect("a seed is longer")));
         let is_passing = kind.is_volatile();
         let is_message = kind.is_message();
-        let lamport = talk.record.lamport + 1;
+        // Whoever has said the last number there is has not had the last word.
+        let lamport = (talk.record.lamport + 1).min(LAMPORT_MAX);
         let content = Content { thread, reply, ..Content::new(id, call.now, lamport, kind) };
         let packed = content.pack()?;
         let others = talk.others(me);

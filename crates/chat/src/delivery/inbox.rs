@@ -86,8 +86,11 @@ impl Inbox {
         if count == 0 || count > COUNT_MAX {
             return Err(PartFault::Count(count));
         }
+        if index >= count {
+            return Err(PartFault::Length);
+        }
         let is_last = index + 1 == count;
-        if index >= count || (!is_last && bytes.len() != PART_MAX) || (is_last && index > 0 && bytes.is_empty()) {
+        if (!is_last && bytes.len() != PART_MAX) || (is_last && index > 0 && bytes.is_empty()) {
             return Err(PartFault::Length);
         }
         let expected = match self.gathering.get(&peer) {

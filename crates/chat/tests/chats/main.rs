@@ -15,7 +15,7 @@ use byway_chat::delivery::{ChatMessage, InviteToken};
 use byway_chat::mls::Room;
 use byway_chat::people::Standing;
 use byway_primitives::Span;
-use byway_primitives::codec::Encode;
+use byway_primitives::codec::{Encode, decode_exact};
 use proptest::prelude::*;
 use rig::{World, text};
 use zeroize::Zeroizing;
@@ -331,4 +331,21 @@ fn nobody_talks_with_oneself_or_where_there_is_no_conversation() {
     let room = byway_chat::mls::RoomId([9; 32]);
     let said = world.with(ALICE, |chats, now, seed, store| chats.say(now, seed, room, text("hello"), store));
     assert_eq!(said.unwrap_err(), ChatError::NoRoom);
+}
+
+#[test]
+fn what_somebody_passes_on_before_its_parcel_comes_is_not_lost() {
+    let mut world = World::new(&["alice", "bob"]);
+    let room = world.acquaint(ALICE, BOB);
+    world.say(ALICE, room, "hello");
+    let (_, _, bytes) = world.wire.front().unwrap();
+    let Ok(ChatMessage::Part { bytes, .. }) = decode_exact(bytes) else { panic!("it is one part") };
+    let Ok(Letter::Sealed(frame)) = decode_exact(&bytes) else { panic!("it is sealed") };
+    let alice = world.people[ALICE].id();
+    let passing = ChatMessage::Passing { frame };
+    world.with(BOB, |chats, now, seed, store| chats.handle_message(now, seed, alice, passing, store));
+    assert_eq!(world.people[BOB].texts(room), said(&[(false, "hello")]));
+    world.carry();
+    assert_eq!(world.people[BOB].texts(room), said(&[(false, "hello")]));
+    assert_eq!(world.people[BOB].faults(), [""; 0]);
 }

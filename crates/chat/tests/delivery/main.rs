@@ -157,6 +157,7 @@ fn parts_that_are_wrong_are_named() {
     assert_eq!(feed(&[(1, 3, PART_MAX)]), Err(PartFault::Order { index: 1, expected: 0 }));
     assert_eq!(feed(&[(0, 3, PART_MAX), (2, 3, 1)]), Err(PartFault::Order { index: 2, expected: 1 }));
     assert_eq!(feed(&[(0, 3, PART_MAX), (1, 2, 1)]), Err(PartFault::Order { index: 1, expected: 0 }));
+    assert_eq!(feed(&[(u16::MAX, 1, 5)]), Err(PartFault::Length));
     assert_eq!(feed(&[(3, 3, PART_MAX)]), Err(PartFault::Length));
     assert_eq!(feed(&[(0, 2, 5)]), Err(PartFault::Length));
     assert_eq!(feed(&[(0, 2, PART_MAX), (1, 2, 0)]), Err(PartFault::Length));

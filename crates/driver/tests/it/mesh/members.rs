@@ -1,9 +1,14 @@
 //! Members among themselves.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use byway_driver::mesh::{CloseReason, FRAME_MAX, Limits, MeshEvent, SendError};
 
-use super::{Node, bytes, listen, mesh, sockets, undisturbed};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use super::{Node, STUCK, bytes, listen, mesh, sockets, undisturbed};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_members_meet_and_hear_each_other_in_order() {
@@ -95,10 +100,24 @@ async fn a_member_that_restarts_is_met_again() {
             })
             .await;
         assert_eq!(reason, CloseReason::Ended);
-        let listener = listen(members[1].address.parse().expect("an address")).await.expect("the port is free again");
+        let listener = listen_again(&members[1].address).await;
         nodes.push(Node::spawn(1, &members, Limits::default(), listener));
     }
     converse(&mut nodes, 1, 0).await;
+}
+
+/// Listens where a node has listened before, as soon as nobody has that port: another test may have been given it meanwhile.
+async fn listen_again(address: &str) -> TcpListener {
+    let address = address.parse().expect("an address");
+    let listening = async {
+        loop {
+            match listen(address).await {
+                Ok(listener) => return listener,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    };
+    timeout(STUCK, listening).await.expect("the port is free again")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use byway_driver::mesh::{CloseReason, FRAME_MAX, Limits, MeshEvent, SendError};
-
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 

@@ -156,8 +156,8 @@ impl Session<'_> {
 
     fn cargo_test(&mut self) -> Result<()> {
         let mut test = self.workspace.cargo();
-        // All failures of a run are worth knowing, not only the first crate's. No example stands in a docstring, and looking for some takes
-        // a minute.
+        // All failures of a run are worth knowing, not only the first crate's. No example stands in a docstring, so none is
+        // looked for.
         test.args(["test", "--workspace", "--lib", "--bins", "--tests", "--examples", "--no-fail-fast"]);
         // The tests of whole nodes wait for each other most of the time.
         if std::env::var_os(TEST_THREADS).is_none() {

@@ -66,7 +66,9 @@ async fn what_a_settlement_takes_before_the_payout_is_missing_from_the_last_part
         let rest = api.wallet_balance().await.unwrap().account;
         let leaves = withdraw(&user, &rest.to_string(), Some("two"), &rest.to_string().replace('.', "_")).await;
         let is_less = |error: &ApiError| error.kind == ErrorKind::InsufficientAccount;
-        leaves.inspect_err(|error| assert!(is_less(error), "{error}")).ok()
+        let leaves = leaves.inspect_err(|error| assert!(is_less(error), "{error}")).ok();
+        // The settlement may also have come before it on the ledger.
+        leaves.filter(|entry| entry.stage != Stage::Rejected)
     };
     user.until("the rest leaves", rest).await;
     user.api.disconnect().await.unwrap();

@@ -2,19 +2,21 @@
 //!
 //! Each commit begins an epoch on another; several commits on one epoch make branches. The one that is followed is found from the root,
 //! the oldest epoch that is kept, by going to the commit with the lowest [`Rank`] each time: what was built on the others does not
-//! count. The root moves on [`BRANCH_EPOCHS`] behind the head, and then what was aside from it is deleted.
+//! count. Passed over are commits of devices that a commit elsewhere below the same epoch removes: who is removed has no way back by what it
+//! had ready before. The root moves on [`BRANCH_EPOCHS`] behind the head, and then what was aside from it is deleted.
 //!
 //! Only losers are ever deleted to keep within bounds, so no bound changes what is followed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::{Batch, Decode, DecodeError, Encode, Hash, Reader, Time, Writer};
 
 use super::change::{Summary, TurnedBack};
-use super::epoch::{Epoch, Keys};
+use super::epoch::{Begun, Epoch, Keys};
 use super::{
     BRANCH_EPOCHS, BRANCH_SPAN, BRANCHES_MAX, EPOCHS_MAX, EpochTag, LINE_STEPS, PAST_SPAN, Place, Role, RoomId,
 };
+use crate::device::DeviceKey;
 
 /// Which of several commits on one epoch goes before: the lowest. By what the committer is, then by digests of what the commit led to,
 /// which nobody can choose but by trying many.
@@ -138,11 +140,56 @@ impl Branches {
     fn path(&self) -> Vec<EpochTag> {
         let mut path = vec![self.root];
         let mut at = self.root;
-        while let Some(next) = self.children(at).min_by_key(|child| child.begun.as_ref().map(|begun| begun.rank)) {
-            at = next.tag;
+        while let Some(next) = self.followed_child(at) {
+            at = next;
             path.push(at);
         }
         path
+    }
+
+    /// Of the epochs that begin on `parent` that with the lowest rank whose committer stays; where none stays, the lowest.
+    fn followed_child(&self, parent: EpochTag) -> Option<EpochTag> {
+        let removals = self.removals_below(parent);
+        let is_removed = |child: &Epoch| {
+            let by = child.begun.as_ref().map(|begun| begun.summary.by.device);
+            removals.iter().any(|(branch, device)| *branch != child.tag && Some(*device) == by)
+        };
+        let order = |child: &&Epoch| (is_removed(child), child.begun.as_ref().map(|begun| begun.rank));
+        self.children(parent).min_by_key(order).map(|child| child.tag)
+    }
+
+    /// The devices that are removed below an epoch, and in which branch of it. Commits count in the order of their ranks, and none of a
+    /// device that one before it has removed in another branch: so two that remove each other come to one result whatever arrives first.
+    fn removals_below(&self, parent: EpochTag) -> BTreeSet<(EpochTag, DeviceKey)> {
+        let branches: Vec<EpochTag> = self.children(parent).map(|child| child.tag).collect();
+        if branches.len() < 2 {
+            return BTreeSet::new();
+        }
+        let below =
+            branches.into_iter().flat_map(|branch| self.with_all_below(branch).map(move |epoch| (branch, epoch)));
+        let mut commits: Vec<(EpochTag, &Begun)> =
+            below.filter_map(|(branch, epoch)| Some((branch, epoch.begun.as_ref()?))).collect();
+        commits.retain(|(_, begun)| begun.removes());
+        commits.sort_by_key(|(_, begun)| begun.rank);
+        let mut removals: BTreeSet<(EpochTag, DeviceKey)> = BTreeSet::new();
+        for (branch, begun) in commits {
+            let by = begun.summary.by.device;
+            if !removals.iter().any(|(other, device)| *other != branch && *device == by) {
+                removals.extend(begun.summary.removed.iter().map(|member| (branch, member.device)));
+            }
+        }
+        removals
+    }
+
+    /// An epoch, and all that are built on it.
+    fn with_all_below(&self, top: EpochTag) -> impl Iterator<Item = &Epoch> {
+        let mut found = vec![top];
+        let mut next = 0;
+        while let Some(at) = found.get(next).copied() {
+            found.extend(self.children(at).map(|child| child.tag));
+            next += 1;
+        }
+        found.into_iter().filter_map(|tag| self.epochs.get(&tag))
     }
 
     pub fn place(&self, tag: EpochTag) -> Place {
@@ -198,7 +245,10 @@ impl Branches {
         let path = self.path();
         let aside = |epoch: &&Epoch| !path.contains(&epoch.tag);
         let worst = |epochs: Vec<&Epoch>| {
-            let key = |epoch: &&Epoch| (epoch.number, epoch.begun.as_ref().map(|begun| begun.rank));
+            // What removes somebody decides from aside as well.
+            let removes =
+                |epoch: &Epoch| self.with_all_below(epoch.tag).filter_map(|at| at.begun.as_ref()).any(Begun::removes);
+            let key = |epoch: &&Epoch| (!removes(epoch), epoch.number, epoch.begun.as_ref().map(|begun| begun.rank));
             epochs.into_iter().filter(aside).max_by_key(key).map(|epoch| epoch.tag)
         };
         for parent in self.epochs.keys() {

@@ -45,6 +45,13 @@ pub(crate) struct Begun {
     pub frame: Vec<u8>,
 }
 
+impl Begun {
+    /// Whether it removes others. Who enters anew takes out its own former leaf, and removes nobody.
+    pub fn removes(&self) -> bool {
+        !self.summary.is_entry && !self.summary.removed.is_empty()
+    }
+}
+
 /// An epoch that is kept.
 pub(crate) struct Epoch {
     pub tag: EpochTag,

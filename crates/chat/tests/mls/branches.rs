@@ -230,3 +230,65 @@ fn who_lacks_commits_is_given_them() {
     assert_eq!(sides[2].room().role(id(0)), Some(Role::Founder));
     assert_eq!(sides[2].room().compare(&sides[0].room().line()), Comparison::Same);
 }
+
+/// The member has commits ready on the epoch before, until one has a lower rank than that on which it is removed; and one more on that.
+#[test]
+fn who_is_removed_has_no_way_back_by_commits_of_lower_rank_it_had_ready() {
+    let mut sides = room_of(4);
+    let store = sides[3].store.clone();
+    let renewal = sides[1].update();
+    let rank = |side: &Side| side.room().line().steps.last().unwrap().rank.unwrap();
+    let to_beat = rank(&sides[1]);
+    let (ready, on_ready) = loop {
+        sides[3].store = store.clone();
+        sides[3].restart();
+        let ready = sides[3].update().commit;
+        if rank(&sides[3]) < to_beat {
+            break (ready, sides[3].update().commit);
+        }
+    };
+    sides[0].follow(&renewal.commit);
+    let out = Change { remove: vec![sides[3].device.secret.key()], ..Change::default() };
+    let removal = sides[0].change(&out).commit;
+    let commits = [renewal.commit, removal, ready, on_ready];
+    let stores: Vec<_> = sides.iter().map(|side| side.store.clone()).collect();
+    for order in permutations(commits.len()) {
+        let frames: Vec<_> = order.iter().map(|at| &commits[*at]).collect();
+        for (side, store) in sides.iter_mut().zip(&stores) {
+            side.store = store.clone();
+            side.restart();
+            bring(side, &frames);
+        }
+        assert_agreed(&sides[..3]);
+        assert_eq!(sides[0].room().members().len(), 3, "{order:?}");
+        assert!(!sides[3].room().is_member(), "{order:?}");
+    }
+}
+
+/// An admin, whom the founder removes, has removed the one on whose commit that stands: the founder's goes before.
+#[test]
+fn of_two_who_are_removed_in_each_others_branches_all_come_to_the_same() {
+    let mut roles = Roles::group(id(0));
+    roles.admins.insert(id(1));
+    let mut sides = room_with(4, &roles);
+    let out = |side: &Side| Change { remove: vec![side.device.secret.key()], ..Change::default() };
+    let by_admin = out(&sides[2]);
+    let by_admin = sides[1].change(&by_admin).commit;
+    let renewal = sides[2].update().commit;
+    sides[0].follow(&renewal);
+    let by_founder = out(&sides[1]);
+    let by_founder = sides[0].change(&by_founder).commit;
+    let commits = [by_admin, renewal, by_founder];
+    let stores: Vec<_> = sides.iter().map(|side| side.store.clone()).collect();
+    for order in permutations(commits.len()) {
+        let frames: Vec<_> = order.iter().map(|at| &commits[*at]).collect();
+        for (side, store) in sides.iter_mut().zip(&stores) {
+            side.store = store.clone();
+            side.restart();
+            bring(side, &frames);
+        }
+        let views: Vec<_> = [0, 2, 3].map(|side| sides[side].view()).into();
+        assert!(views.iter().all(|view| *view == views[0]) && views[0].2.len() == 3, "{order:?}: {views:?}");
+        assert!(!sides[1].room().is_member() && sides[2].room().is_member(), "{order:?}");
+    }
+}

@@ -54,8 +54,14 @@ test.each([["desktop", "light"], ["desktop", "dark"], ["phone", "light"], ["phon
     await pane.getByText("a short one").waitFor();
     await page.screenshot({ path: join(RESULTS, `${viewport}-${scheme}-messages-thread.png`) });
     expect(await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)).toBe(false);
+    // On a phone there is one field, and the edit of an answer opens the other.
+    expect(await page.getByRole("textbox", { name: "Message to Ada" }).isVisible()).toBe(viewport === "desktop");
     const box = (await pane.boundingBox())!;
     expect(box.x + box.width).toBeLessThanOrEqual(page.viewportSize()!.width);
+    await pane.getByText("a short one").locator("xpath=ancestor::li[@data-message]").focus();
+    await page.keyboard.press("e");
+    await expect.poll(() => page.getByRole("textbox", { name: "Message to Ada" }).inputValue()).toBe("a short one");
+    expect(await pane.isVisible()).toBe(viewport === "desktop");
   } finally {
     await browser.stop();
     await node.stop();

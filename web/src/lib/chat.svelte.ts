@@ -14,6 +14,7 @@ import { Notifier } from "./notify.svelte";
 import { Pictures } from "./pictures";
 import { errorMessage, idempotencyKey } from "./rpc";
 import { Signs } from "./signs.svelte";
+import { Thread } from "./thread.svelte";
 import { Timeline } from "./timeline.svelte";
 import { Uploads } from "./uploads.svelte";
 import { upserted } from "./upserted";
@@ -25,6 +26,8 @@ export interface Outgoing {
   text: string;
   files: ChatFile[];
   reply: string | null;
+  /** The message that its thread began with. */
+  thread: string | null;
   problem: string | null;
 }
 
@@ -35,6 +38,8 @@ export class ChatStore {
   problem = $state<string | null>(null);
   /** That of the conversation that is shown. */
   timeline = $state.raw<Timeline | null>(null);
+  /** The thread beside it. */
+  thread = $state.raw<Thread | null>(null);
   outgoing = $state.raw<Outgoing[]>([]);
   /** The newest message of somebody else, in words, for whoever listens to the page. */
   announced = $state("");
@@ -79,6 +84,7 @@ export class ChatStore {
       this.#wasRead = true;
       await this.signs.read().catch(() => undefined);
       await this.timeline?.catchUp();
+      await this.thread?.read();
     } catch (error) {
       this.problem = errorMessage(error);
     }
@@ -105,6 +111,7 @@ export class ChatStore {
 
   noteItem(item: ChatItem): void {
     if (this.timeline?.conversation === item.conversation) this.timeline.note(item);
+    if (this.thread?.conversation === item.conversation) this.thread.note(item);
     this.#noteNewest(item);
     if (item.place <= (this.#heard.get(item.conversation) ?? -1)) return;
     this.#heard.set(item.conversation, item.place);
@@ -117,6 +124,12 @@ export class ChatStore {
     if (this.timeline?.conversation === conversation) return;
     this.timeline = conversation === null ? null : new Timeline(this.#node, conversation, this.#own);
     void this.timeline?.open(this.named(conversation ?? "")?.unread ?? 0);
+  }
+
+  /** Shows a thread of a conversation, or none. */
+  openThread(conversation: string, message: string | null): void {
+    this.thread = message === null ? null : new Thread(this.#node, conversation, message);
+    void this.thread?.read();
   }
 
   named(conversation: string): ChatConversation | null {
@@ -165,8 +178,8 @@ export class ChatStore {
   }
 
   /** One after the other, so that they stand as they were sent. */
-  send(conversation: string, text: string, reply: string | null, files: ChatFile[] = []): void {
-    const outgoing: Outgoing = { key: idempotencyKey(), conversation, text, files, reply, problem: null };
+  send(conversation: string, text: string, reply: string | null, files: ChatFile[] = [], thread: string | null = null): void {
+    const outgoing: Outgoing = { key: idempotencyKey(), conversation, text, files, reply, thread, problem: null };
     this.outgoing = [...this.outgoing, outgoing];
     this.#queue(outgoing);
   }
@@ -221,10 +234,10 @@ export class ChatStore {
   }
 
   /** As what it is: with files, a note, or a text. */
-  #say({ key, conversation, text, files, reply }: Outgoing): Promise<ChatItem> {
-    const where = { to: conversation, idempotency_key: key, ...(reply ? { reply } : {}) };
+  #say({ key, conversation, text, files, reply, thread }: Outgoing): Promise<ChatItem> {
+    const where = { to: conversation, idempotency_key: key, ...(reply ? { reply } : {}), ...(thread ? { thread } : {}) };
     if (files.length > 0) return this.#node.call("chat_attach", { ...where, files, ...(text ? { text } : {}) });
-    if (reply === null && this.notes()?.conversation === conversation) return this.#node.call("chat_memo", { text, idempotency_key: key });
+    if (reply === null && thread === null && this.notes()?.conversation === conversation) return this.#node.call("chat_memo", { text, idempotency_key: key });
     return this.#node.call("chat_send", { ...where, text });
   }
 

@@ -15,11 +15,14 @@ class CurrentView {
   now = $state<View>(viewOf(location.hash));
   /** What of that page, where it has parts: stands behind a slash. */
   part = $state<string | null>(partOf(location.hash));
+  /** The thread that is open in it, by the message that it began with. */
+  thread = $state<string | null>(threadOf(location.hash));
 
   constructor() {
     window.addEventListener("hashchange", () => {
       const next = viewOf(location.hash);
       const part = partOf(location.hash);
+      this.thread = threadOf(location.hash);
       if (next === this.now && part === this.part) return;
       this.now = next;
       this.part = part;
@@ -34,7 +37,11 @@ export function viewOf(hash: string): View {
 }
 
 export function partOf(hash: string): string | null {
-  return /^#\w+\/(\w+)$/.exec(hash)?.[1] ?? null;
+  return /^#\w+\/(\w+)(?:\/[0-9a-f]+\/[0-9a-f]+)?$/.exec(hash)?.[1] ?? null;
+}
+
+export function threadOf(hash: string): string | null {
+  return /^#messages\/\w+\/([0-9a-f]+\/[0-9a-f]+)$/.exec(hash)?.[1] ?? null;
 }
 
 export const view = new CurrentView();

@@ -227,7 +227,7 @@ export const chatHandlers: Handlers = {
     return named;
   },
   chat_read: ({ chat }, { to, before, limit = 50 }) => chat.page(to, before, limit),
-  chat_send: ({ chat }, { to, text, reply, idempotency_key }) => once(chat, to, idempotency_key, { text, reply: reply ?? null }),
+  chat_send: ({ chat }, { to, text, reply, thread, idempotency_key }) => once(chat, to, idempotency_key, { text, reply: reply ?? null, thread: thread ?? null }),
   chat_about: ({ chat }, { to, message, what, value = "" }) => {
     const talk = chat.named(to);
     const item = chat.find(talk, message);

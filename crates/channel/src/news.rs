@@ -178,6 +178,8 @@ pub enum ProposeError {
     NotOurs,
     #[error("the money of a virtual channel is in others: none is put in or taken out")]
     Virtual,
+    #[error("more than that is promised out of the lane; have it absorbed first, or leave as much in it")]
+    Promised,
     #[error(transparent)]
     Change(#[from] ChangeError),
 }

@@ -12,6 +12,7 @@ use byway_records::state::Settled;
 use byway_records::{Backing, SignedPromise};
 
 use super::{BLIND_TIME_MIN, ChannelMachine, Link};
+use crate::change::Change;
 use crate::journal::{Health, Life};
 use crate::message::{ChannelMessage, LanePromise};
 use crate::news::{ChannelNews, PeerFault, PromiseError};
@@ -171,6 +172,17 @@ impl<S: Signer> ChannelMachine<S> {
         })
     }
 
+    /// Whether a lane holds after a change all that was promised out of it, also what this side has not taken yet since it did not see
+    /// the ledger.
+    pub(super) fn leaves_what_is_promised(&self, change: &Change) -> bool {
+        let Change::Lane { side, capacity } = change else { return true };
+        let absorbed = absorbed_of(&self.record.base.lanes[side.index()]);
+        let early = self.early_promise.filter(|early| early.promise.promise.series == self.series(*side));
+        let early = early.map_or(Amount::ZERO, |early| amount_of(&early.promise).amount);
+        let promised = self.promised(*side).amount.max(early);
+        absorbed.is_none_or(|absorbed| promised.saturating_sub(absorbed) <= *capacity)
+    }
+
     /// Whether an absorption takes what was promised, as far as this side knows, and no more. Were it more, later promises would be
     /// worth nothing until they are beyond that.
     pub(super) fn absorbs_what_is_promised(&self, payer: Side, promise: Settled) -> bool {
@@ -243,14 +255,14 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// The change that takes what the peer has promised into the balance; `None` where all of it is there.
-    pub fn absorption(&self) -> Option<crate::Change> {
+    pub fn absorption(&self) -> Option<Change> {
         self.absorption_of(self.record.side.other())
     }
 
     /// The same of what either side has promised: it goes into the other's balance.
-    pub fn absorption_of(&self, payer: Side) -> Option<crate::Change> {
+    pub fn absorption_of(&self, payer: Side) -> Option<Change> {
         let promise = self.promised(payer);
         let is_due = !self.record.base.lanes[payer.index()].due(promise).is_zero();
-        is_due.then_some(crate::Change::Absorb { payer, promise })
+        is_due.then_some(Change::Absorb { payer, promise })
     }
 }

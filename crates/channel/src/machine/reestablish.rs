@@ -3,7 +3,7 @@
 
 use byway_crypto::IdentitySignature;
 use byway_primitives::{Batch, Decode, Encode, Time};
-use byway_records::channel::{ChannelState, Cosigned, Held, WatchSecret};
+use byway_records::channel::{ChannelState, Cosigned, Held, Side, WatchSecret};
 use byway_vm::State;
 
 use super::updates::Agreed;
@@ -236,10 +236,12 @@ impl<S: Signer> ChannelMachine<S> {
     }
 
     /// What our user has taken back while the peer was away, or too much time has passed for, is not said again but superseded. A peer that has
-    /// started anew does not sign an earlier round, so it is proposed the same for one that it signs.
+    /// started anew does not sign an earlier round, so it is proposed the same for one that it signs; nor does an initiator sign the round of its
+    /// own proposal, in whose place it may have no other.
     fn propose_again(&mut self, now: Time, last: Proposal) {
         if self.consents_to(ContractWish::of(&last.change).as_ref()) {
-            if last.round() < self.record.seen && self.release(now, last.change.clone(), None).is_ok() {
+            let is_tied = self.record.side == Side::Responder && last.round() == self.record.seen;
+            if (is_tied || last.round() < self.record.seen) && self.release(now, last.change.clone(), None).is_ok() {
                 return;
             }
             self.since = now;

@@ -34,6 +34,9 @@ impl<S: Signer> ChannelMachine<S> {
         if self.keeps_out(&change) {
             return Err(ProposeError::Busy);
         }
+        if !self.leaves_what_is_promised(&change) {
+            return Err(ProposeError::Promised);
+        }
         let before = self.record.consent.clone();
         self.consent_to(ContractWish::of(&change))?;
         let released = self.release(now, change, None);
@@ -210,8 +213,12 @@ impl<S: Signer> ChannelMachine<S> {
             self.adopt(Agreed::by_both(ours.position, signatures), state, &ours.change);
         } else if self.record.side == Side::Initiator {
             self.is_peers_turn = ours.change != Change::Nothing;
-            // Where nothing more can be released, the peer's time runs out and the ledger decides.
-            let _ = self.release(now, ours.change.clone(), None);
+            if self.release(now, ours.change.clone(), None).is_err() {
+                // Nothing more can be released: the responder, which is told that its round is taken, proposes under another. Where
+                // it can't either, its time runs out and the ledger decides.
+                self.is_peers_turn = true;
+                self.greet();
+            }
         }
     }
 
@@ -235,6 +242,9 @@ impl<S: Signer> ChannelMachine<S> {
         }
         if !self.is_shown(&proposal.change) {
             return Err(Refusal::Impossible);
+        }
+        if !self.leaves_what_is_promised(&proposal.change) {
+            return Err(Refusal::Unwanted);
         }
         let (state, ours) = self.execute_for_peer(now, proposal)?;
         if ours != position {

@@ -44,3 +44,8 @@ fn what_the_ledger_is_shown_is_not_forgotten_by_who_showed_it() {
 fn who_starts_anew_after_a_disk_has_failed_claims_what_it_was_promised() {
     drive(&[218, 218, 23, 168, 21, 60, 250, 213, 156, 26, 68, 222]);
 }
+
+#[test]
+fn a_lane_holds_what_was_promised_out_of_it_while_the_payee_did_not_see_the_ledger() {
+    drive(&[53, 154, 105, 158, 206, 7, 39, 60, 84]);
+}

@@ -99,8 +99,10 @@ impl Apart {
             }
             10 | 11 => self.see_all(side),
             12 => self.restart(side),
-            // It sees more than the last checkpoint, as a kernel node does: there are several rounds between two.
+            // It sees more than the last checkpoint, as a kernel node does: there are several rounds between two. It has seen all those
+            // before: the ledger keeps the calls of one checkpoint, and more only as long as there is room.
             13 => {
+                self.see_all(side);
                 self.rig.show_ledger(side);
                 self.force(side, byte >> 5, false);
             }
@@ -310,4 +312,9 @@ fn whoever_forces_names_no_more_gas_than_the_call_needs() {
     rig.tick(Span::millis(10));
     let position = entry.position;
     assert_eq!([0, 1].map(|side| *rig.machine(side).position()), [position; 2]);
+}
+
+#[test]
+fn a_side_that_sees_more_than_a_checkpoint_has_seen_those_before() {
+    check(&[99, 30, 138, 15, 99, 155, 122], None, 0);
 }

@@ -1,6 +1,6 @@
 //! Promises out of a lane: given, taken, absorbed, claimed.
 
-use byway_channel::{Change, ChannelMessage, ChannelNews, LanePromise, PeerFault, PromiseError, Refusal};
+use byway_channel::{Change, ChannelMessage, ChannelNews, LanePromise, PeerFault, PromiseError, ProposeError, Refusal};
 use byway_primitives::{Amount, Span};
 use byway_records::call::ChannelsCall;
 use byway_records::channel::Side;
@@ -36,8 +36,9 @@ fn promises_need_no_round_and_a_round_absorbs_them() {
     assert_eq!(rig.machine(1).absorption(), None);
     rig.promise(0, 7_000).expect("what is left is still there");
     rig.exchange();
-    rig.fill_lane(0, 0);
-    assert_eq!(rig.assert_agreed().lanes[0].capacity, units(7_000), "what is promised stays in it");
+    let less = |capacity| Change::Lane { side: Side::Initiator, capacity: units(capacity) };
+    assert_eq!(rig.propose(0, less(6_999)), Err(ProposeError::Promised), "what is promised stays in it");
+    rig.propose(0, less(7_000)).expect("it holds all of that");
 }
 
 #[test]

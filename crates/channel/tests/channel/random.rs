@@ -23,6 +23,9 @@ pub fn config(cases: u32) -> ProptestConfig {
 
 /// One byte is one step.
 fn step(rig: &mut Rig, counter: Address, byte: u8) {
+    if std::env::var_os("ZZ").is_some() {
+        eprintln!("zz step {byte}: side {} kind {} top {}", byte & 1, (byte >> 1) & 15, byte >> 5);
+    }
     let side = usize::from(byte & 1);
     let amount = u128::from(byte >> 5) * 1_000 + 1;
     // What can't be proposed now is not proposed.
@@ -144,4 +147,9 @@ proptest! {
     fn a_side_that_is_left_alone_at_any_moment_gets_its_money(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         check_alone(&bytes);
     }
+}
+
+#[test]
+fn two_whose_rounds_meet_go_on_though_the_initiator_can_release_nothing_more() {
+    check(&[0, 96, 179, 21, 65, 146, 70, 226, 177, 62, 135, 102, 31, 200, 95, 0, 6, 56, 0, 0, 113, 0, 234, 17]);
 }

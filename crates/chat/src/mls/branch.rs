@@ -5,7 +5,7 @@
 //! count. Passed over are commits of devices that a commit elsewhere below the same epoch removes: who is removed has no way back by what it
 //! had ready before. The root moves on [`BRANCH_EPOCHS`] behind the head, and then what was aside from it is deleted.
 //!
-//! Only losers are ever deleted to keep within bounds, so no bound changes what is followed.
+//! Only losers are ever deleted to keep within bounds, those with a removal last; where even such go, what they removed counts no more.
 
 use std::collections::{BTreeMap, BTreeSet};
 

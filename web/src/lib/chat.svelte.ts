@@ -60,6 +60,8 @@ export class ChatStore {
   /** The newest place that was told of, by conversation. */
   #heard = new Map<string, number>();
   #sending: Promise<unknown> = Promise.resolve();
+  /** The key of what the node is asked to say and has not answered yet. */
+  #asking: string | null = null;
   #marking = new Set<string>();
 
   constructor(node: Pick<NodeStore, "call">) {
@@ -117,6 +119,7 @@ export class ChatStore {
     this.#heard.set(item.conversation, item.place);
     this.signs.noteSaid(item.conversation, item.author);
     if (item.author !== this.#own) this.#announce(item);
+    else this.#noteOwn(item);
   }
 
   /** Shows one, or none. */
@@ -224,11 +227,15 @@ export class ChatStore {
     const { key } = outgoing;
     this.#sending = this.#sending.then(async () => {
       try {
+        this.#asking = key;
         const item = await this.#say(outgoing);
+        this.#asking = null;
         this.discard(key);
         this.noteItem(item);
       } catch (error) {
-        this.outgoing = this.outgoing.map((known) => (known.key === key ? { ...known, problem: errorMessage(error) } : known));
+        const failed = { ...outgoing, problem: errorMessage(error) };
+        const isShown = this.outgoing.some((known) => known.key === key);
+        this.outgoing = isShown ? this.outgoing.map((known) => (known.key === key ? failed : known)) : [failed, ...this.outgoing];
       }
     });
   }
@@ -239,6 +246,12 @@ export class ChatStore {
     if (files.length > 0) return this.#node.call("chat_attach", { ...where, files, ...(text ? { text } : {}) });
     if (reply === null && thread === null && this.notes()?.conversation === conversation) return this.#node.call("chat_memo", { text, idempotency_key: key });
     return this.#node.call("chat_send", { ...where, text });
+  }
+
+  /** The node may tell of what was sent before it answers: then it is shown as said, and no longer as on its way. */
+  #noteOwn({ conversation, text, thread }: ChatItem): void {
+    const sent = this.outgoing.find(({ key }) => key === this.#asking);
+    if (sent?.conversation === conversation && sent.text === text && sent.thread === (thread ?? null)) this.discard(sent.key);
   }
 
   #hear({ conversation, newest }: ChatConversation): void {

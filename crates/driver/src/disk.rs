@@ -153,6 +153,10 @@ impl Disk {
         let checks = self.journal(&format!("{name}.{CHECK_SUFFIX}"))?;
         match checks.try_load(seal::CHECK, seal::CHECK_KEY)? {
             Some(found) => seal.verify(&found)?,
+            // Its check was taken away: whoever did that would have it written on under another key.
+            None if self.0.engine.has_journal(name) => {
+                return Err(DiskError::WrongKey { place: format!("{} ({name})", self.directory().display()) });
+            }
             None => {
                 checks.write(seal.check(), Token(0))?;
                 checks.flush()?;

@@ -5,7 +5,7 @@
 //! which rooms and peers there are. A value that was replaced can be put back by whoever writes to the folder, as can the whole folder.
 //!
 //! A value of its own, the *check*, is written first, to a journal beside, so that a wrong key is told from damage when a journal is
-//! opened. It protects nothing: where it is gone, another key opens the journal, and its values are refused one by one as damaged.
+//! opened. Where it is gone, a journal that has anything in it is opened by no key.
 
 use std::path::Path;
 

@@ -64,6 +64,20 @@ fn another_key_is_refused_by_name() {
 }
 
 #[test]
+fn what_is_not_known_to_be_sealed_is_opened_by_no_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    {
+        let disk = open(folder.path());
+        let journal = disk.journal("machine").expect("a journal");
+        journal.write(batch(&[(ONE, b"a", Some(SAID))]), Token(0)).expect("writes");
+        journal.flush().expect("durable");
+    }
+    let disk = open(folder.path());
+    let refused = disk.sealed_journal("machine", &key(1));
+    assert!(matches!(refused, Err(DiskError::WrongKey { .. })), "{refused:?}");
+}
+
+#[test]
 fn what_was_flipped_or_put_in_anothers_place_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let disk = open(folder.path());

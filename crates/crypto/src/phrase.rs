@@ -28,6 +28,7 @@ const DIALOGUE: Context = Context("byway 1 derive: dialogue static");
 const KERNEL_OWNER: Context = Context("byway 1 derive: kernel owner");
 const EXPORT: Context = Context("byway 1 derive: exports");
 const COPY: Context = Context("byway 1 derive: channel copies");
+const JOURNALS: Context = Context("byway 1 derive: journals");
 const OVERLAY: Context = Context("byway 1 derive: overlay");
 
 /// Which of a person's devices a key belongs to.
@@ -128,6 +129,11 @@ impl Seed {
     /// What seals the copies of channels of every device.
     pub fn copy_key(&self) -> CopyKey {
         CopyKey::new(self.derive(COPY, &[]))
+    }
+
+    /// What seals the journals of every device: whichever of the identities a node works under, it reads its own.
+    pub fn journals_key(&self) -> Zeroizing<[u8; 32]> {
+        self.derive(JOURNALS, &[])
     }
 
     pub fn overlay(&self, device: Device) -> Zeroizing<[u8; 32]> {

@@ -20,6 +20,8 @@
 //! **Fail-stop.** After the first failed write or fsync nothing is acknowledged any more, whatever a retry would say:
 //! the operating system may have dropped the pages. Every later call answers [`DiskError::Stopped`] with the cause.
 //!
+//! **Sealed.** A journal opened with a key ([`Disk::sealed_journal`]) keeps its values sealed ([`seal`]).
+//!
 //! **What not.** No transactions across journals, no snapshots, no bulk data (files have their own chunk store).
 
 mod engine;
@@ -30,6 +32,7 @@ mod lock;
 mod manifest;
 mod mark;
 mod overlay;
+mod seal;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -45,9 +48,11 @@ use tokio::sync::watch;
 use engine::Engine;
 use flusher::{Flusher, Queue};
 use overlay::Overlay;
+use seal::Seal;
 
 pub use error::DiskError;
 pub use lock::DirectoryLock;
+pub use seal::SealKey;
 
 /// The longest name of a journal, in bytes: leaves room for the space's name in what the engine allows (255).
 pub const JOURNAL_NAME_MAX: usize = 64;
@@ -58,6 +63,8 @@ pub const VALUE_MAX: usize = 64 << 20;
 
 const FORMAT_FILE: &str = "format";
 const FORMAT: &str = "byway disk 1\n";
+/// Beside a sealed journal's name: the journal that tells whether a key is the right one.
+const CHECK_SUFFIX: &str = "seal";
 const STORE_FOLDER: &str = "store";
 
 /// One directory of durable storage. Clones share it; it is closed, with everything written, when the last clone and
@@ -70,6 +77,7 @@ pub struct Journal {
     name: String,
     overlay: Arc<Overlay>,
     durable: watch::Receiver<Durability>,
+    seal: Option<Seal>,
     shared: Arc<Shared>,
 }
 
@@ -131,7 +139,31 @@ impl Disk {
         let (announce, durable) = watch::channel(Durability::default());
         let overlay = Arc::new(Overlay::new(name, announce));
         self.0.queue.register(&overlay);
-        Ok(Journal { name: name.to_owned(), overlay, durable, shared: self.0.clone() })
+        Ok(Journal { name: name.to_owned(), overlay, durable, seal: None, shared: self.0.clone() })
+    }
+
+    /// The same, with its values sealed under `key`, with which it must be opened ever after. Waits for the disk the first time.
+    ///
+    /// # Errors
+    /// [`DiskError::WrongKey`] if it was sealed with another key.
+    pub fn sealed_journal(&self, name: &str, key: &SealKey) -> Result<Journal, DiskError> {
+        let mut journal = self.journal(name)?;
+        let seal = Seal::new(key, name, self.directory());
+        // Beside the journal, since its tokens are its machine's alone.
+        let checks = self.journal(&format!("{name}.{CHECK_SUFFIX}"))?;
+        match checks.try_load(seal::CHECK, seal::CHECK_KEY)? {
+            Some(found) => seal.verify(&found)?,
+            // Its check was taken away: whoever did that would have it written on under another key.
+            None if self.0.engine.has_journal(name) => {
+                return Err(DiskError::WrongKey { place: format!("{} ({name})", self.directory().display()) });
+            }
+            None => {
+                checks.write(seal.check(), Token(0))?;
+                checks.flush()?;
+            }
+        }
+        journal.seal = Some(seal);
+        Ok(journal)
     }
 
     /// Reads everything there is, so that every checksum is checked; gives the number of entries.
@@ -173,6 +205,10 @@ impl Journal {
             let length = write.value.as_ref().map_or(0, Vec::len);
             assert!(length <= VALUE_MAX, "a value of {length} bytes in {}", write.space.0);
         }
+        let batch = match &self.seal {
+            Some(seal) => seal.batch(batch),
+            None => batch,
+        };
         self.shared.queue.push(&self.overlay, batch, token)
     }
 
@@ -205,12 +241,20 @@ impl Journal {
 
     /// [`Store::load`] with its error.
     pub fn try_load(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, DiskError> {
-        self.overlay.load(&self.shared.engine, space, key)
+        let found = self.overlay.load(&self.shared.engine, space, key)?;
+        match (&self.seal, found) {
+            (Some(seal), Some(sealed)) => Ok(Some(seal.open(space, key, &sealed)?)),
+            (_, found) => Ok(found),
+        }
     }
 
     /// [`Store::scan`] with its error.
     pub fn try_scan(&self, space: Space, from: &[u8], limit: usize) -> Result<Vec<Entry>, DiskError> {
-        self.overlay.scan(&self.shared.engine, space, from, limit, <[u8]>::to_vec)
+        let found = self.overlay.scan(&self.shared.engine, space, from, limit, <[u8]>::to_vec)?;
+        match &self.seal {
+            Some(seal) => seal.open_all(space, found),
+            None => Ok(found),
+        }
     }
 
     /// [`Store::scan_keys`] with its error.

@@ -13,7 +13,7 @@ use byway_crypto::ExportKey;
 use byway_crypto::export::{FILE_BYTES_MAX, OpenError, TooLong};
 use byway_dialogue::payment::export::FalsePromise;
 use byway_dialogue::payment::{Export, JournalError};
-use byway_driver::disk::{Disk, DiskError};
+use byway_driver::disk::{Disk, DiskError, SealKey};
 use byway_driver::entropy;
 use byway_peer::market;
 use byway_primitives::codec::{DecodeError, decode_exact};
@@ -81,6 +81,7 @@ pub fn read(path: &Path, key: &ExportKey) -> Result<Export, ExportError> {
 /// itself.
 pub fn put_back(
     directory: &Directory,
+    journals_key: &SealKey,
     export: &Export,
     network: NetworkId,
     identity: IdentityId,
@@ -95,7 +96,8 @@ pub fn put_back(
     }
     export.check()?;
     let disk = Disk::open(&directory.store_folder())?;
-    let (ledger, market) = (disk.journal(LEDGER_JOURNAL)?, disk.journal(MARKET_JOURNAL)?);
+    let sealed = |name| disk.sealed_journal(name, journals_key);
+    let (ledger, market) = (sealed(LEDGER_JOURNAL)?, sealed(MARKET_JOURNAL)?);
     let books = market::put_back(export, &market, now, is_rolled_back)?;
     let books = books.ok_or_else(|| ExportError::NothingNew(directory.root().to_owned()))?;
     let owed = export.pairs.iter().filter_map(|pair| Some((pair.peer, pair.owed_last()?)));

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use byway_crypto::keystore::{self as sealing, Cost, OpenError, SealSeed};
 use byway_crypto::phrase::{Device, Phrase, PhraseError, Seed};
 use byway_crypto::{CopyKey, ExportKey, IdentitySecret, NodeSecret, WalletSecret};
+use byway_driver::disk::SealKey;
 use byway_primitives::IdentityId;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use serde::{Deserialize, Serialize};
@@ -197,6 +198,11 @@ impl Keystore {
 
     pub fn wallet(&self) -> WalletSecret {
         self.seed.wallet(0)
+    }
+
+    /// What seals the journals of its nodes.
+    pub fn journals_key(&self) -> SealKey {
+        SealKey::new(*self.seed.journals_key())
     }
 
     /// What seals the exports of its nodes' books.

@@ -102,6 +102,12 @@ impl Engine {
         batch.commit().map_err(|e| DiskError::engine(&self.0.path, e))
     }
 
+    /// Whether anything has ever been written to a space of this journal.
+    pub(super) fn has_journal(&self, journal: &str) -> bool {
+        let spaces = format!("{journal}/");
+        self.0.database.list_keyspace_names().iter().any(|name| name.starts_with(&spaces))
+    }
+
     /// Reads every entry of every space.
     pub(super) fn verify(&self) -> Result<u64, DiskError> {
         let mut count = 0;

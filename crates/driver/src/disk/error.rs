@@ -19,6 +19,11 @@ pub enum DiskError {
     )]
     Damaged { place: String, reason: String },
 
+    #[error(
+        "{place} is sealed with another key; use the keystore that it was made with (`keystore` beside it, or your backup of it)"
+    )]
+    WrongKey { place: String },
+
     #[error("there is no room left to write at {place} ({reason}); free some space and start again")]
     Full { place: String, reason: String },
 

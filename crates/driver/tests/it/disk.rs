@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod sealed;
 
 use std::fs;
 use std::path::Path;

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use byway_crypto::phrase::Phrase;
 use byway_crypto::{IdentitySecret, WalletSecret};
+use byway_driver::disk::SealKey;
 use byway_primitives::{Amount, Span, Time};
 use byway_records::Genesis;
 use byway_records::offer::{Location, Service};
@@ -132,6 +133,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
             ended: Default::default(),
             ahead_max: AHEAD_MAX,
         },
+        journals_key: SealKey::new(own(b"journals")),
         export_key: Phrase::from_entropy(&own(b"phrase")).seed().export_key(),
         exports: None,
         copy_key: Phrase::from_entropy(&own(b"phrase")).seed().copy_key(),

@@ -132,7 +132,7 @@ fn restore(globals: &Globals, file: &Path, config: &Path, is_rolled_back: bool) 
     let working = keystore.working(config.provider.is_some());
     let identity = keystore.id(working.context("the keystore has no identity for this; `byway identity new`")?);
     let export = exports::read(file, &keystore.export_key())?;
-    exports::put_back(&directory, &export, network, identity, now(), is_rolled_back)
+    exports::put_back(&directory, &keystore.journals_key(), &export, network, identity, now(), is_rolled_back)
         .with_context(|| format!("{} is not put back", file.display()))?;
     let given = export.pairs.iter().flat_map(|pair| pair.given()).count();
     let owed: Vec<Amount> = export.pairs.iter().flat_map(|pair| pair.owed()).map(|owed| owed.unsettled).collect();

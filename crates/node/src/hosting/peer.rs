@@ -169,6 +169,7 @@ pub(super) fn node_config(
             ended: Default::default(),
             ahead_max: AHEAD_MAX,
         },
+        journals_key: keystore.journals_key(),
         export_key: keystore.export_key(),
         exports: None,
         copy_key: keystore.copy_key(),

@@ -181,7 +181,8 @@ impl Actor {
     #[expect(clippy::too_many_lines, reason = "a line for each thing that the task owns, and no thought in any")]
     pub(super) async fn open(config: PeerNodeConfig, clock: Clock) -> Result<Opened, StartError> {
         let disk = Disk::open(&config.directory)?;
-        let (ledger_journal, market_journal) = (disk.journal(LEDGER_JOURNAL)?, disk.journal(MARKET_JOURNAL)?);
+        let sealed = |name| disk.sealed_journal(name, &config.journals_key);
+        let (ledger_journal, market_journal) = (sealed(LEDGER_JOURNAL)?, sealed(MARKET_JOURNAL)?);
         let channels = ChannelDesk::open(&ledger_journal);
         let (ledger, wallet) = open_wallet(&config, &ledger_journal, &clock)?;
         let provision = Provision::open(&ledger_journal, config.selling.as_ref(), clock.now());

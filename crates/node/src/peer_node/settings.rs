@@ -10,6 +10,7 @@ use byway_access::{CreditPolicy, Weights};
 use byway_channel::SharedSigner;
 use byway_channel::watching::TowerTerms;
 use byway_crypto::{CopyKey, ExportKey, IdentitySecret, WalletSecret};
+use byway_driver::disk::SealKey;
 use byway_kernel::light::TrustedCheckpoint;
 use byway_primitives::{Amount, AssetId, IdentityId, Span};
 use byway_records::Genesis;
@@ -90,6 +91,8 @@ pub struct PeerNodeConfig {
     pub listed: BTreeSet<Service>,
     /// What it may spend on balancing its channels by itself, of each million that is moved.
     pub rebalance_per_million: Option<u64>,
+    /// Seals the journals: what was said, promised and paid.
+    pub journals_key: SealKey,
     /// Seals what leaves the node of its books.
     pub export_key: ExportKey,
     /// Where they are exported to by themselves, if they are.

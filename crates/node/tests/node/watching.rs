@@ -44,7 +44,7 @@ fn secret(name: &str) -> IdentitySecret {
 /// Reads the newest state of a node that does not run off its disk.
 fn steal(network: &Network, name: &str) -> Stolen {
     let disk = Disk::open(&network.directory(name).store_folder()).unwrap();
-    let journal = disk.journal("market").unwrap();
+    let journal = disk.sealed_journal("market", &keystore(name).journals_key()).unwrap();
     let channels = Channels::load(secret(name), network.genesis.network(), &journal).unwrap();
     let (key, channel) = channels.iter().next().unwrap();
     Stolen { key, id: channel.id().unwrap(), state: channel.cosigned().unwrap() }

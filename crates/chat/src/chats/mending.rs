@@ -7,9 +7,10 @@
 //! no epoch in common the longer line.
 
 use byway_primitives::codec::Decode;
-use byway_primitives::{Batch, IdentityId, Span, Store, Time};
+use byway_primitives::{Batch, IdentityId, Pending, Span, Store, Time};
 
 use super::affairs::OWED_MAX;
+use super::membership::Membership;
 use super::{Call, ChatFault, Chats};
 use crate::delivery::group_letter::GroupMatter;
 use crate::delivery::letter::Letter;
@@ -245,7 +246,9 @@ impl Chats {
                 granted.clear();
             }
             if granted.insert((peer, epoch)) {
-                self.seal_anew(call, room, |said| said.is_in(epoch), Some(peer));
+                // They were not in when older ones were said, though these may have been sealed once more since, for somebody who was.
+                let noted = Membership::load(room, peer, &Pending { store: call.store, batch: &self.step.batch });
+                self.seal_anew(call, room, |said| said.is_in(epoch) && noted.had(said.number()), Some(peer));
             }
         }
     }

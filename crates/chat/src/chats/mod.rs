@@ -26,6 +26,7 @@ mod groups;
 mod heard;
 mod held;
 mod history;
+mod membership;
 mod mending;
 mod moving;
 mod oneself;

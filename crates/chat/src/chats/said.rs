@@ -34,6 +34,11 @@ impl Said {
         self.epochs.iter().any(|epoch| steps.iter().any(|step| step.tag == *epoch))
     }
 
+    /// Its number among all contents that this device has said in the room.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     pub fn is_in(&self, epoch: EpochTag) -> bool {
         self.epochs.contains(&epoch)
     }

@@ -16,6 +16,8 @@ const TALKS: Space = Space("chat-talks");
 /// A conversation.
 pub(super) struct Talk {
     pub room: Room,
+    /// Those who were in it when that was last noted.
+    pub known: BTreeSet<IdentityId>,
     pub record: Record,
     pub mending: Mending,
 }
@@ -85,13 +87,13 @@ impl Talk {
     pub fn new(room: Room, direct: Option<IdentityId>, since: Time) -> Self {
         let affairs = Affairs { renewed: since, ..Affairs::default() };
         let record = Record { direct, since, affairs, ..Record::default() };
-        Self { room, record, mending: Mending::default() }
+        Self { known: known(&room), room, record, mending: Mending::default() }
     }
 
     pub fn load(room: Room, store: &impl Store) -> Result<Self, ChatsDamaged> {
         let record = store.load(TALKS, &room.id().0).map(|bytes| Record::from_bytes(&bytes));
         let record = record.transpose().map_err(ChatsDamaged::Talk)?.unwrap_or_default();
-        Ok(Self { room, record, mending: Mending::default() })
+        Ok(Self { known: known(&room), room, record, mending: Mending::default() })
     }
 
     pub fn put(&self, batch: &mut Batch) {
@@ -147,6 +149,10 @@ impl Talk {
             epoch: epoch.number,
         }
     }
+}
+
+fn known(room: &Room) -> BTreeSet<IdentityId> {
+    room.members().iter().map(|member| member.identity).collect()
 }
 
 impl Encode for Record {

@@ -1,0 +1,129 @@
+//! People who keep to the protocol's letter and mean others ill: what they come to.
+
+use byway_chat::chats::ChatError;
+use byway_chat::chats::affairs::RENEW_SPAN;
+use byway_chat::delivery::ParcelId;
+use byway_chat::delivery::group_letter::{GroupLetter, GroupMatter};
+use byway_chat::delivery::letter::{ChatMessage, Letter};
+use byway_chat::delivery::outbox::WAITING_MAX;
+use byway_chat::mls::wire::{Body, Frame};
+use byway_chat::mls::{Change, EpochTag, Role, Roles, Room, RoomId};
+use byway_primitives::codec::{Encode, decode_exact};
+use byway_primitives::{Batch, Hash, Space, Span, Store, Time};
+
+use super::groups::{DAVE, five};
+use super::rig::World;
+use super::{ALICE, BOB, CAROL, bring};
+
+const ERIN: usize = 4;
+
+impl World {
+    /// The frame that goes to somebody last.
+    fn last_frame_to(&self, who: usize) -> Frame {
+        let (.., bytes) = self.wire.iter().rev().find(|(_, to, _)| *to == who).unwrap();
+        let Ok(ChatMessage::Part { bytes, .. }) = decode_exact(bytes) else { panic!("it is one part") };
+        let Ok(Letter::Sealed(frame)) = decode_exact(&bytes) else { panic!("it is sealed") };
+        decode_exact(&frame).unwrap()
+    }
+
+    /// The epoch that one is in.
+    fn epoch_of(&self, who: usize, room: RoomId) -> EpochTag {
+        let person = &self.people[who];
+        Room::load(&person.disk, room, person.chats.device().clone()).unwrap().unwrap().epoch().tag
+    }
+
+    fn rows(&self, who: usize, space: &'static str, prefix: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.people[who].disk.scan_prefix(Space(space), prefix)
+    }
+}
+
+fn matter(at: u64, what: GroupMatter) -> Letter {
+    Letter::Group(GroupLetter { at: Time(at), what })
+}
+
+#[test]
+fn nobody_is_sealed_anew_what_was_said_before_they_were_in() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL]);
+    world.say(ALICE, room, "before");
+    let before = world.last_frame_to(BOB).tag;
+    world.carry();
+    world.add(ALICE, room, DAVE).unwrap();
+    world.carry();
+    world.say(ALICE, room, "after");
+    world.carry();
+    bring(&mut world, DAVE, ALICE, &matter(1, GroupMatter::Again { room, epoch: before }));
+    assert_eq!(world.said(DAVE, room), ["after"]);
+    // Nor where it was sealed once more for somebody who was in, in an epoch that Dave was in as well.
+    let since = world.epoch_of(ALICE, room);
+    bring(&mut world, BOB, ALICE, &matter(2, GroupMatter::Again { room, epoch: before }));
+    world.role(ALICE, room, CAROL, true).unwrap();
+    world.carry();
+    world.crash(ALICE);
+    world.settle();
+    for (at, epoch) in [(3, before), (4, since)] {
+        bring(&mut world, DAVE, ALICE, &matter(at, GroupMatter::Again { room, epoch }));
+    }
+    assert_eq!(world.said(DAVE, room), ["after"]);
+    // Who is removed and comes back has what was said while they were in, and nothing from in between.
+    let within = world.epoch_of(ALICE, room);
+    world.cut(ALICE, DAVE);
+    world.say(ALICE, room, "lost on the way");
+    world.remove(ALICE, room, DAVE).unwrap();
+    world.say(ALICE, room, "meanwhile");
+    let meanwhile = world.last_frame_to(BOB).tag;
+    world.add(ALICE, room, DAVE).unwrap();
+    world.settle();
+    for (at, epoch) in [(5, within), (6, meanwhile)] {
+        bring(&mut world, DAVE, ALICE, &matter(at, GroupMatter::Again { room, epoch }));
+    }
+    assert_eq!(world.said(DAVE, room), ["after", "lost on the way"]);
+}
+
+/// A room of Bob's own making, further on than the group whose id it has; lets Carol in with a package that she has given him.
+fn own_making(world: &World, room: RoomId, roles: &Roles) -> Letter {
+    let carol = world.id(CAROL);
+    let package = world.rows(BOB, "chat-stock", &carol.0).pop().unwrap().1;
+    let (bob, now, mut batch) = (&world.people[BOB], world.now, Batch::new());
+    let mut made = Room::found(bob.chats.device(), room, roles, &[1; 32], now, &mut batch).unwrap();
+    for round in 2..20 {
+        made.change(&[round; 32], now, &Change::default(), &mut batch).unwrap();
+    }
+    let add = Change { add: vec![package], ..Change::default() };
+    let welcome = made.change(&[99; 32], now, &add, &mut batch).unwrap().welcome.unwrap();
+    Letter::Welcome { name: "bob".to_owned(), invitation: welcome.invitation, tree: welcome.tree }
+}
+
+/// A frame of an epoch that nobody has heard of.
+fn early(room: RoomId, number: u16, length: usize) -> Letter {
+    let mut content = vec![3; length];
+    content[..2].copy_from_slice(&number.to_be_bytes());
+    let tag = EpochTag(Hash([8; 32]));
+    Letter::Sealed(Frame { room, epoch: 1000, tag, body: Body::Content(content) }.to_bytes())
+}
+
+#[test]
+fn who_entered_a_group_anew_has_no_wish_to_remove_itself() {
+    // Two sides that hear nothing of each other for hours; of whichever enters anew no wish is left that takes it out again.
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL, DAVE]);
+    [ALICE, CAROL].into_iter().for_each(|one| [BOB, DAVE].into_iter().for_each(|other| world.cut(one, other)));
+    for _ in 0..2 {
+        world.now = world.now + RENEW_SPAN;
+        for (one, other) in [(ALICE, CAROL), (BOB, DAVE)] {
+            for who in [one, other, one, other] {
+                world.now = world.now + Span::minutes(1);
+                world.with(who, |chats, now, seed, store| chats.handle_time(now, seed, store));
+                world.carry();
+            }
+        }
+    }
+    assert_ne!(world.authenticator(ALICE, room), world.authenticator(BOB, room), "they have parted");
+    world.settle();
+    // Entries that were lost to others are no removals.
+    for who in [ALICE, BOB, CAROL, DAVE] {
+        assert_eq!(world.members(who, room), [ALICE, BOB, CAROL, DAVE], "{who}");
+        assert_eq!(world.authenticator(who, room), world.authenticator(ALICE, room));
+    }
+    assert!(world.people[ERIN].chats.talk(room).is_none());
+}

@@ -46,7 +46,8 @@ impl Chats {
                     self.passing(&call, peer, &frame);
                 }
             }
-            ChatMessage::Resend => self.outbox.begin_anew(peer),
+            ChatMessage::Resend => self.outbox.handle_resend(peer, now),
+            ChatMessage::NotNow { parcel } => self.outbox.handle_not_now(peer, parcel, now),
         }
         let there: Vec<IdentityId> = self.outbox.there().collect();
         there.into_iter().for_each(|peer| self.send_due(peer, store));
@@ -64,8 +65,11 @@ impl Chats {
         let standing = self.people.get(peer).map(|person| &person.standing);
         let is_known = matches!(standing, Some(Standing::Contact | Standing::Asked));
         if count > 1 && !is_known && !self.is_heard(peer) {
-            self.turn_away(peer);
-            return self.fault(peer, ChatFault::Unasked(peer));
+            if index == 0 {
+                self.turn_away(peer, parcel);
+                self.fault(peer, ChatFault::Unasked(peer));
+            }
+            return;
         }
         match self.inbox.handle_part(peer, parcel, (index, count), bytes) {
             Ok(Gathered::Part) if (index + 1) % GOT_EVERY == 0 => {
@@ -82,7 +86,7 @@ impl Chats {
                         self.inbox.take(peer, parcel, &mut self.step.batch);
                         self.receipts.entry(peer).or_default().push(parcel);
                     }
-                    Opened::NotNow => self.turn_away(peer),
+                    Opened::NotNow => self.turn_away(peer, parcel),
                 }
             }
             Err(fault) => self.fault(peer, fault.into()),
@@ -115,7 +119,8 @@ impl Chats {
     }
 
     /// Somebody keeps what they have for us until they may send it again.
-    fn turn_away(&mut self, peer: IdentityId) {
+    fn turn_away(&mut self, peer: IdentityId, parcel: ParcelId) {
+        self.step.sends.push((peer, ChatMessage::NotNow { parcel }));
         if self.turned_away.len() < TURNED_AWAY_MAX {
             self.turned_away.insert(peer);
         }

@@ -44,6 +44,7 @@ impl Chats {
         }
         self.looks_at = now + TICK;
         let call = Call::new(now, seed, store);
+        self.outbox.handle_time(now);
         let there = self.outbox.there().collect();
         let before = std::mem::replace(&mut self.there_before, there);
         let rooms: Vec<RoomId> = self.talks.keys().copied().collect();
@@ -61,6 +62,8 @@ impl Chats {
                 self.renew_keys(&call, room);
             }
         }
+        let there: Vec<IdentityId> = self.outbox.there().collect();
+        there.into_iter().for_each(|peer| self.send_due(peer, store));
     }
 
     /// Where frames have waited for long, those who brought them say how they stand.

@@ -94,6 +94,58 @@ fn own_making(world: &World, room: RoomId, roles: &Roles) -> Letter {
     Letter::Welcome { name: "bob".to_owned(), invitation: welcome.invitation, tree: welcome.tree }
 }
 
+#[test]
+fn what_is_turned_away_holds_up_nothing_else() {
+    let mut world = World::new(&["alice", "bob", "carol"]);
+    world.acquaint(ALICE, BOB);
+    world.acquaint(ALICE, CAROL);
+    let known = world.found(ALICE, &[BOB, CAROL]);
+    let unknown = world.found(ALICE, &[BOB]);
+    world.connect(BOB, CAROL);
+    world.cut(ALICE, CAROL);
+    world.add(ALICE, unknown, CAROL).unwrap();
+    world.carry();
+    // Carol does not know of that group yet, and Bob is no contact of hers.
+    let texts: Vec<String> = (0..300).map(|number| format!("{number:03}")).collect();
+    for text in &texts {
+        world.say(BOB, unknown, text);
+    }
+    world.carry();
+    world.say(BOB, known, "hello");
+    world.carry();
+    assert_eq!(world.said(CAROL, known), ["hello"]);
+    assert!(world.people[CAROL].chats.talk(unknown).is_none());
+    world.connect(ALICE, CAROL);
+    world.carry();
+    let came: Vec<String> = world.people[CAROL].texts(unknown).into_iter().map(|(_, text)| text).collect();
+    assert_eq!(came, texts, "in their order");
+    assert_eq!(world.people[BOB].chats.awaited().count(), 0);
+}
+
+#[test]
+fn what_was_turned_away_is_tried_again_less_and_less_often() {
+    let mut world = World::new(&["alice", "bob", "carol"]);
+    world.acquaint(ALICE, BOB);
+    world.acquaint(ALICE, CAROL);
+    let unknown = world.found(ALICE, &[BOB]);
+    world.connect(BOB, CAROL);
+    world.cut(ALICE, CAROL);
+    world.add(ALICE, unknown, CAROL).unwrap();
+    world.carry();
+    world.say(BOB, unknown, "hello");
+    world.carry();
+    let mut tried = Vec::new();
+    for minute in 1..=60 {
+        world.now = world.now + Span::minutes(1);
+        world.with(BOB, |chats, now, seed, store| chats.handle_time(now, seed, store));
+        if world.wire.iter().any(|(from, to, _)| (*from, *to) == (BOB, CAROL)) {
+            tried.push(minute);
+        }
+        world.carry();
+    }
+    assert_eq!(tried, [1, 3, 7, 15, 31]);
+}
+
 /// A frame of an epoch that nobody has heard of.
 fn early(room: RoomId, number: u16, length: usize) -> Letter {
     let mut content = vec![3; length];

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use byway_primitives::{IdentityId, Span, Store, Time};
 
+use super::heard::Opened;
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats};
 use crate::delivery::letter::{Ask, InviteToken, Letter};
@@ -164,29 +165,36 @@ impl Chats {
         peer: IdentityId,
         name: String,
         (invitation, tree): (&[u8], &[u8]),
-    ) -> Result<(), ChatFault> {
+    ) -> Result<Opened, ChatFault> {
         let known = self.people.get(peer).filter(|known| matches!(known.standing, Standing::Asked | Standing::Contact));
         let person = known.cloned().ok_or(ChatFault::Unasked(peer))?;
         let mut batch = byway_primitives::Batch::new();
         let (device, kept) = (&self.device, &self.packages.kept);
         let entered = Room::enter(device, (invitation, tree), kept, (&call.draw(), call.now), &mut batch);
         // It has used a package, or taken one that is of no use any more.
-        if person.standing == Standing::Contact {
-            self.give_packages(call, peer, 1);
-        }
-        let Entered { room, by, used } = entered.map_err(ChatFault::Invitation)?;
-        if by.identity != peer {
-            return Err(ChatFault::Unasked(peer));
-        }
-        self.packages.remove(used, &mut self.step.batch);
+        let is_contact = person.standing == Standing::Contact;
+        let Entered { room, used, .. } = match entered {
+            Ok(entered) if entered.by.identity == peer => entered,
+            wrong => {
+                if is_contact {
+                    self.give_packages(call, peer, 1);
+                }
+                return Err(wrong.map_or_else(ChatFault::Invitation, |_| ChatFault::Unasked(peer)));
+            }
+        };
         let members: BTreeSet<IdentityId> = room.members().iter().map(|member| member.identity).collect();
         let is_open = room.roles().is_some_and(|roles| roles.adding.is_some());
         if is_open || members != BTreeSet::from([self.me(), peer]) {
-            return self.welcomed_to_group(call, peer, room, batch);
+            let opened = self.welcomed_to_group(call, peer, room, batch);
+            if opened != Ok(Opened::NotNow) {
+                self.use_package(call, used, peer);
+            }
+            return opened;
         }
+        self.packages.remove(used, &mut self.step.batch);
         let id = room.id();
         if self.talks.contains_key(&id) {
-            return Ok(());
+            return Ok(Opened::Done);
         }
         self.step.batch.append(batch);
         let talk = Talk::new(room, Some(peer), call.now);
@@ -199,7 +207,15 @@ impl Chats {
         self.stock_up(call, peer);
         self.tell(ChatNews::Room { room: id });
         self.try_early(call, id);
-        Ok(())
+        Ok(Opened::Done)
+    }
+
+    /// A package is used up, and whoever has used it is given another.
+    fn use_package<S: Store>(&mut self, call: &Call<'_, S>, used: usize, peer: IdentityId) {
+        self.packages.remove(used, &mut self.step.batch);
+        if self.people.is_contact(peer) {
+            self.give_packages(call, peer, 1);
+        }
     }
 
     /// Conversations, in no order that means anything.

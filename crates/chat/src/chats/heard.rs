@@ -105,9 +105,7 @@ impl Chats {
                 self.asked(call, peer, ask);
                 Ok(Opened::Done)
             }
-            Ok(Letter::Welcome { name, invitation, tree }) => {
-                self.welcomed(call, peer, name, (&invitation, &tree)).map(|()| Opened::Done)
-            }
+            Ok(Letter::Welcome { name, invitation, tree }) => self.welcomed(call, peer, name, (&invitation, &tree)),
             Ok(Letter::Sealed(frame)) => self.frame_came(call, peer, &frame),
             Ok(Letter::Group(letter)) => self.matter_came(call, peer, letter.what).map(|()| Opened::Done),
             Err(error) => Err(ChatFault::Letter(error)),

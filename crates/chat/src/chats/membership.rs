@@ -74,7 +74,11 @@ impl Chats {
         let said = talk.record.affairs.said;
         for who in talk.known.symmetric_difference(&before) {
             let mut noted = Membership::load(room, *who, &Pending { store: call.store, batch: &self.step.batch });
-            if before.contains(who) { noted.goes(said) } else { noted.comes(said) }
+            if before.contains(who) {
+                noted.goes(said)
+            } else {
+                noted.comes(said)
+            }
             noted.put(room, *who, &mut self.step.batch);
         }
     }

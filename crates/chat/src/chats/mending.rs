@@ -188,6 +188,10 @@ impl Chats {
         let entered =
             Room::enter_by_external_commit(&self.device, (invitation, tree), &call.draw(), call.now, &mut batch);
         let (entered, frame) = entered.map_err(ChatFault::Entry)?;
+        let founder = |room: &Room| room.roles().map(|roles| roles.founder);
+        if founder(&entered) != founder(&talk.room) {
+            return Err(ChatFault::NotByMember(room));
+        }
         let me = self.me();
         let mut others: Vec<IdentityId> = entered.members().iter().map(|member| member.identity).collect();
         others.retain(|other| *other != me);

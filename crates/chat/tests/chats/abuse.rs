@@ -95,6 +95,27 @@ fn own_making(world: &World, room: RoomId, roles: &Roles) -> Letter {
 }
 
 #[test]
+fn no_member_brings_another_into_a_room_of_its_own_making() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL]);
+    let mut as_founded = Roles::group(world.id(ALICE));
+    as_founded.admins.insert(world.id(BOB));
+    for roles in [Roles::group(world.id(BOB)), as_founded] {
+        let letter = own_making(&world, room, &roles);
+        bring(&mut world, BOB, CAROL, &letter);
+        assert_eq!(world.members(CAROL, room), [ALICE, BOB, CAROL]);
+        assert_eq!(world.authenticator(CAROL, room), world.authenticator(ALICE, room));
+        assert_eq!(world.people[CAROL].chats.talk(room).unwrap().roles[&world.id(BOB)], Role::Member);
+    }
+    // Nor one who was removed, into a room that somebody else has founded.
+    world.remove(ALICE, room, CAROL).unwrap();
+    world.carry();
+    let letter = own_making(&world, room, &Roles::group(world.id(BOB)));
+    bring(&mut world, BOB, CAROL, &letter);
+    assert!(!world.people[CAROL].chats.talk(room).unwrap().is_member);
+}
+
+#[test]
 fn what_is_turned_away_holds_up_nothing_else() {
     let mut world = World::new(&["alice", "bob", "carol"]);
     world.acquaint(ALICE, BOB);

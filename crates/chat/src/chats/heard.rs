@@ -39,6 +39,7 @@ impl Chats {
             ChatMessage::Receipt { parcels } => {
                 self.outbox.handle_receipt(peer, &parcels, &mut self.step.batch);
                 parcels.into_iter().for_each(|parcel| self.note_arrived(now, peer, parcel, store));
+                self.make_up(&call, peer);
             }
             ChatMessage::Got { parcel, next } => self.outbox.handle_got(peer, parcel, next),
             ChatMessage::Passing { frame } => {

@@ -2,6 +2,9 @@
 //!
 //! What one could not read is sealed anew for whoever asks ([`said`](super::said)): only what was said while they were in. So their coming
 //! and going is noted as the numbers of contents. Of whom nothing is noted was in before this device said anything.
+//!
+//! For whom too much waits already, more is not put out: others of a group are not kept from hearing by one who is away. It is noted from
+//! where on they lack it, and sealed anew for them as soon as there is room again, as far as it is kept.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +12,7 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Batch, IdentityId, Pending, Space, Store};
 
 use super::{Call, Chats};
+use crate::delivery::outbox::WAITING_MAX;
 use crate::mls::RoomId;
 
 /// What is noted of each: key is the room and the identity.
@@ -21,6 +25,8 @@ const SPANS_MAX: usize = 4;
 pub(super) struct Membership {
     /// The numbers of the contents that were said while they were in; the last span has no end while they are.
     spans: Vec<Span>,
+    /// The first content that was not put out for them, since too much waited.
+    missed: Option<u64>,
 }
 
 /// Contents from a number up to, without it, another.
@@ -84,6 +90,64 @@ impl Chats {
     }
 }
 
+/// Up to how many waiting parcels there is room for what somebody has missed.
+const ROOM_AGAIN: usize = WAITING_MAX / 2;
+
+impl Chats {
+    /// Of these, those for whom there is room, and those for whom too much waits.
+    pub(super) fn with_room(&self, of: Vec<IdentityId>) -> (Vec<IdentityId>, Vec<IdentityId>) {
+        of.into_iter().partition(|peer| self.outbox.full(&[*peer]).is_none())
+    }
+
+    /// Somebody does not get what this device says as the content with that number, until there is room.
+    pub(super) fn note_missed<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, who: IdentityId, number: u64) {
+        let mut noted = Membership::load(room, who, &Pending { store: call.store, batch: &self.step.batch });
+        if noted.missed.is_none_or(|first| number < first) {
+            noted.missed = Some(number);
+            noted.put(room, who, &mut self.step.batch);
+        }
+        self.missing.insert((who, room));
+    }
+
+    /// If there is room again for somebody, they get what they have missed.
+    pub(super) fn make_up<S: Store>(&mut self, call: &Call<'_, S>, who: IdentityId) {
+        if self.outbox.waiting_for(who) > ROOM_AGAIN {
+            return;
+        }
+        let of_them = (who, RoomId([0; 32]))..=(who, RoomId([0xff; 32]));
+        let rooms: Vec<RoomId> = self.missing.range(of_them).map(|(_, room)| *room).collect();
+        for room in rooms {
+            self.missing.remove(&(who, room));
+            let mut noted = Membership::load(room, who, &Pending { store: call.store, batch: &self.step.batch });
+            let Some(first) = noted.missed.take() else { continue };
+            noted.put(room, who, &mut self.step.batch);
+            if self.talks.get(&room).is_some_and(|talk| talk.is_in() && talk.has(who)) {
+                self.seal_anew(call, room, |said| said.number() >= first && noted.had(said.number()), Some(who));
+            }
+        }
+    }
+
+    /// The same for all who have missed something.
+    pub(super) fn make_up_for_all<S: Store>(&mut self, call: &Call<'_, S>) {
+        let all: BTreeSet<IdentityId> = self.missing.iter().map(|(who, _)| *who).collect();
+        all.into_iter().for_each(|who| self.make_up(call, who));
+    }
+}
+
+/// Who has missed something, and in which room.
+pub(super) fn load_missing(store: &impl Store) -> BTreeSet<(IdentityId, RoomId)> {
+    let mut missing = BTreeSet::new();
+    for (key, value) in store.scan_prefix(MEMBERS, &[]) {
+        let split = key.split_first_chunk::<32>();
+        if let Some((room, Ok(who))) = split.map(|(room, who)| (room, <[u8; 20]>::try_from(who)))
+            && Membership::from_bytes(&value).is_ok_and(|noted| noted.missed.is_some())
+        {
+            missing.insert((IdentityId(who), RoomId(*room)));
+        }
+    }
+    missing
+}
+
 impl Encode for Span {
     fn encode(&self, out: &mut Writer) {
         out.varint(self.from);
@@ -100,11 +164,12 @@ impl Decode for Span {
 impl Encode for Membership {
     fn encode(&self, out: &mut Writer) {
         out.list(&self.spans);
+        out.option(self.missed.as_ref());
     }
 }
 
 impl Decode for Membership {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { spans: input.list(SPANS_MAX)? })
+        Ok(Self { spans: input.list(SPANS_MAX)?, missed: input.option()? })
     }
 }

@@ -157,7 +157,10 @@ impl Chats {
         talk.put(&mut self.step.batch);
         let others = talk.others(me);
         let frame = talk.room.leave(&call.draw(), &mut self.step.batch)?;
-        self.outbox.put(&Letter::Sealed(frame), others.iter().copied(), &mut self.step.batch)?;
+        let letter = Letter::Sealed(frame);
+        // Any of them removes this device; who has too much waiting is not needed for it.
+        let posted = others.iter().map(|other| self.outbox.put(&letter, [*other], &mut self.step.batch));
+        posted.collect::<Vec<_>>().into_iter().reduce(Result::or).transpose()?;
         others.into_iter().for_each(|peer| self.send_due(peer, call.store));
         Ok(())
     }
@@ -206,6 +209,7 @@ impl Chats {
         if let Some(old) = self.talks.remove(&id) {
             old.room.forget(&mut self.step.batch);
             (talk.record, talk.known) = (old.record, old.known);
+            talk.mending.early = old.mending.early;
             let affairs = &mut talk.record.affairs;
             (affairs.is_introduced, affairs.is_out) = (false, false);
             affairs.owed.clear();

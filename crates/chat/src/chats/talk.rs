@@ -7,7 +7,9 @@ use byway_primitives::{Batch, IdentityId, Space, Store, Time};
 
 use super::ChatsDamaged;
 use super::affairs::{Affairs, Wish};
+use super::opened::Tally;
 use crate::content::About;
+use crate::delivery::ParcelId;
 use crate::mls::{EpochTag, Member, Role, Room, RoomId};
 
 /// What is known of conversations: key is the room.
@@ -27,10 +29,31 @@ pub(super) struct Talk {
 pub(super) struct Mending {
     /// When each of the others was last told our line, and how often since the room moved on.
     pub told: BTreeMap<IdentityId, (Time, u32)>,
-    /// Since when frames wait for what comes before them.
+    /// Frames that wait for what comes before them.
+    pub early: Tally,
+    /// Since when.
     pub early_since: Option<Time>,
-    /// For whom what was sealed in an epoch was sealed anew.
-    pub sealed_anew: BTreeSet<(IdentityId, EpochTag)>,
+    /// Since when some have waited whenever the machine looked at the clock.
+    pub waits_since: Option<Time>,
+    /// What was sealed anew for each of the others.
+    pub sealed_anew: BTreeMap<IdentityId, Granted>,
+    /// Since when, and how often, each of the others was answered that told its line.
+    pub answered: BTreeMap<IdentityId, (Time, u32)>,
+    /// With what each of the others was last told how to enter anew.
+    pub infos: BTreeMap<IdentityId, ParcelId>,
+}
+
+/// What somebody was sealed anew since a time: of which epochs, and how many contents.
+pub(super) struct Granted {
+    pub since: Time,
+    pub epochs: BTreeSet<EpochTag>,
+    pub contents: usize,
+}
+
+impl Granted {
+    pub fn since(since: Time) -> Self {
+        Self { since, epochs: BTreeSet::new(), contents: 0 }
+    }
 }
 
 /// What is kept of a conversation beside its room and its messages.

@@ -41,6 +41,16 @@ const RESEND_EACH: Span = Span::seconds(10);
 #[error("{WAITING_MAX} messages wait for {0} already; it has to come back before there can be more")]
 pub struct OutboxFull(pub IdentityId);
 
+/// Why a letter is not kept for somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotPosted {
+    #[error(transparent)]
+    Full(#[from] OutboxFull),
+    /// A tree of keys that others have made as large as can be.
+    #[error("a parcel of {0} bytes is longer than those that are sent, of {PARCEL_MAX}")]
+    TooLong(usize),
+}
+
 /// What waits for one peer.
 #[derive(Debug, Default)]
 struct Queue {
@@ -146,19 +156,24 @@ impl Outbox {
     }
 
     /// Keeps a letter until all of these have it.
+    ///
+    /// # Errors
+    /// [`NotPosted`]; it is kept for none of them then.
     pub fn put(
         &mut self,
         letter: &Letter,
         to: impl IntoIterator<Item = IdentityId>,
         batch: &mut Batch,
-    ) -> Result<ParcelId, OutboxFull> {
+    ) -> Result<ParcelId, NotPosted> {
         let (parcel, bytes) = letter.pack();
-        assert!(bytes.len() <= PARCEL_MAX, "whatever is posted is bounded below what a parcel can be");
+        if bytes.len() > PARCEL_MAX {
+            return Err(NotPosted::TooLong(bytes.len()));
+        }
         let mut to: Vec<IdentityId> = to.into_iter().collect();
         to.sort_unstable();
         to.dedup();
         if let Some(full) = self.full(&to) {
-            return Err(full);
+            return Err(full.into());
         }
         let is_new = !self.uses.contains_key(&parcel);
         if is_new && !to.is_empty() {

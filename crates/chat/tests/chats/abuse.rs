@@ -167,12 +167,121 @@ fn what_was_turned_away_is_tried_again_less_and_less_often() {
     assert_eq!(tried, [1, 3, 7, 15, 31]);
 }
 
+#[test]
+fn a_member_for_whom_too_much_waits_silences_nobody() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL]);
+    let carol = world.id(CAROL);
+    world.cut(ALICE, CAROL);
+    let (mut batch, stuffing) = (Batch::new(), ParcelId(Hash([7; 32])));
+    for number in 0..WAITING_MAX as u64 {
+        batch.put(Space("chat-outbox"), [&carol.0[..], &number.to_be_bytes()].concat(), stuffing.to_bytes());
+    }
+    world.people[ALICE].disk.apply(&batch);
+    world.cut(ALICE, BOB);
+    world.people[ALICE].restart();
+    world.connect(ALICE, BOB);
+    world.try_say(ALICE, room, "hello").unwrap();
+    world.try_say(ALICE, room, "again").unwrap();
+    world.carry();
+    assert_eq!(world.said(BOB, room), ["again", "hello"]);
+    // To her alone nothing more can be said.
+    let direct = world.people[ALICE].direct(carol).unwrap();
+    assert!(matches!(world.try_say(ALICE, direct, "and you?"), Err(ChatError::Outbox(_))));
+    // She is back, and has what waited; then what did not.
+    world.crash(ALICE);
+    world.connect(ALICE, CAROL);
+    let receipt = ChatMessage::Receipt { parcels: vec![stuffing] };
+    world.with(ALICE, |chats, now, seed, store| chats.handle_message(now, seed, carol, receipt, store));
+    world.carry();
+    assert_eq!(world.said(CAROL, room), ["again", "hello"]);
+    assert_eq!(world.people[ALICE].chats.waiting_for(carol), 0);
+}
+
+#[test]
+fn what_one_may_have_anew_is_bounded() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL]);
+    let line = world.people[BOB].disk.clone();
+    let line = Room::load(&line, room, world.people[BOB].chats.device().clone()).unwrap().unwrap().line();
+    for round in 0..6 {
+        world.role(ALICE, room, CAROL, round % 2 == 0).unwrap();
+    }
+    world.carry();
+    // Bob says over and over that he has none of it.
+    let mut brought = 0;
+    for at in 0..40 {
+        let letter = matter(at, GroupMatter::Line { room, line: line.clone(), asks: true });
+        let (parcel, bytes) = letter.pack();
+        let part = byway_chat::delivery::letter::part(parcel, &bytes, 0);
+        let bob = world.id(BOB);
+        world.with(ALICE, |chats, now, seed, store| chats.handle_message(now, seed, bob, part, store));
+        brought += world.wire.iter().filter(|(from, to, bytes)| (*from, *to) == (ALICE, BOB) && bytes[0] == 0).count();
+        world.carry();
+    }
+    assert!((6..=24).contains(&brought), "{brought}");
+}
+
 /// A frame of an epoch that nobody has heard of.
 fn early(room: RoomId, number: u16, length: usize) -> Letter {
     let mut content = vec![3; length];
     content[..2].copy_from_slice(&number.to_be_bytes());
     let tag = EpochTag(Hash([8; 32]));
     Letter::Sealed(Frame { room, epoch: 1000, tag, body: Body::Content(content) }.to_bytes())
+}
+
+#[test]
+fn what_one_brings_too_early_leaves_room_for_others() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL]);
+    let unknown = RoomId([6; 32]);
+    let send = |world: &mut World, from: usize, letter: &Letter| {
+        let (parcel, bytes) = letter.pack();
+        for index in 0..byway_chat::delivery::letter::part_count(bytes.len()) {
+            let part = byway_chat::delivery::letter::part(parcel, &bytes, index);
+            world.wire.push_back((from, ALICE, part.to_bytes()));
+        }
+        world.carry();
+    };
+    for room in [room, unknown] {
+        for number in 0..200 {
+            send(&mut world, BOB, &early(room, number, 65_000));
+        }
+        for number in 200..1300 {
+            send(&mut world, BOB, &early(room, number, 300));
+        }
+        let bytes =
+            |world: &World| world.rows(ALICE, "chat-early", &room.0).iter().map(|row| row.1.len()).sum::<usize>();
+        let before = bytes(&world);
+        assert!(before <= 9 << 20, "{before}");
+        send(&mut world, CAROL, &early(room, 0, 65_001));
+        assert!(bytes(&world) > before, "there is room for hers");
+        // And what is counted is counted after a restart.
+        world.crash(ALICE);
+        world.connect_all();
+        world.carry();
+        let before = bytes(&world);
+        for number in 1300..1400 {
+            send(&mut world, BOB, &early(room, number, 65_000));
+        }
+        assert_eq!(bytes(&world), before);
+    }
+}
+
+#[test]
+fn who_brings_what_can_never_be_read_keeps_nobody_from_renewing_keys() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL]);
+    world.settle();
+    bring(&mut world, BOB, ALICE, &early(room, 1, 300));
+    world.now = world.now + RENEW_SPAN;
+    let before = world.people[ALICE].chats.talk(room).unwrap().epoch;
+    for _ in 0..70 {
+        world.now = world.now + Span::minutes(1);
+        world.with(ALICE, |chats, now, seed, store| chats.handle_time(now, seed, store));
+        world.carry();
+    }
+    assert_eq!(world.people[ALICE].chats.talk(room).unwrap().epoch, before + 1);
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod matters;
 
 use byway_chat::delivery::letter::{PARCEL_MAX, PART_MAX, part, part_count};
 use byway_chat::delivery::outbox::{WAITING_MAX, WINDOW, WINDOW_PARCELS};
-use byway_chat::delivery::{ChatMessage, Gathered, Inbox, Letter, Outbox, OutboxFull, ParcelId, PartFault};
+use byway_chat::delivery::{ChatMessage, Gathered, Inbox, Letter, NotPosted, Outbox, OutboxFull, ParcelId, PartFault};
 use byway_primitives::codec::{Encode, decode_exact};
 use byway_primitives::{Batch, Hash, IdentityId, MemoryStore, Span, Time};
 use proptest::prelude::*;
@@ -182,10 +182,22 @@ fn nobody_fills_a_disk_by_staying_away() {
         disk.with(|batch| outbox.put(&letter(number, 8), [BOB], batch).unwrap());
     }
     let more = disk.with(|batch| outbox.put(&letter(WAITING_MAX as u64, 8), [CAROL, BOB], batch));
-    assert_eq!(more, Err(OutboxFull(BOB)));
+    assert_eq!(more, Err(NotPosted::Full(OutboxFull(BOB))));
     assert_eq!(outbox.waiting_for(CAROL), 0, "all or nothing");
     disk.with(|batch| outbox.forget(BOB, batch));
     assert_eq!(Outbox::load(&disk.0).awaited().count(), 0);
+}
+
+#[test]
+fn what_is_longer_than_a_parcel_is_refused_and_nothing_of_it_kept() {
+    let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
+    let put = |outbox: &mut Outbox, disk: &mut Disk, length| {
+        disk.with(|batch| outbox.put(&Letter::Sealed(vec![1; length]), [BOB], batch))
+    };
+    // With its number and the length in front.
+    assert!(put(&mut outbox, &mut disk, PARCEL_MAX - 5).is_ok());
+    assert_eq!(put(&mut outbox, &mut disk, PARCEL_MAX - 4), Err(NotPosted::TooLong(PARCEL_MAX + 1)));
+    assert_eq!(outbox.waiting_for(BOB), 1);
 }
 
 #[test]

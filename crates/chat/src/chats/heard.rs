@@ -83,8 +83,11 @@ impl Chats {
                 let came_before = Taken { store: call.store, batch: &mut self.step.batch }.contains(peer, parcel);
                 match if came_before { Opened::Done } else { self.open(call, peer, &bytes) } {
                     Opened::Done => {
-                        Taken { store: call.store, batch: &mut self.step.batch }.take(peer, parcel);
-                        self.inbox.take(peer, parcel, &mut self.step.batch);
+                        // What strangers have to say comes to the same a second time.
+                        if self.people.get(peer).is_some() || self.is_heard(peer) {
+                            Taken { store: call.store, batch: &mut self.step.batch }.take(peer, parcel);
+                            self.inbox.take(peer, parcel, &mut self.step.batch);
+                        }
                         self.receipts.entry(peer).or_default().push(parcel);
                     }
                     Opened::NotNow => self.turn_away(peer, parcel),

@@ -2,6 +2,8 @@
 
 use byway_chat::chats::ChatError;
 use byway_chat::chats::affairs::RENEW_SPAN;
+use byway_chat::content::limits::LAMPORT_MAX;
+use byway_chat::content::{Content, Kind, MessageId};
 use byway_chat::delivery::ParcelId;
 use byway_chat::delivery::group_letter::{GroupLetter, GroupMatter};
 use byway_chat::delivery::letter::{ChatMessage, Letter};
@@ -12,7 +14,7 @@ use byway_primitives::codec::{Encode, decode_exact};
 use byway_primitives::{Batch, Hash, Space, Span, Store, Time};
 
 use super::groups::{DAVE, five};
-use super::rig::World;
+use super::rig::{World, text};
 use super::{ALICE, BOB, CAROL, bring};
 
 const ERIN: usize = 4;
@@ -282,6 +284,38 @@ fn who_brings_what_can_never_be_read_keeps_nobody_from_renewing_keys() {
         world.carry();
     }
     assert_eq!(world.people[ALICE].chats.talk(room).unwrap().epoch, before + 1);
+}
+
+#[test]
+fn who_says_the_last_number_there_is_has_not_the_last_word() {
+    let mut world = World::new(&["alice", "bob"]);
+    let room = world.acquaint(ALICE, BOB);
+    let Kind::Post(post) = text("the last").kind else { panic!("a post") };
+    let content = Content::new(MessageId([5; 16]), world.now, LAMPORT_MAX, Kind::Post(post)).pack().unwrap();
+    let bob = &world.people[BOB];
+    let mut of_bob = Room::load(&bob.disk, room, bob.chats.device().clone()).unwrap().unwrap();
+    let frame = of_bob.seal(&[1; 32], &content, &mut Batch::new()).unwrap().bytes;
+    bring(&mut world, BOB, ALICE, &Letter::Sealed(frame));
+    world.say(ALICE, room, "and I");
+    world.say(ALICE, room, "and I again");
+    world.carry();
+    assert_eq!(world.said(ALICE, room), ["and I", "and I again", "the last"]);
+    assert_eq!(world.said(BOB, room), ["and I", "and I again"]);
+}
+
+#[test]
+fn strangers_leave_nothing_on_the_disk() {
+    let mut world = World::new(&["alice", "bob", "mallory"]);
+    world.acquaint(ALICE, BOB);
+    let room = world.people[ALICE].direct(world.id(BOB)).unwrap();
+    world.connect(ALICE, 2);
+    let before = world.people[ALICE].disk.clone();
+    for number in 0..20 {
+        let welcome = Letter::Welcome { name: String::new(), invitation: vec![number; 80], tree: vec![1; 80] };
+        bring(&mut world, 2, ALICE, &welcome);
+        bring(&mut world, 2, ALICE, &early(room, number.into(), 300));
+    }
+    assert_eq!(world.people[ALICE].disk, before);
 }
 
 #[test]

@@ -131,7 +131,12 @@ impl Chats {
 
     /// Who has let this device in says that it came to nothing; so is then what it did itself in the meantime.
     pub(super) fn gone<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, epochs: &[EpochTag]) {
+        let me = self.me();
         let Some(talk) = self.talks.get_mut(&room) else { return };
+        // Whoever may not remove this device has no say in whether it is in.
+        if !talk.room.roles().is_some_and(|roles| roles.may_remove(peer, me)) {
+            return;
+        }
         let affairs = &mut talk.record.affairs;
         let is_so = affairs.entered.is_some_and(|(by, epoch)| by == peer && epochs.contains(&epoch));
         if !is_so || affairs.is_out {

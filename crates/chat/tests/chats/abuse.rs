@@ -287,6 +287,24 @@ fn who_brings_what_can_never_be_read_keeps_nobody_from_renewing_keys() {
 }
 
 #[test]
+fn who_may_remove_nobody_any_more_makes_nobody_believe_that_they_are_out() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL]);
+    world.role(ALICE, room, BOB, true).unwrap();
+    world.carry();
+    world.add(BOB, room, DAVE).unwrap();
+    world.carry();
+    let entered = world.epoch_of(DAVE, room);
+    world.role(ALICE, room, BOB, false).unwrap();
+    world.carry();
+    bring(&mut world, BOB, DAVE, &matter(1, GroupMatter::Gone { room, epochs: vec![entered] }));
+    assert!(world.people[DAVE].chats.talk(room).unwrap().is_member);
+    world.say(DAVE, room, "still here");
+    world.carry();
+    assert_eq!(world.said(ALICE, room), ["still here"]);
+}
+
+#[test]
 fn who_says_the_last_number_there_is_has_not_the_last_word() {
     let mut world = World::new(&["alice", "bob"]);
     let room = world.acquaint(ALICE, BOB);

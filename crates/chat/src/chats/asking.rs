@@ -14,6 +14,9 @@ use crate::people::{Person, Standing};
 /// How long after one was begun with a contact another conversation is begun with them: each takes room on the disk.
 const ASK_AGAIN: Span = Span::minutes(1);
 
+/// Conversations of two that one contact begins, and as many groups: each stays on the disk, with a tree of its keys.
+pub const ROOMS_EACH_MAX: usize = 256;
+
 impl Chats {
     /// Asks somebody to be a contact; with the token of an invite they agree at once.
     ///
@@ -37,7 +40,7 @@ impl Chats {
         let (package, kept) = Room::key_package(&self.device, &call.draw())?;
         let letter = Letter::Ask(Ask { token, package, name: self.name.clone() });
         self.outbox.put(&letter, [peer], &mut self.step.batch)?;
-        self.packages.keep(kept, &mut self.step.batch);
+        self.packages.keep(peer, kept, &mut self.step.batch);
         let known = self.people.get(peer).cloned();
         let (name, nickname) = known.map_or_else(Default::default, |known| (known.name, known.nickname));
         self.put_person(peer, Person { standing: Standing::Asked, name, nickname, since: now, direct: None });
@@ -105,7 +108,7 @@ impl Chats {
             Some(Standing::Blocked) => {}
             // Both have asked. One founds the conversation, and the other awaits it.
             Some(Standing::Asked) if self.me() > peer => {}
-            Some(Standing::Contact) if call.now < since + ASK_AGAIN => {}
+            Some(Standing::Contact) if call.now < since + ASK_AGAIN || self.begun_two(peer) >= ROOMS_EACH_MAX => {}
             // Who is a contact and asks has lost its disk, or the conversation.
             Some(Standing::Asked | Standing::Contact) => self.agree(call, peer, &ask.package, &person),
             Some(Standing::Asking { .. }) | None if is_invited => self.agree(call, peer, &ask.package, &person),
@@ -182,6 +185,7 @@ impl Chats {
                 return Err(wrong.map_or_else(ChatFault::Invitation, |_| ChatFault::Unasked(peer)));
             }
         };
+        let used = self.packages.number(used);
         let members: BTreeSet<IdentityId> = room.members().iter().map(|member| member.identity).collect();
         let is_open = room.roles().is_some_and(|roles| roles.adding.is_some());
         if is_open || members != BTreeSet::from([self.me(), peer]) {
@@ -196,6 +200,7 @@ impl Chats {
         if self.talks.contains_key(&id) {
             return Ok(Opened::Done);
         }
+        self.check_count(peer, is_contact && self.begun_two(peer) >= ROOMS_EACH_MAX)?;
         self.step.batch.append(batch);
         let talk = Talk::new(room, Some(peer), call.now);
         talk.put(&mut self.step.batch);
@@ -210,8 +215,23 @@ impl Chats {
         Ok(Opened::Done)
     }
 
+    /// How many conversations there are of us two.
+    fn begun_two(&self, peer: IdentityId) -> usize {
+        self.talks.values().filter(|talk| talk.record.direct == Some(peer)).count()
+    }
+
+    /// How many groups somebody has let this device into.
+    pub(super) fn begun_groups(&self, peer: IdentityId) -> usize {
+        let by = |talk: &&Talk| talk.record.affairs.entered.is_some_and(|(by, _)| by == peer);
+        self.talks.values().filter(by).count()
+    }
+
+    pub(super) fn check_count(&self, peer: IdentityId, are_enough: bool) -> Result<(), ChatFault> {
+        if are_enough { Err(ChatFault::TooManyRooms(peer)) } else { Ok(()) }
+    }
+
     /// A package is used up, and whoever has used it is given another.
-    fn use_package<S: Store>(&mut self, call: &Call<'_, S>, used: usize, peer: IdentityId) {
+    fn use_package<S: Store>(&mut self, call: &Call<'_, S>, used: u64, peer: IdentityId) {
         self.packages.remove(used, &mut self.step.batch);
         if self.people.is_contact(peer) {
             self.give_packages(call, peer, 1);

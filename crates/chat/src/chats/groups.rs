@@ -6,6 +6,7 @@
 
 use byway_primitives::{Batch, IdentityId, Store, Time};
 
+use super::asking::ROOMS_EACH_MAX;
 use super::heard::Opened;
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats, Wish};
@@ -307,6 +308,8 @@ impl Chats {
             return Err(ChatFault::Unasked(peer));
         }
         let (id, epoch, me) = (room.id(), room.epoch(), self.me());
+        let is_new = !self.talks.contains_key(&id);
+        self.check_count(peer, is_new && self.begun_groups(peer) >= ROOMS_EACH_MAX)?;
         let mut is_by_right = true;
         if let Some(talk) = self.talks.get(&id) {
             let old = talk.room.epoch();

@@ -53,6 +53,7 @@ use crate::mls::{BrokenRoom, ChangeError, EnterError, Refused, Room, RoomId, Sea
 use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
 use affairs::Wish;
+pub use asking::ROOMS_EACH_MAX;
 pub use files::{FileRef, files_of};
 pub use groups::GROUP_MAX;
 pub use history::Shown;
@@ -140,6 +141,8 @@ pub enum ChatFault {
     NotByMember(RoomId),
     #[error("this device can't enter the group anew: {0}")]
     Entry(EnterError),
+    #[error("{0} has begun {ROOMS_EACH_MAX} conversations with this device, and can begin no more")]
+    TooManyRooms(IdentityId),
     #[error("a change of the group comes to nothing: {0}")]
     Wish(ChangeError),
 }

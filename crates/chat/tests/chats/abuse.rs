@@ -287,6 +287,30 @@ fn who_brings_what_can_never_be_read_keeps_nobody_from_renewing_keys() {
 }
 
 #[test]
+fn keys_that_one_uses_up_are_those_that_one_was_given() {
+    let mut world = five();
+    let garbage = |number: u8| Letter::Welcome { name: String::new(), invitation: vec![number; 80], tree: vec![1; 80] };
+    for number in 0..40 {
+        bring(&mut world, BOB, ALICE, &garbage(number));
+    }
+    assert!(world.rows(ALICE, "chat-packages", &[]).len() <= 3 * 3 + 8, "of Carol, Dave and Erin, and Bob's");
+    world.found(CAROL, &[ALICE]);
+    world.found(BOB, &[ALICE]);
+    assert_eq!(world.people[ALICE].chats.talks().filter(|talk| talk.is_group).count(), 2);
+}
+
+#[test]
+fn a_contact_begins_so_many_conversations_with_one_and_no_more() {
+    let mut world = World::new(&["alice", "bob"]);
+    world.acquaint(ALICE, BOB);
+    for _ in 0..300 {
+        world.found(BOB, &[ALICE]);
+    }
+    assert_eq!(world.people[ALICE].chats.talks().filter(|talk| talk.is_group).count(), 256);
+    assert!(world.people[ALICE].faults().iter().any(|fault| fault.contains("256")));
+}
+
+#[test]
 fn who_may_remove_nobody_any_more_makes_nobody_believe_that_they_are_out() {
     let mut world = five();
     let room = world.found(ALICE, &[BOB, CAROL]);

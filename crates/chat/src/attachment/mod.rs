@@ -22,16 +22,17 @@ pub const SIZE_BYTES_MAX: u64 = 2 << 30;
 
 const PLACE: Context = Context("byway 1 hash: place of a file of a conversation");
 
-/// Where a node keeps a file. It has the key in it, so that whoever names a file of others without having its key names nothing.
+/// Where a node keeps a file. It has the key in it, so that whoever names a file of others without having its key names nothing; and the
+/// size, so that whoever says that it has another spoils nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FilePlace(pub Hash);
 
 impl FilePlace {
-    pub fn new(root: &Hash, key: &AttachmentKey) -> Self {
-        Self(PLACE.hash(&[&root.0, &key.0]))
+    pub fn new(root: &Hash, size: u64, key: &AttachmentKey) -> Self {
+        Self(PLACE.hash(&[&root.0, &size.to_be_bytes(), &key.0]))
     }
 
     pub fn of(attachment: &Attachment) -> Self {
-        Self::new(&attachment.root, &attachment.key)
+        Self::new(&attachment.root, attachment.size, &attachment.key)
     }
 }

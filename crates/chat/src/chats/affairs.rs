@@ -9,6 +9,8 @@ use crate::mls::EpochTag;
 pub(super) const WISHES_MAX: usize = 1024;
 /// Requests to say something anew that wait, at most.
 pub(super) const OWED_MAX: usize = 256;
+/// Of those, by one of the others.
+pub(super) const OWED_EACH_MAX: usize = 16;
 
 /// A device renews its keys after it has said so many contents under them…
 pub const RENEW_MESSAGES: u64 = 100;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use byway_primitives::{IdentityId, Span, Store, Time};
 
+use super::heard::Opened;
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats};
 use crate::delivery::letter::{Ask, InviteToken, Letter};
@@ -12,6 +13,9 @@ use crate::people::{Person, Standing};
 
 /// How long after one was begun with a contact another conversation is begun with them: each takes room on the disk.
 const ASK_AGAIN: Span = Span::minutes(1);
+
+/// Conversations of two that one contact begins, and as many groups: each stays on the disk, with a tree of its keys.
+pub const ROOMS_EACH_MAX: usize = 256;
 
 impl Chats {
     /// Asks somebody to be a contact; with the token of an invite they agree at once.
@@ -36,7 +40,7 @@ impl Chats {
         let (package, kept) = Room::key_package(&self.device, &call.draw())?;
         let letter = Letter::Ask(Ask { token, package, name: self.name.clone() });
         self.outbox.put(&letter, [peer], &mut self.step.batch)?;
-        self.packages.keep(kept, &mut self.step.batch);
+        self.packages.keep(peer, kept, &mut self.step.batch);
         let known = self.people.get(peer).cloned();
         let (name, nickname) = known.map_or_else(Default::default, |known| (known.name, known.nickname));
         self.put_person(peer, Person { standing: Standing::Asked, name, nickname, since: now, direct: None });
@@ -104,7 +108,7 @@ impl Chats {
             Some(Standing::Blocked) => {}
             // Both have asked. One founds the conversation, and the other awaits it.
             Some(Standing::Asked) if self.me() > peer => {}
-            Some(Standing::Contact) if call.now < since + ASK_AGAIN => {}
+            Some(Standing::Contact) if call.now < since + ASK_AGAIN || self.begun_two(peer) >= ROOMS_EACH_MAX => {}
             // Who is a contact and asks has lost its disk, or the conversation.
             Some(Standing::Asked | Standing::Contact) => self.agree(call, peer, &ask.package, &person),
             Some(Standing::Asking { .. }) | None if is_invited => self.agree(call, peer, &ask.package, &person),
@@ -164,30 +168,39 @@ impl Chats {
         peer: IdentityId,
         name: String,
         (invitation, tree): (&[u8], &[u8]),
-    ) -> Result<(), ChatFault> {
+    ) -> Result<Opened, ChatFault> {
         let known = self.people.get(peer).filter(|known| matches!(known.standing, Standing::Asked | Standing::Contact));
         let person = known.cloned().ok_or(ChatFault::Unasked(peer))?;
         let mut batch = byway_primitives::Batch::new();
         let (device, kept) = (&self.device, &self.packages.kept);
         let entered = Room::enter(device, (invitation, tree), kept, (&call.draw(), call.now), &mut batch);
         // It has used a package, or taken one that is of no use any more.
-        if person.standing == Standing::Contact {
-            self.give_packages(call, peer, 1);
-        }
-        let Entered { room, by, used } = entered.map_err(ChatFault::Invitation)?;
-        if by.identity != peer {
-            return Err(ChatFault::Unasked(peer));
-        }
-        self.packages.remove(used, &mut self.step.batch);
+        let is_contact = person.standing == Standing::Contact;
+        let Entered { room, used, .. } = match entered {
+            Ok(entered) if entered.by.identity == peer => entered,
+            wrong => {
+                if is_contact {
+                    self.give_packages(call, peer, 1);
+                }
+                return Err(wrong.map_or_else(ChatFault::Invitation, |_| ChatFault::Unasked(peer)));
+            }
+        };
+        let used = self.packages.number(used);
         let members: BTreeSet<IdentityId> = room.members().iter().map(|member| member.identity).collect();
         let is_open = room.roles().is_some_and(|roles| roles.adding.is_some());
         if is_open || members != BTreeSet::from([self.me(), peer]) {
-            return self.welcomed_to_group(call, peer, room, batch);
+            let opened = self.welcomed_to_group(call, peer, room, batch);
+            if opened != Ok(Opened::NotNow) {
+                self.use_package(call, used, peer);
+            }
+            return opened;
         }
+        self.packages.remove(used, &mut self.step.batch);
         let id = room.id();
         if self.talks.contains_key(&id) {
-            return Ok(());
+            return Ok(Opened::Done);
         }
+        self.check_count(peer, is_contact && self.begun_two(peer) >= ROOMS_EACH_MAX)?;
         self.step.batch.append(batch);
         let talk = Talk::new(room, Some(peer), call.now);
         talk.put(&mut self.step.batch);
@@ -199,7 +212,30 @@ impl Chats {
         self.stock_up(call, peer);
         self.tell(ChatNews::Room { room: id });
         self.try_early(call, id);
-        Ok(())
+        Ok(Opened::Done)
+    }
+
+    /// How many conversations there are of us two.
+    fn begun_two(&self, peer: IdentityId) -> usize {
+        self.talks.values().filter(|talk| talk.record.direct == Some(peer)).count()
+    }
+
+    /// How many groups somebody has let this device into.
+    pub(super) fn begun_groups(&self, peer: IdentityId) -> usize {
+        let by = |talk: &&Talk| talk.record.affairs.entered.is_some_and(|(by, _)| by == peer);
+        self.talks.values().filter(by).count()
+    }
+
+    pub(super) fn check_count(&self, peer: IdentityId, are_enough: bool) -> Result<(), ChatFault> {
+        if are_enough { Err(ChatFault::TooManyRooms(peer)) } else { Ok(()) }
+    }
+
+    /// A package is used up, and whoever has used it is given another.
+    fn use_package<S: Store>(&mut self, call: &Call<'_, S>, used: u64, peer: IdentityId) {
+        self.packages.remove(used, &mut self.step.batch);
+        if self.people.is_contact(peer) {
+            self.give_packages(call, peer, 1);
+        }
     }
 
     /// Conversations, in no order that means anything.

@@ -16,14 +16,20 @@ use crate::mls::RoomId;
 
 /// Which messages have a file: key is its name and the [`FileRef`].
 const FILES: Space = Space("chat-files");
+/// The same by where a file lies: key is its [`FilePlace`] and the [`FileRef`].
+const PLACES: Space = Space("chat-places");
 /// Files that are to be fetched: key is the [`FileRef`].
 const WANTED: Space = Space("chat-wanted");
 
 /// Files that wait to be fetched, at most.
 pub const WANTED_MAX: usize = 4096;
 
-/// Messages of one conversation that are looked at for one file: who names it more often has it from these.
-const NAMED_MAX: usize = 64;
+/// Messages of one author in one conversation that are looked at for one file. Who names it under false keys hides nothing that others name.
+const NAMED_EACH_MAX: usize = 4;
+/// Bytes of an author in a key.
+const AUTHOR_BYTES: usize = 20;
+/// Authors whose messages are looked at.
+const AUTHORS_MAX: usize = 1024;
 
 /// A file of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,21 +83,44 @@ pub(super) fn note_files(
     }
     let numbered = |files: &[Attachment]| -> BTreeMap<u8, Attachment> { (0u8..).zip(files.iter().cloned()).collect() };
     for (number, file) in numbered(now) {
-        batch.put(FILES, file_key(&file.root, &FileRef { room, of: new.of, number }), Vec::new());
+        let of = FileRef { room, of: new.of, number };
+        batch.put(FILES, file_key(&file.root, &of), Vec::new());
+        batch.put(PLACES, file_key(&FilePlace::of(&file).0, &of), Vec::new());
     }
     for (number, file) in numbered(before) {
         let of = FileRef { room, of: new.of, number };
         batch.delete(FILES, file_key(&file.root, &of));
         batch.delete(WANTED, of.to_bytes());
-        let others = Pending { store, batch }.scan_keys(FILES, &file.root.0, 1);
-        if others.iter().all(|key| !key.starts_with(&file.root.0)) {
-            news.push(ChatNews::FileGone { place: FilePlace::of(&file) });
+        let place = FilePlace::of(&file);
+        batch.delete(PLACES, file_key(&place.0, &of));
+        let others = Pending { store, batch }.scan_keys(PLACES, &place.0.0, 1);
+        if others.iter().all(|key| !key.starts_with(&place.0.0)) {
+            news.push(ChatNews::FileGone { place });
         }
     }
 }
 
-fn file_key(root: &Hash, of: &FileRef) -> Vec<u8> {
-    [&root.0[..], &of.to_bytes()].concat()
+fn file_key(name: &Hash, of: &FileRef) -> Vec<u8> {
+    [&name.0[..], &of.to_bytes()].concat()
+}
+
+/// The messages of a conversation that name a file: the first few of each author.
+fn named_in(room: RoomId, root: &Hash, store: &impl Store) -> Vec<FileRef> {
+    let prefix = [&root.0[..], &room.0].concat();
+    let (mut named, mut from) = (Vec::new(), prefix.clone());
+    for _ in 0..AUTHORS_MAX {
+        let keys = store.scan_keys(FILES, &from, NAMED_EACH_MAX);
+        let Some(author) =
+            keys.first().filter(|key| key.starts_with(&prefix)).and_then(|key| key.get(..prefix.len() + AUTHOR_BYTES))
+        else {
+            break;
+        };
+        // Behind all that this one has named.
+        from = [author, &[0xff; 32]].concat();
+        let of_them = keys.iter().take_while(|key| key.starts_with(author));
+        named.extend(of_them.filter_map(|key| FileRef::from_bytes(key.get(root.0.len()..)?).ok()));
+    }
+    named
 }
 
 impl Chats {
@@ -108,15 +137,10 @@ impl Chats {
             return Vec::new();
         }
         let rooms = self.talks.keys().filter(|room| self.is_in(**room, peer));
-        let named = rooms.flat_map(|room| {
-            let prefix = [&root.0[..], &room.0].concat();
-            let keys = store.scan_keys(FILES, &prefix, NAMED_MAX);
-            keys.into_iter().filter(move |key| key.starts_with(&prefix))
-        });
-        let named = named.filter_map(|key| FileRef::from_bytes(key.get(root.0.len()..)?).ok());
-        let mut files: Vec<Attachment> = named.filter_map(|file| self.file(&file, store)).collect();
-        files.dedup_by(|one, other| one.key == other.key);
-        files
+        let named = rooms.flat_map(|room| named_in(*room, root, store));
+        let files = named.filter_map(|file| self.file(&file, store));
+        let mut places = BTreeSet::new();
+        files.filter(|file| places.insert(FilePlace::of(file))).collect()
     }
 
     fn is_in(&self, room: RoomId, peer: IdentityId) -> bool {

@@ -6,6 +6,8 @@
 
 use byway_primitives::{Batch, IdentityId, Store, Time};
 
+use super::asking::ROOMS_EACH_MAX;
+use super::heard::Opened;
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats, Wish};
 use crate::content::Kind;
@@ -301,29 +303,39 @@ impl Chats {
         peer: IdentityId,
         room: Room,
         batch: Batch,
-    ) -> Result<(), ChatFault> {
+    ) -> Result<Opened, ChatFault> {
         if !self.people.is_contact(peer) {
             return Err(ChatFault::Unasked(peer));
         }
-        let (id, epoch) = (room.id(), room.epoch());
+        let (id, epoch, me) = (room.id(), room.epoch(), self.me());
+        let is_new = !self.talks.contains_key(&id);
+        self.check_count(peer, is_new && self.begun_groups(peer) >= ROOMS_EACH_MAX)?;
+        let mut is_by_right = true;
         if let Some(talk) = self.talks.get(&id) {
             let old = talk.room.epoch();
             let is_known = talk.room.line().steps.iter().any(|step| step.tag == epoch.tag);
             let is_newer = !talk.is_in() || epoch.number > old.number;
             if is_known || !is_newer {
-                return Ok(());
+                return Ok(Opened::Done);
             }
-            // Only who was in it with us brings us to another line of it.
-            if !talk.is_group() || (talk.is_in() && !talk.has(peer)) {
+            let roles = talk.room.roles();
+            let is_of_founder = roles.as_ref().map(|roles| roles.founder) == room.roles().map(|roles| roles.founder);
+            // Only who was in it with us brings us to another line of it, and nobody to a room that only has its name.
+            if !talk.is_group() || !is_of_founder || (talk.is_in() && !talk.has(peer)) {
                 return Err(ChatFault::NotByMember(id));
+            }
+            // Whoever has become an admin meanwhile may add us: that is in commits that are still to come. Who is out sees none.
+            is_by_right = roles.is_some_and(|roles| roles.may_add(peer, me));
+            if talk.is_in() && !is_by_right {
+                return Ok(Opened::NotNow);
             }
         }
         // What was said lately on a line that lost, into which this device was let before, nobody has heard.
-        let old = self.talks.get(&id).filter(|talk| talk.is_in() || talk.record.affairs.is_out);
+        let old = self.talks.get(&id).filter(|talk| is_by_right && (talk.is_in() || talk.record.affairs.is_out));
         let lately = old.map(|talk| talk.room.line()).unwrap_or_default();
         self.take_room(call, room, batch, peer);
         self.seal_anew(call, id, |said| said.is_after(call.now, BRANCH_SPAN) && said.is_of(&lately.steps), None);
-        Ok(())
+        Ok(Opened::Done)
     }
 }
 

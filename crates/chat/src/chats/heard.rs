@@ -39,6 +39,7 @@ impl Chats {
             ChatMessage::Receipt { parcels } => {
                 self.outbox.handle_receipt(peer, &parcels, &mut self.step.batch);
                 parcels.into_iter().for_each(|parcel| self.note_arrived(now, peer, parcel, store));
+                self.make_up(&call, peer);
             }
             ChatMessage::Got { parcel, next } => self.outbox.handle_got(peer, parcel, next),
             ChatMessage::Passing { frame } => {
@@ -46,7 +47,8 @@ impl Chats {
                     self.passing(&call, peer, &frame);
                 }
             }
-            ChatMessage::Resend => self.outbox.begin_anew(peer),
+            ChatMessage::Resend => self.outbox.handle_resend(peer, now),
+            ChatMessage::NotNow { parcel } => self.outbox.handle_not_now(peer, parcel, now),
         }
         let there: Vec<IdentityId> = self.outbox.there().collect();
         there.into_iter().for_each(|peer| self.send_due(peer, store));
@@ -64,8 +66,11 @@ impl Chats {
         let standing = self.people.get(peer).map(|person| &person.standing);
         let is_known = matches!(standing, Some(Standing::Contact | Standing::Asked));
         if count > 1 && !is_known && !self.is_heard(peer) {
-            self.turn_away(peer);
-            return self.fault(peer, ChatFault::Unasked(peer));
+            if index == 0 {
+                self.turn_away(peer, parcel);
+                self.fault(peer, ChatFault::Unasked(peer));
+            }
+            return;
         }
         match self.inbox.handle_part(peer, parcel, (index, count), bytes) {
             Ok(Gathered::Part) if (index + 1) % GOT_EVERY == 0 => {
@@ -78,11 +83,14 @@ impl Chats {
                 let came_before = Taken { store: call.store, batch: &mut self.step.batch }.contains(peer, parcel);
                 match if came_before { Opened::Done } else { self.open(call, peer, &bytes) } {
                     Opened::Done => {
-                        Taken { store: call.store, batch: &mut self.step.batch }.take(peer, parcel);
-                        self.inbox.take(peer, parcel, &mut self.step.batch);
+                        // What strangers have to say comes to the same a second time.
+                        if self.people.get(peer).is_some() || self.is_heard(peer) {
+                            Taken { store: call.store, batch: &mut self.step.batch }.take(peer, parcel);
+                            self.inbox.take(peer, parcel, &mut self.step.batch);
+                        }
                         self.receipts.entry(peer).or_default().push(parcel);
                     }
-                    Opened::NotNow => self.turn_away(peer),
+                    Opened::NotNow => self.turn_away(peer, parcel),
                 }
             }
             Err(fault) => self.fault(peer, fault.into()),
@@ -101,9 +109,7 @@ impl Chats {
                 self.asked(call, peer, ask);
                 Ok(Opened::Done)
             }
-            Ok(Letter::Welcome { name, invitation, tree }) => {
-                self.welcomed(call, peer, name, (&invitation, &tree)).map(|()| Opened::Done)
-            }
+            Ok(Letter::Welcome { name, invitation, tree }) => self.welcomed(call, peer, name, (&invitation, &tree)),
             Ok(Letter::Sealed(frame)) => self.frame_came(call, peer, &frame),
             Ok(Letter::Group(letter)) => self.matter_came(call, peer, letter.what).map(|()| Opened::Done),
             Err(error) => Err(ChatFault::Letter(error)),
@@ -115,7 +121,8 @@ impl Chats {
     }
 
     /// Somebody keeps what they have for us until they may send it again.
-    fn turn_away(&mut self, peer: IdentityId) {
+    fn turn_away(&mut self, peer: IdentityId, parcel: ParcelId) {
+        self.step.sends.push((peer, ChatMessage::NotNow { parcel }));
         if self.turned_away.len() < TURNED_AWAY_MAX {
             self.turned_away.insert(peer);
         }

@@ -7,15 +7,19 @@
 //! no epoch in common the longer line.
 
 use byway_primitives::codec::Decode;
-use byway_primitives::{Batch, IdentityId, Span, Store, Time};
+use byway_primitives::{Batch, IdentityId, Pending, Span, Store, Time};
 
-use super::affairs::OWED_MAX;
+use super::affairs::{OWED_EACH_MAX, OWED_MAX};
+use super::membership::Membership;
+use super::said::Said;
+use super::talk::Granted;
 use super::{Call, ChatFault, Chats};
-use crate::delivery::group_letter::GroupMatter;
+use crate::delivery::ParcelId;
+use crate::delivery::group_letter::{GroupLetter, GroupMatter};
 use crate::delivery::letter::Letter;
 use crate::mls::branch::Step;
 use crate::mls::wire::{Body, Frame};
-use crate::mls::{Comparison, EpochTag, Line, Room, RoomId};
+use crate::mls::{BRANCH_SPAN, Comparison, EpochTag, Line, Room, RoomId};
 
 /// How often the machine looks at the clock.
 pub const TICK: Span = Span::minutes(1);
@@ -25,10 +29,18 @@ const TELL_AGAIN: Span = Span::minutes(1);
 const TELL_AGAIN_DOUBLED: u32 = 10;
 /// How long frames wait for what comes before them until that is asked for.
 const EARLY_WAIT: Span = Span::minutes(1);
+/// How long keys are not renewed while frames wait: a commit that is missing counts no longer than that.
+const WAITS_MAX: Span = BRANCH_SPAN;
 /// How many of those who brought such frames are asked.
 const ASKED_MAX: usize = 4;
-/// Requests to seal anew that were granted, of one conversation; then they are forgotten.
-const SEALED_ANEW_MAX: usize = 4096;
+/// How often somebody who tells a line is answered, with commits, a tree or our line…
+const ANSWERS_MAX: u32 = 4;
+/// … in this time.
+const ANSWERS_EACH: Span = Span::minutes(1);
+/// About how many contents are sealed anew for somebody: several times as many as are kept…
+const SEALED_ANEW_MAX: usize = 1024;
+/// … in this time.
+const SEALED_ANEW_EACH: Span = Span::minutes(60);
 
 impl Chats {
     /// When the machine wants to look at the clock.
@@ -43,6 +55,8 @@ impl Chats {
         }
         self.looks_at = now + TICK;
         let call = Call::new(now, seed, store);
+        self.outbox.handle_time(now);
+        self.make_up_for_all(&call);
         let there = self.outbox.there().collect();
         let before = std::mem::replace(&mut self.there_before, there);
         let rooms: Vec<RoomId> = self.talks.keys().copied().collect();
@@ -50,16 +64,21 @@ impl Chats {
             self.ask_for_missing(&call, room);
             self.grant_leaves(&call, room);
             let me = self.me();
-            let Some(talk) = self.talks.get(&room) else { continue };
+            let Some(talk) = self.talks.get_mut(&room) else { continue };
+            let waits_since = &mut talk.mending.waits_since;
+            *waits_since = (talk.record.early > 0).then(|| waits_since.unwrap_or(now));
+            let is_waiting = waits_since.is_some_and(|since| now.since(since) < WAITS_MAX);
             let devices = talk.room.members().len();
             // Whoever has been away follows the others first: a commit on what is long past would part them.
             let is_in_touch =
                 talk.others(me).iter().any(|other| before.contains(other) && self.there_before.contains(other));
-            let is_settled = talk.record.early == 0 && talk.is_in() && !talk.record.affairs.is_leaving;
+            let is_settled = !is_waiting && talk.is_in() && !talk.record.affairs.is_leaving;
             if is_in_touch && is_settled && talk.record.affairs.is_renewal_due(now, devices) {
                 self.renew_keys(&call, room);
             }
         }
+        let there: Vec<IdentityId> = self.outbox.there().collect();
+        there.into_iter().for_each(|peer| self.send_due(peer, store));
     }
 
     /// Where frames have waited for long, those who brought them say how they stand.
@@ -140,6 +159,9 @@ impl Chats {
         let ours_stays = ours_stays && is_in;
         let is_parted = matches!(talk.room.compare(theirs), Comparison::Parted { .. });
         let commits = from.map(|from| talk.room.commits_since(from)).unwrap_or_default();
+        if !self.may_answer(call, room, peer) {
+            return;
+        }
         if asks && (!ours_stays || is_parted) {
             self.tell_line(call, room, peer, false);
         }
@@ -157,10 +179,29 @@ impl Chats {
 
     fn bring_info<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) {
         let Some(talk) = self.talks.get_mut(&room) else { return };
-        let line = talk.room.line();
-        if let Ok((invitation, tree)) = talk.room.group_info(&call.draw()) {
-            self.post_matter(call, GroupMatter::Info { room, line, invitation, tree }, [peer]);
+        let is_on_its_way = |parcel: &ParcelId| self.outbox.waiting(peer).any(|waiting| waiting == *parcel);
+        if talk.mending.infos.get(&peer).is_some_and(is_on_its_way) {
+            return;
         }
+        let line = talk.room.line();
+        let Ok((invitation, tree)) = talk.room.group_info(&call.draw()) else { return };
+        let what = GroupMatter::Info { room, line, invitation, tree };
+        let letter = Letter::Group(GroupLetter { at: call.now, what });
+        if let Ok(parcel) = self.outbox.put(&letter, [peer], &mut self.step.batch) {
+            talk.mending.infos.insert(peer, parcel);
+            self.send_due(peer, call.store);
+        }
+    }
+
+    /// Whether somebody who tells a line is answered: so often a minute, whatever they say.
+    fn may_answer<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) -> bool {
+        let Some(talk) = self.talks.get_mut(&room) else { return false };
+        let (since, count) = talk.mending.answered.entry(peer).or_insert((call.now, 0));
+        if call.now.since(*since) >= ANSWERS_EACH {
+            (*since, *count) = (call.now, 0);
+        }
+        *count += 1;
+        *count <= ANSWERS_MAX
     }
 
     /// Enters a group anew on another's line, if it was told ours and has not been brought it since.
@@ -184,11 +225,18 @@ impl Chats {
         let entered =
             Room::enter_by_external_commit(&self.device, (invitation, tree), &call.draw(), call.now, &mut batch);
         let (entered, frame) = entered.map_err(ChatFault::Entry)?;
+        let founder = |room: &Room| room.roles().map(|roles| roles.founder);
+        if founder(&entered) != founder(&talk.room) {
+            return Err(ChatFault::NotByMember(room));
+        }
         let me = self.me();
         let mut others: Vec<IdentityId> = entered.members().iter().map(|member| member.identity).collect();
         others.retain(|other| *other != me);
         // Who has too much waiting says how it stands when it comes back.
-        let _ = self.outbox.put(&Letter::Sealed(frame), others.iter().copied(), &mut self.step.batch);
+        let letter = Letter::Sealed(frame);
+        for other in &others {
+            let _ = self.outbox.put(&letter, [*other], &mut self.step.batch);
+        }
         // What was said and done on the line that is left is not so on this one.
         let (ours, talk) = (talk.room.line(), &self.talks[&room]);
         let is_common = |step: &&Step| theirs.steps.iter().any(|their| their.tag == step.tag);
@@ -224,7 +272,8 @@ impl Chats {
     fn owe<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, epoch: EpochTag) {
         let Some(talk) = self.talks.get_mut(&room) else { return };
         let owed = &mut talk.record.affairs.owed;
-        if owed.len() < OWED_MAX && !owed.contains(&(peer, epoch)) {
+        let of_peer = owed.iter().filter(|(of, _)| *of == peer).count();
+        if owed.len() < OWED_MAX && of_peer < OWED_EACH_MAX && !owed.contains(&(peer, epoch)) {
             owed.push((peer, epoch));
         }
         talk.put(&mut self.step.batch);
@@ -240,12 +289,20 @@ impl Chats {
         talk.put(&mut self.step.batch);
         for (peer, epoch) in due {
             let Some(talk) = self.talks.get_mut(&room).filter(|talk| talk.has(peer)) else { continue };
-            let granted = &mut talk.mending.sealed_anew;
-            if granted.len() >= SEALED_ANEW_MAX {
-                granted.clear();
+            let granted = talk.mending.sealed_anew.entry(peer).or_insert_with(|| Granted::since(call.now));
+            if call.now.since(granted.since) >= SEALED_ANEW_EACH {
+                *granted = Granted::since(call.now);
             }
-            if granted.insert((peer, epoch)) {
-                self.seal_anew(call, room, |said| said.is_in(epoch), Some(peer));
+            if granted.contents < SEALED_ANEW_MAX && !granted.epochs.contains(&epoch) {
+                // They were not in when older ones were said, though these may have been sealed once more since, for somebody who was.
+                let noted = Membership::load(room, peer, &Pending { store: call.store, batch: &self.step.batch });
+                let is_meant = |said: &Said| said.is_in(epoch) && noted.had(said.number());
+                let count = self.seal_anew(call, room, is_meant, Some(peer));
+                let granted = self.talks.get_mut(&room).and_then(|talk| talk.mending.sealed_anew.get_mut(&peer));
+                if let Some(granted) = granted.filter(|_| count > 0) {
+                    granted.contents += count;
+                    granted.epochs.insert(epoch);
+                }
             }
         }
     }

@@ -26,6 +26,7 @@ mod groups;
 mod heard;
 mod held;
 mod history;
+mod membership;
 mod mending;
 mod moving;
 mod oneself;
@@ -46,12 +47,13 @@ use zeroize::Zeroizing;
 use crate::attachment::FilePlace;
 use crate::content::{MessageRef, Refusal};
 use crate::delivery::letter::{ChatMessage, InviteToken, RECEIPTS_MAX};
-use crate::delivery::{Inbox, Outbox, OutboxFull, ParcelId, PartFault};
+use crate::delivery::{Inbox, NotPosted, Outbox, OutboxFull, ParcelId, PartFault};
 use crate::device::{CERTIFICATE_SPAN_MAX, Device, DeviceCertificate, DeviceSecret};
 use crate::mls::{BrokenRoom, ChangeError, EnterError, Refused, Room, RoomId, SealError};
 use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
 use affairs::Wish;
+pub use asking::ROOMS_EACH_MAX;
 pub use files::{FileRef, files_of};
 pub use groups::GROUP_MAX;
 pub use history::Shown;
@@ -139,6 +141,8 @@ pub enum ChatFault {
     NotByMember(RoomId),
     #[error("this device can't enter the group anew: {0}")]
     Entry(EnterError),
+    #[error("{0} has begun {ROOMS_EACH_MAX} conversations with this device, and can begin no more")]
+    TooManyRooms(IdentityId),
     #[error("a change of the group comes to nothing: {0}")]
     Wish(ChangeError),
 }
@@ -191,6 +195,9 @@ pub enum ChatError {
     TooManyFiles,
     #[error(transparent)]
     Outbox(#[from] OutboxFull),
+    /// See [`NotPosted::TooLong`].
+    #[error("a parcel of {0} bytes is longer than can be sent")]
+    TooLong(usize),
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
@@ -201,6 +208,15 @@ pub enum ChatError {
     TooMuch(#[from] crate::content::bounded::TooMuch),
     #[error("{0}")]
     Fault(Box<ChatFault>),
+}
+
+impl From<NotPosted> for ChatError {
+    fn from(error: NotPosted) -> Self {
+        match error {
+            NotPosted::Full(full) => Self::Outbox(full),
+            NotPosted::TooLong(length) => Self::TooLong(length),
+        }
+    }
 }
 
 /// The machine. Call order: [`load`](Self::load), then anything; after each call that may have done something,
@@ -216,6 +232,10 @@ pub struct Chats {
     packages: Packages,
     stock: Stock,
     talks: BTreeMap<RoomId, Talk>,
+    /// Those who lack something that was said in a room, since too much waits for them.
+    missing: BTreeSet<(IdentityId, RoomId)>,
+    /// Frames that wait for a room to be known.
+    early_unknown: opened::Tally,
     /// Files that are to be fetched.
     wanted: BTreeSet<FileRef>,
     /// Those of whom something was not taken that would be taken of somebody in a group with us.
@@ -262,7 +282,7 @@ impl Chats {
                 talks.insert(room.id(), Talk::load(room, store)?);
             }
         }
-        Ok(Self {
+        let mut chats = Self {
             device,
             name: config.name,
             people: People::load(store)?,
@@ -272,13 +292,17 @@ impl Chats {
             packages: Packages::load(store)?,
             stock: Stock::load(store),
             talks,
+            missing: membership::load_missing(store),
+            early_unknown: opened::Tally::default(),
             wanted: files::load_wanted(store),
             turned_away: BTreeSet::new(),
             there_before: BTreeSet::new(),
             looks_at: now + TICK,
             receipts: BTreeMap::new(),
             step,
-        })
+        };
+        chats.count_early(store);
+        Ok(chats)
     }
 
     pub fn me(&self) -> IdentityId {

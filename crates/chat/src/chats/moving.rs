@@ -32,6 +32,7 @@ impl Chats {
         affairs.is_introduced &= summary.added.is_empty();
         affairs.grant_at = None;
         talk.put(&mut self.step.batch);
+        self.note_members(call, room);
         let mut added: Vec<IdentityId> = summary.added.iter().map(|member| member.identity).collect();
         added.dedup();
         let name = self.name.clone();
@@ -52,6 +53,7 @@ impl Chats {
     pub(super) fn moved_on<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, changed: Changed) {
         let me = self.me();
         self.tell(ChatNews::Room { room });
+        self.note_members(call, room);
         let Some(talk) = self.talks.get_mut(&room) else { return };
         if talk.record.direct.is_some_and(|peer| talk.others(me).iter().any(|other| *other != peer)) {
             // Its founder has made it one of more than two; nobody is to take it for what it was.
@@ -85,11 +87,13 @@ impl Chats {
     /// Epochs that were followed are not any more: what was said in them is said again, and what was changed is changed again.
     fn turned_back<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, turned_back: TurnedBack) {
         let TurnedBack { epochs, lost } = turned_back;
-        self.seal_anew(call, room, |said| epochs.iter().any(|epoch| said.is_in(*epoch)), None);
         let entered = self.talks.get(&room).map(|talk| talk.room.entered_with(&epochs)).unwrap_or_default();
         let added = lost.iter().flat_map(|summary| &summary.added).map(|member| member.identity);
-        self.say_gone(call, room, epochs, added.chain(entered).collect());
+        self.say_gone(call, room, epochs.clone(), added.chain(entered).collect());
         self.wish_again(room, lost);
+        // Whoever is to be removed again has not what is sealed again.
+        self.pursue(call, room);
+        self.seal_anew(call, room, |said| epochs.iter().any(|epoch| said.is_in(*epoch)), None);
     }
 
     /// What this device had done and is not so any more is to be done again.
@@ -127,7 +131,12 @@ impl Chats {
 
     /// Who has let this device in says that it came to nothing; so is then what it did itself in the meantime.
     pub(super) fn gone<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, epochs: &[EpochTag]) {
+        let me = self.me();
         let Some(talk) = self.talks.get_mut(&room) else { return };
+        // Whoever may not remove this device has no say in whether it is in.
+        if !talk.room.roles().is_some_and(|roles| roles.may_remove(peer, me)) {
+            return;
+        }
         let affairs = &mut talk.record.affairs;
         let is_so = affairs.entered.is_some_and(|(by, epoch)| by == peer && epochs.contains(&epoch));
         if !is_so || affairs.is_out {
@@ -153,7 +162,10 @@ impl Chats {
         talk.put(&mut self.step.batch);
         let others = talk.others(me);
         let frame = talk.room.leave(&call.draw(), &mut self.step.batch)?;
-        self.outbox.put(&Letter::Sealed(frame), others.iter().copied(), &mut self.step.batch)?;
+        let letter = Letter::Sealed(frame);
+        // Any of them removes this device; who has too much waiting is not needed for it.
+        let posted = others.iter().map(|other| self.outbox.put(&letter, [*other], &mut self.step.batch));
+        posted.collect::<Vec<_>>().into_iter().reduce(Result::or).transpose()?;
         others.into_iter().for_each(|peer| self.send_due(peer, call.store));
         Ok(())
     }
@@ -201,7 +213,8 @@ impl Chats {
         let mut talk = Talk::new(room, None, call.now);
         if let Some(old) = self.talks.remove(&id) {
             old.room.forget(&mut self.step.batch);
-            talk.record = old.record;
+            (talk.record, talk.known) = (old.record, old.known);
+            talk.mending.early = old.mending.early;
             let affairs = &mut talk.record.affairs;
             (affairs.is_introduced, affairs.is_out) = (false, false);
             affairs.owed.clear();
@@ -211,6 +224,7 @@ impl Chats {
         talk.record.affairs.entered = Some((by, epoch));
         talk.put(&mut self.step.batch);
         self.talks.insert(id, talk);
+        self.note_members(call, id);
         self.tell(ChatNews::Room { room: id });
         self.introduce(call, id);
         self.take_again();

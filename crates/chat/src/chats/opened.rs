@@ -1,6 +1,6 @@
 //! Frames of conversations: what is in them, and those that have to wait for others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::codec::{Decode, Encode, Reader, Writer, decode_exact};
 use byway_primitives::{DecodeError, IdentityId, Pending, Space, Store};
@@ -8,17 +8,50 @@ use byway_primitives::{DecodeError, IdentityId, Pending, Space, Store};
 use super::heard::Opened;
 use super::{Call, ChatFault, Chats};
 use crate::content::{Author, Content, Sender};
-use crate::mls::wire::{Body, Frame};
+use crate::mls::wire::{Body, FRAME_BYTES_MAX, Frame};
 use crate::mls::{Early, Received, Refused, RoomId};
 
 /// Frames that came before what they need: key is the room and a number that grows.
-const EARLY: Space = Space("chat-early");
-/// How many of them are kept of one room.
-const EARLY_MAX: u64 = 1024;
-/// How many are kept of rooms that we are not in, or not yet.
-const UNKNOWN_MAX: usize = 256;
-/// Bytes of one: what a parcel carries.
-const FRAME_MAX: usize = crate::delivery::letter::PARCEL_MAX;
+const FRAMES: Space = Space("chat-early");
+/// How much of them is kept of one room: a device that was away for long is brought the commits of many, and then what was said.
+const EARLY: Bounds = Bounds { frames: 1024, frames_each: 512, bytes: 32 << 20, bytes_each: 8 << 20 };
+/// How much is kept of all rooms that we are not in, or not yet.
+const UNKNOWN: Bounds = Bounds { frames: 256, frames_each: 64, bytes: 32 << 20, bytes_each: 8 << 20 };
+
+/// How much may wait: all in all, and of one who brings it.
+struct Bounds {
+    frames: usize,
+    frames_each: usize,
+    bytes: usize,
+    bytes_each: usize,
+}
+
+/// How many frames wait, and how many bytes they have, by who brought them.
+#[derive(Debug, Default)]
+pub(super) struct Tally(BTreeMap<IdentityId, (usize, usize)>);
+
+impl Tally {
+    /// Counts one more, if there is room for it.
+    fn add(&mut self, peer: IdentityId, bytes: usize, bounds: &Bounds) -> bool {
+        let (frames, all) = self.0.values().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
+        let its = self.0.get(&peer).copied().unwrap_or_default();
+        let has_room = frames < bounds.frames && all + bytes <= bounds.bytes;
+        let is_added = has_room && its.0 < bounds.frames_each && its.1 + bytes <= bounds.bytes_each;
+        if is_added {
+            self.0.insert(peer, (its.0 + 1, its.1 + bytes));
+        }
+        is_added
+    }
+
+    fn remove(&mut self, peer: IdentityId, bytes: usize) {
+        if let Some(its) = self.0.get_mut(&peer) {
+            *its = (its.0.saturating_sub(1), its.1.saturating_sub(bytes));
+            if its.0 == 0 {
+                self.0.remove(&peer);
+            }
+        }
+    }
+}
 
 /// A frame that waits, and who brought it.
 struct Waiting {
@@ -35,7 +68,25 @@ impl Encode for Waiting {
 
 impl Decode for Waiting {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { peer: input.value()?, frame: input.bytes(FRAME_MAX)?.to_vec() })
+        Ok(Self { peer: input.value()?, frame: input.bytes(FRAME_BYTES_MAX)?.to_vec() })
+    }
+}
+
+impl Chats {
+    /// Counts what waits on the disk.
+    pub(super) fn count_early(&mut self, store: &impl Store) {
+        let mut from = Vec::new();
+        // One by one: each may be long.
+        while let Some((key, bytes)) = store.scan(FRAMES, &from, 1).pop() {
+            if let (Some(room), Ok(waiting)) = (key.first_chunk(), Waiting::from_bytes(&bytes)) {
+                let (tally, bounds) = match self.talks.get_mut(&RoomId(*room)) {
+                    Some(talk) => (&mut talk.mending.early, &EARLY),
+                    None => (&mut self.early_unknown, &UNKNOWN),
+                };
+                tally.add(waiting.peer, waiting.frame.len(), bounds);
+            }
+            from = [&key[..], &[0]].concat();
+        }
     }
 }
 
@@ -174,39 +225,37 @@ impl Chats {
     /// Keeps a frame that has to wait, if there is room for one of whoever brings it.
     fn keep_early<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, frame: &[u8]) -> Opened {
         let is_contact = self.people.is_contact(peer);
+        if frame.len() > FRAME_BYTES_MAX {
+            // None is as long as that.
+            return Opened::Done;
+        }
         let number = match self.talks.get_mut(&room) {
-            Some(talk) if (is_contact || talk.has(peer)) && talk.record.early < EARLY_MAX => {
+            Some(talk) => {
+                if !(is_contact || talk.has(peer)) || !talk.mending.early.add(peer, frame.len(), &EARLY) {
+                    return Opened::NotNow;
+                }
                 talk.record.early += 1;
                 talk.mending.early_since.get_or_insert(call.now);
                 talk.put(&mut self.step.batch);
                 talk.record.early
             }
-            Some(_) => return Opened::NotNow,
             None => {
                 // Only who is a contact may have something kept of a conversation that nobody here has heard of.
-                let pending = Pending { store: call.store, batch: &self.step.batch };
-                let known =
-                    pending.scan_keys(EARLY, &[], UNKNOWN_MAX + usize::try_from(EARLY_MAX).unwrap_or(usize::MAX));
-                let unknown = known.iter().filter(|key| !self.is_talk(key)).count();
-                if !is_contact || unknown >= UNKNOWN_MAX {
+                if !is_contact || !self.early_unknown.add(peer, frame.len(), &UNKNOWN) {
                     self.fault(peer, ChatFault::NoRoom(room));
                     return Opened::NotNow;
                 }
-                unknown as u64 + 1
+                self.early_unknown.0.values().map(|(frames, _)| *frames as u64).sum()
             }
         };
         let key = [&room.0[..], &number.to_be_bytes(), &call.draw()[..8]].concat();
-        self.step.batch.put(EARLY, key, Waiting { peer, frame: frame.to_vec() }.to_bytes());
+        self.step.batch.put(FRAMES, key, Waiting { peer, frame: frame.to_vec() }.to_bytes());
         Opened::Done
-    }
-
-    fn is_talk(&self, key: &[u8]) -> bool {
-        key.first_chunk().is_some_and(|room| self.talks.contains_key(&RoomId(*room)))
     }
 
     /// Those who brought what waits in a conversation.
     pub(super) fn early_from<S: Store>(&self, call: &Call<'_, S>, room: RoomId) -> BTreeSet<IdentityId> {
-        let waiting = Pending { store: call.store, batch: &self.step.batch }.scan_prefix(EARLY, &room.0);
+        let waiting = Pending { store: call.store, batch: &self.step.batch }.scan_prefix(FRAMES, &room.0);
         waiting.iter().filter_map(|(_, bytes)| Waiting::from_bytes(bytes).ok()).map(|waiting| waiting.peer).collect()
     }
 
@@ -217,18 +266,23 @@ impl Chats {
 
     /// Whether the room has moved on.
     fn try_early_once<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) -> bool {
-        let waiting = Pending { store: call.store, batch: &self.step.batch }.scan_prefix(EARLY, &room.0);
+        let waiting = Pending { store: call.store, batch: &self.step.batch }.scan_prefix(FRAMES, &room.0);
         for (key, _) in &waiting {
-            self.step.batch.delete(EARLY, key.clone());
+            self.step.batch.delete(FRAMES, key.clone());
         }
         let Some(talk) = self.talks.get_mut(&room).filter(|_| !waiting.is_empty()) else { return false };
+        // Those that came before the room was known were counted with all such.
+        let was_unknown = talk.record.early == 0;
         talk.record.early = 0;
-        talk.mending.early_since = None;
+        (talk.mending.early, talk.mending.early_since) = (Tally::default(), None);
         talk.put(&mut self.step.batch);
         let mut has_moved = false;
         for (_, bytes) in waiting {
             // Nothing else writes here.
             let Ok(Waiting { peer, frame }) = Waiting::from_bytes(&bytes) else { continue };
+            if was_unknown {
+                self.early_unknown.remove(peer, frame.len());
+            }
             match self.read_frame(call, room, peer, &frame) {
                 Ok(Read::Done) => {}
                 Ok(Read::Moved) => has_moved = true,

@@ -12,18 +12,20 @@ use crate::mls::{KeptPackage, Room};
 
 /// The private halves of key packages that somebody was given: key is a number that grows.
 const PACKAGES: Space = Space("chat-packages");
-/// Key packages that nobody has used, at most; the oldest goes. Enough for 1,000 contacts.
+/// Key packages that nobody has used, at most; then the oldest of whoever has most goes. Enough for 1,000 contacts.
 const PACKAGES_MAX: usize = 4096;
+/// Those of them that one contact was given: as many as it keeps. Of more the oldest goes, so that nobody uses up those of others.
+const PACKAGES_EACH_MAX: usize = PACKAGES_GIVEN_MAX;
 
 /// Key packages of contacts: key is the contact and a number that grows.
 const STOCK: Space = Space("chat-stock");
 /// How many each contact is given at first; each time they have used one they get another.
 const STOCK_FIRST: usize = 3;
 
-/// Private halves of key packages, the oldest first, each with its number on disk.
+/// Private halves of key packages, the oldest first, each with its number on disk and who was given it.
 #[derive(Default)]
 pub(super) struct Packages {
-    numbers: Vec<u64>,
+    given: Vec<(u64, IdentityId)>,
     pub kept: Vec<KeptPackage>,
 }
 
@@ -33,25 +35,44 @@ impl Packages {
         for (key, value) in store.scan_prefix(PACKAGES, &[]) {
             let number = <[u8; 8]>::try_from(key.as_slice()).map(u64::from_be_bytes);
             let number = number.map_err(|_| ChatsDamaged::Package(DecodeError::Invalid("number of a key package")))?;
-            packages.numbers.push(number);
-            packages.kept.push(KeptPackage::from_bytes(&value).map_err(ChatsDamaged::Package)?);
+            let (peer, package) =
+                value.split_first_chunk().ok_or(ChatsDamaged::Package(DecodeError::Invalid("key package")))?;
+            packages.given.push((number, IdentityId(*peer)));
+            packages.kept.push(KeptPackage::from_bytes(package).map_err(ChatsDamaged::Package)?);
         }
         Ok(packages)
     }
 
-    pub fn keep(&mut self, kept: KeptPackage, batch: &mut Batch) {
-        if self.numbers.len() >= PACKAGES_MAX {
-            self.remove(0, batch);
+    /// Keeps the private half of what `peer` is given.
+    pub fn keep(&mut self, peer: IdentityId, kept: KeptPackage, batch: &mut Batch) {
+        let mut counts: BTreeMap<IdentityId, usize> = BTreeMap::new();
+        self.given.iter().for_each(|(_, of)| *counts.entry(*of).or_default() += 1);
+        let over = if counts.get(&peer).is_some_and(|count| *count >= PACKAGES_EACH_MAX) {
+            Some(peer)
+        } else {
+            let most = counts.iter().max_by_key(|(_, count)| **count).map(|(of, _)| *of);
+            most.filter(|_| self.given.len() >= PACKAGES_MAX)
+        };
+        if let Some(oldest) = over.and_then(|over| self.given.iter().find(|(_, of)| *of == over)).copied() {
+            self.remove(oldest.0, batch);
         }
-        let number = self.numbers.last().map_or(0, |last| last + 1);
-        batch.put(PACKAGES, number.to_be_bytes(), kept.to_bytes());
-        self.numbers.push(number);
+        let number = self.given.last().map_or(0, |(last, _)| last + 1);
+        batch.put(PACKAGES, number.to_be_bytes(), [&peer.0[..], &kept.to_bytes()].concat());
+        self.given.push((number, peer));
         self.kept.push(kept);
     }
 
-    pub fn remove(&mut self, index: usize, batch: &mut Batch) {
-        self.kept.remove(index);
-        batch.delete(PACKAGES, self.numbers.remove(index).to_be_bytes());
+    /// The number of the one in this place.
+    pub fn number(&self, place: usize) -> u64 {
+        self.given[place].0
+    }
+
+    pub fn remove(&mut self, number: u64, batch: &mut Batch) {
+        if let Ok(place) = self.given.binary_search_by_key(&number, |(number, _)| *number) {
+            self.given.remove(place);
+            self.kept.remove(place);
+            batch.delete(PACKAGES, number.to_be_bytes());
+        }
     }
 }
 
@@ -116,7 +137,7 @@ impl Chats {
         for _ in 0..count {
             match Room::key_package(&self.device, &call.draw()) {
                 Ok((package, kept)) => {
-                    self.packages.keep(kept, &mut self.step.batch);
+                    self.packages.keep(peer, kept, &mut self.step.batch);
                     packages.push(package);
                 }
                 Err(error) => return self.fault(peer, ChatFault::Package(error.to_string())),

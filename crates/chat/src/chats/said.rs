@@ -34,6 +34,11 @@ impl Said {
         self.epochs.iter().any(|epoch| steps.iter().any(|step| step.tag == *epoch))
     }
 
+    /// Its number among all contents that this device has said in the room.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     pub fn is_in(&self, epoch: EpochTag) -> bool {
         self.epochs.contains(&epoch)
     }
@@ -54,27 +59,31 @@ impl Said {
 }
 
 impl Chats {
-    /// Seals anew what this device has said of which `is_meant`, for one of the others or for all.
+    /// Seals anew what this device has said of which `is_meant`, for one of the others or for all. Says how many contents.
     pub(super) fn seal_anew<S: Store>(
         &mut self,
         call: &Call<'_, S>,
         room: RoomId,
         is_meant: impl Fn(&Said) -> bool,
         only_for: Option<IdentityId>,
-    ) {
+    ) -> usize {
         let kept = Pending { store: call.store, batch: &self.step.batch }.scan_prefix(SAID, &room.0);
         // Nothing else writes here.
         let mut all: Vec<Said> = kept.into_iter().filter_map(|(_, bytes)| Said::from_bytes(&bytes).ok()).collect();
         all.retain(is_meant);
         all.sort_by_key(|said| said.number);
-        let me = self.me();
+        let (me, mut count) = (self.me(), 0);
         for mut said in all {
-            let Some(talk) = self.talks.get_mut(&room) else { return };
+            let Some(talk) = self.talks.get(&room) else { break };
             let to = only_for.map_or_else(|| talk.others(me), |peer| vec![peer]);
-            if self.outbox.full(&to).is_some() {
+            let (to, full) = self.with_room(to);
+            full.into_iter().for_each(|who| self.note_missed(call, room, who, said.number));
+            if to.is_empty() {
                 continue;
             }
-            let Ok(frame) = talk.room.seal(&call.draw(), &said.packed, &mut self.step.batch) else { return };
+            let Some(talk) = self.talks.get_mut(&room) else { break };
+            let Ok(frame) = talk.room.seal(&call.draw(), &said.packed, &mut self.step.batch) else { break };
+            count += 1;
             said.epochs.push(frame.epoch);
             let over = said.epochs.len().saturating_sub(EPOCHS_MAX);
             said.epochs.drain(..over);
@@ -89,6 +98,7 @@ impl Chats {
             }
             to.into_iter().for_each(|peer| self.send_due(peer, call.store));
         }
+        count
     }
 }
 

@@ -9,6 +9,7 @@ use crate::content::bounded::BoundedList;
 use crate::content::limits::LAMPORT_MAX;
 use crate::content::signs::{ReadMark, Receipt};
 use crate::content::{Author, Content, Kind, MessageId, MessageRef, Rights, Sender};
+use crate::delivery::OutboxFull;
 use crate::delivery::letter::{ChatMessage, Letter, ParcelId};
 use crate::mls::{Role, RoomId};
 
@@ -101,16 +102,21 @@ impl Chats {
             self.step.sends.extend(there.map(|peer| (peer, ChatMessage::Passing { frame: frame.clone() })));
             return Ok(MessageRef { author: me, id });
         }
-        if let Some(full) = self.outbox.full(&others) {
-            return Err(full.into());
+        let is_awaited = !others.is_empty();
+        // One for whom too much waits keeps no others from hearing it.
+        let (others, full) = self.with_room(others);
+        if let Some(full) = full.first().filter(|_| others.is_empty()) {
+            return Err(OutboxFull(*full).into());
         }
+        let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
         let frame = talk.room.seal(&call.draw(), &packed, &mut self.step.batch)?;
         let news = talk.apply(&sender, &content, true, call.store, &mut self.step.batch)?;
-        let is_awaited = !others.is_empty();
         let affairs = &mut talk.record.affairs;
-        Said::note(room, affairs.said, frame.epoch, packed, &mut self.step.batch);
+        let number = affairs.said;
+        Said::note(room, number, frame.epoch, packed, &mut self.step.batch);
         affairs.said += 1;
         talk.put(&mut self.step.batch);
+        full.into_iter().for_each(|who| self.note_missed(call, room, who, number));
         let parcel = self.outbox.put(&Letter::Sealed(frame.bytes), others, &mut self.step.batch)?;
         let of = MessageRef { author: me, id };
         if is_message && is_awaited {

@@ -7,7 +7,9 @@ use byway_primitives::{Batch, IdentityId, Space, Store, Time};
 
 use super::ChatsDamaged;
 use super::affairs::{Affairs, Wish};
+use super::opened::Tally;
 use crate::content::About;
+use crate::delivery::ParcelId;
 use crate::mls::{EpochTag, Member, Role, Room, RoomId};
 
 /// What is known of conversations: key is the room.
@@ -16,6 +18,8 @@ const TALKS: Space = Space("chat-talks");
 /// A conversation.
 pub(super) struct Talk {
     pub room: Room,
+    /// Those who were in it when that was last noted.
+    pub known: BTreeSet<IdentityId>,
     pub record: Record,
     pub mending: Mending,
 }
@@ -25,10 +29,31 @@ pub(super) struct Talk {
 pub(super) struct Mending {
     /// When each of the others was last told our line, and how often since the room moved on.
     pub told: BTreeMap<IdentityId, (Time, u32)>,
-    /// Since when frames wait for what comes before them.
+    /// Frames that wait for what comes before them.
+    pub early: Tally,
+    /// Since when.
     pub early_since: Option<Time>,
-    /// For whom what was sealed in an epoch was sealed anew.
-    pub sealed_anew: BTreeSet<(IdentityId, EpochTag)>,
+    /// Since when some have waited whenever the machine looked at the clock.
+    pub waits_since: Option<Time>,
+    /// What was sealed anew for each of the others.
+    pub sealed_anew: BTreeMap<IdentityId, Granted>,
+    /// Since when, and how often, each of the others was answered that told its line.
+    pub answered: BTreeMap<IdentityId, (Time, u32)>,
+    /// With what each of the others was last told how to enter anew.
+    pub infos: BTreeMap<IdentityId, ParcelId>,
+}
+
+/// What somebody was sealed anew since a time: of which epochs, and how many contents.
+pub(super) struct Granted {
+    pub since: Time,
+    pub epochs: BTreeSet<EpochTag>,
+    pub contents: usize,
+}
+
+impl Granted {
+    pub fn since(since: Time) -> Self {
+        Self { since, epochs: BTreeSet::new(), contents: 0 }
+    }
 }
 
 /// What is kept of a conversation beside its room and its messages.
@@ -85,13 +110,13 @@ impl Talk {
     pub fn new(room: Room, direct: Option<IdentityId>, since: Time) -> Self {
         let affairs = Affairs { renewed: since, ..Affairs::default() };
         let record = Record { direct, since, affairs, ..Record::default() };
-        Self { room, record, mending: Mending::default() }
+        Self { known: known(&room), room, record, mending: Mending::default() }
     }
 
     pub fn load(room: Room, store: &impl Store) -> Result<Self, ChatsDamaged> {
         let record = store.load(TALKS, &room.id().0).map(|bytes| Record::from_bytes(&bytes));
         let record = record.transpose().map_err(ChatsDamaged::Talk)?.unwrap_or_default();
-        Ok(Self { room, record, mending: Mending::default() })
+        Ok(Self { known: known(&room), room, record, mending: Mending::default() })
     }
 
     pub fn put(&self, batch: &mut Batch) {
@@ -147,6 +172,10 @@ impl Talk {
             epoch: epoch.number,
         }
     }
+}
+
+fn known(room: &Room) -> BTreeSet<IdentityId> {
+    room.members().iter().map(|member| member.identity).collect()
 }
 
 impl Encode for Record {

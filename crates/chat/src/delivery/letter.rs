@@ -44,6 +44,8 @@ pub enum ChatMessage {
     Passing { frame: Vec<u8> },
     /// What has no receipt may come again: it was turned away before, and would be taken now.
     Resend,
+    /// This one can't be taken yet, and stays with its sender, who goes on with others.
+    NotNow { parcel: ParcelId },
 }
 
 /// What is in a parcel.
@@ -164,6 +166,10 @@ impl Encode for ChatMessage {
                 out.bytes(frame);
             }
             ChatMessage::Resend => out.byte(4),
+            ChatMessage::NotNow { parcel } => {
+                out.byte(5);
+                out.value(parcel);
+            }
         }
     }
 }
@@ -181,6 +187,7 @@ impl Decode for ChatMessage {
             2 => ChatMessage::Got { parcel: input.value()?, next: input.u16()? },
             3 => ChatMessage::Passing { frame: input.bytes(PART_MAX)?.to_vec() },
             4 => ChatMessage::Resend,
+            5 => ChatMessage::NotNow { parcel: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "chat message", value: other.into() }),
         })
     }

@@ -17,4 +17,4 @@ pub mod outbox;
 
 pub use inbox::{Gathered, Inbox, PartFault};
 pub use letter::{Ask, ChatMessage, InviteToken, Letter, ParcelId};
-pub use outbox::{Outbox, OutboxFull};
+pub use outbox::{NotPosted, Outbox, OutboxFull};

@@ -37,6 +37,7 @@ pub mod policy;
 pub mod provider;
 pub mod roles;
 pub mod room;
+mod tree;
 pub mod wire;
 
 use std::fmt;

@@ -124,9 +124,10 @@ fn other_bytes_are_refused_at_the_first_group_that_has_them() {
 }
 
 #[test]
-fn whoever_has_not_the_key_names_another_place() {
+fn whoever_has_not_the_key_or_says_another_size_names_another_place() {
     let root = Hash([1; 32]);
-    assert_ne!(FilePlace::new(&root, &KEY), FilePlace::new(&root, &AttachmentKey([0; 32])));
+    assert_ne!(FilePlace::new(&root, 7, &KEY), FilePlace::new(&root, 7, &AttachmentKey([0; 32])));
+    assert_ne!(FilePlace::new(&root, 7, &KEY), FilePlace::new(&root, 8, &KEY));
 }
 
 #[test]

@@ -16,56 +16,56 @@ use crate::rig::{World, text};
 const ALICE: usize = 0;
 const BOB: usize = 1;
 const CAROL: usize = 2;
-const DAVE: usize = 3;
+pub const DAVE: usize = 3;
 const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 
 /// Five of whom all know each other.
-fn five() -> World {
+pub fn five() -> World {
     let mut world = World::new(&NAMES);
     world.acquaint_all();
     world
 }
 
 impl World {
-    fn id(&self, who: usize) -> IdentityId {
+    pub fn id(&self, who: usize) -> IdentityId {
         self.people[who].id()
     }
 
-    fn add(&mut self, by: usize, room: RoomId, who: usize) -> Result<(), ChatError> {
+    pub fn add(&mut self, by: usize, room: RoomId, who: usize) -> Result<(), ChatError> {
         let who = [self.id(who)];
         self.with(by, |chats, now, seed, store| chats.add_to_group(now, seed, room, &who, store))
     }
 
-    fn remove(&mut self, by: usize, room: RoomId, who: usize) -> Result<(), ChatError> {
+    pub fn remove(&mut self, by: usize, room: RoomId, who: usize) -> Result<(), ChatError> {
         let who = [self.id(who)];
         self.with(by, |chats, now, seed, store| chats.remove_from_group(now, seed, room, &who, store))
     }
 
-    fn leave(&mut self, who: usize, room: RoomId) -> Result<(), ChatError> {
+    pub fn leave(&mut self, who: usize, room: RoomId) -> Result<(), ChatError> {
         self.with(who, |chats, now, seed, store| chats.leave_group(now, seed, room, store))
     }
 
-    fn role(&mut self, by: usize, room: RoomId, who: usize, is_admin: bool) -> Result<(), ChatError> {
+    pub fn role(&mut self, by: usize, room: RoomId, who: usize, is_admin: bool) -> Result<(), ChatError> {
         let of = self.id(who);
         self.with(by, |chats, now, seed, store| chats.set_group_role(now, seed, room, (of, is_admin), store))
     }
 
-    fn try_say(&mut self, who: usize, room: RoomId, what: &str) -> Result<(), ChatError> {
+    pub fn try_say(&mut self, who: usize, room: RoomId, what: &str) -> Result<(), ChatError> {
         self.with(who, |chats, now, seed, store| chats.say(now, seed, room, text(what), store)).map(drop)
     }
 
-    fn authenticator(&self, who: usize, room: RoomId) -> Vec<u8> {
+    pub fn authenticator(&self, who: usize, room: RoomId) -> Vec<u8> {
         self.people[who].chats.talk(room).unwrap().authenticator
     }
 
     /// What was said in a room, as one has it, whatever the order.
-    fn said(&self, who: usize, room: RoomId) -> Vec<String> {
+    pub fn said(&self, who: usize, room: RoomId) -> Vec<String> {
         let mut texts: Vec<String> = self.people[who].texts(room).into_iter().map(|(_, text)| text).collect();
         texts.sort();
         texts
     }
 
-    fn faults(&self) -> Vec<String> {
+    pub fn faults(&self) -> Vec<String> {
         self.people.iter().flat_map(|person| person.faults()).collect()
     }
 }

@@ -6,14 +6,15 @@ mod matters;
 
 use byway_chat::delivery::letter::{PARCEL_MAX, PART_MAX, part, part_count};
 use byway_chat::delivery::outbox::{WAITING_MAX, WINDOW, WINDOW_PARCELS};
-use byway_chat::delivery::{ChatMessage, Gathered, Inbox, Letter, Outbox, OutboxFull, ParcelId, PartFault};
+use byway_chat::delivery::{ChatMessage, Gathered, Inbox, Letter, NotPosted, Outbox, OutboxFull, ParcelId, PartFault};
 use byway_primitives::codec::{Encode, decode_exact};
-use byway_primitives::{Batch, Hash, IdentityId, MemoryStore};
+use byway_primitives::{Batch, Hash, IdentityId, MemoryStore, Span, Time};
 use proptest::prelude::*;
 
 const ALICE: IdentityId = IdentityId([1; 20]);
 const BOB: IdentityId = IdentityId([2; 20]);
 const CAROL: IdentityId = IdentityId([3; 20]);
+const START: Time = Time(1_000_000);
 
 fn letter(number: u64, length: usize) -> Letter {
     let bytes = number.to_be_bytes().into_iter().cycle().take(length.max(8)).collect();
@@ -126,16 +127,77 @@ fn no_more_is_under_way_than_the_window() {
 }
 
 #[test]
+fn of_what_was_turned_away_some_are_tried_at_one_time_in_turns() {
+    let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
+    let count = 3 * WINDOW_PARCELS as u64;
+    let names: Vec<ParcelId> =
+        (0..count).map(|number| disk.with(|batch| outbox.put(&letter(number, 10), [BOB], batch).unwrap())).collect();
+    outbox.handle_connected(BOB);
+    let parcel_of = |message: &ChatMessage| match message {
+        ChatMessage::Part { parcel, .. } => *parcel,
+        other => panic!("{other:?}"),
+    };
+    let mut now = START;
+    let turn_away = |outbox: &mut Outbox, disk: &Disk, now: Time| {
+        let mut tried = Vec::new();
+        loop {
+            let due = outbox.due(BOB, &disk.0);
+            if due.is_empty() {
+                return tried;
+            }
+            due.iter().map(parcel_of).for_each(|parcel| outbox.handle_not_now(BOB, parcel, now));
+            tried.extend(due.iter().map(parcel_of));
+        }
+    };
+    assert_eq!(turn_away(&mut outbox, &disk, now), names, "one after the other");
+    let mut tried = Vec::new();
+    for minutes in [1, 2, 4] {
+        now = now + Span::minutes(minutes);
+        outbox.handle_time(now);
+        let again = turn_away(&mut outbox, &disk, now);
+        assert_eq!(again.len(), WINDOW_PARCELS);
+        tried.extend(again);
+    }
+    assert_eq!(tried, names, "each had its turn");
+    // A peer that says over and over that it would take them is believed once.
+    outbox.handle_resend(BOB, now);
+    assert_eq!(turn_away(&mut outbox, &disk, now), names);
+    outbox.handle_resend(BOB, now);
+    assert_eq!(outbox.due(BOB, &disk.0).len(), 0);
+    // Where one is taken all are tried.
+    now = now + Span::minutes(1);
+    outbox.handle_time(now);
+    let first = parcel_of(&outbox.due(BOB, &disk.0)[0]);
+    disk.with(|batch| outbox.handle_receipt(BOB, &[first], batch));
+    assert_eq!(outbox.due(BOB, &disk.0).len(), 1, "as far as the window goes");
+    assert_eq!(turn_away(&mut outbox, &disk, now).len(), 0, "which is full");
+    names.iter().for_each(|parcel| drop(disk.with(|batch| outbox.handle_receipt(BOB, &[*parcel], batch))));
+    assert_eq!((outbox.waiting_for(BOB), Outbox::load(&disk.0).awaited().count()), (0, 0));
+}
+
+#[test]
 fn nobody_fills_a_disk_by_staying_away() {
     let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
     for number in 0..WAITING_MAX as u64 {
         disk.with(|batch| outbox.put(&letter(number, 8), [BOB], batch).unwrap());
     }
     let more = disk.with(|batch| outbox.put(&letter(WAITING_MAX as u64, 8), [CAROL, BOB], batch));
-    assert_eq!(more, Err(OutboxFull(BOB)));
+    assert_eq!(more, Err(NotPosted::Full(OutboxFull(BOB))));
     assert_eq!(outbox.waiting_for(CAROL), 0, "all or nothing");
     disk.with(|batch| outbox.forget(BOB, batch));
     assert_eq!(Outbox::load(&disk.0).awaited().count(), 0);
+}
+
+#[test]
+fn what_is_longer_than_a_parcel_is_refused_and_nothing_of_it_kept() {
+    let (mut outbox, mut disk) = (Outbox::default(), Disk::default());
+    let put = |outbox: &mut Outbox, disk: &mut Disk, length| {
+        disk.with(|batch| outbox.put(&Letter::Sealed(vec![1; length]), [BOB], batch))
+    };
+    // With its number and the length in front.
+    assert!(put(&mut outbox, &mut disk, PARCEL_MAX - 5).is_ok());
+    assert_eq!(put(&mut outbox, &mut disk, PARCEL_MAX - 4), Err(NotPosted::TooLong(PARCEL_MAX + 1)));
+    assert_eq!(outbox.waiting_for(BOB), 1);
 }
 
 #[test]

@@ -34,6 +34,10 @@ fn each_matter_is_read_as_it_was_written_and_nothing_else_is() {
     }
     assert!(matches!(decode_exact::<Letter>(&[3, 1, 5]), Err(DecodeError::UnknownVariant { value: 5, .. })));
     assert_eq!(decode_exact::<ChatMessage>(&[4]), Ok(ChatMessage::Resend));
+    let parcel = byway_chat::delivery::ParcelId(Hash([9; 32]));
+    let not_now = ChatMessage::NotNow { parcel };
+    assert_eq!(not_now.to_bytes(), [&[5][..], &[9; 32]].concat());
+    assert_eq!(decode_exact::<ChatMessage>(&not_now.to_bytes()), Ok(not_now));
 }
 
 #[test]

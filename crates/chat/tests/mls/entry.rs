@@ -7,7 +7,7 @@ use byway_chat::mls::{
     Change, EnterError, EpochTag, Forbidden, KeptPackage, LeafError, Received, Refused, Roles, Room,
 };
 use byway_primitives::hash::Context;
-use byway_primitives::{Batch, Decode, Encode, Span};
+use byway_primitives::{Batch, Decode, DecodeError, Encode, Span};
 use openmls::extensions::UnknownExtension;
 use openmls::prelude::tls_codec::{Deserialize, Serialize};
 use openmls::prelude::{
@@ -52,6 +52,27 @@ fn a_device_that_has_lost_its_state_enters_anew() {
     let update = sides[1].update();
     sides[0].follow(&update.commit);
     assert_eq!(sides[0].receive(&frame), Ok(Received::Known), "replayed later");
+}
+
+#[test]
+fn a_tree_of_more_nodes_than_devices_make_is_not_read() {
+    let mut sides = room_of(2);
+    let mut newcomer = Side::new(7, 0);
+    let (package, kept) = newcomer.package();
+    let made = sides[0].change(&Change { add: vec![package], ..Change::default() });
+    let welcome = made.welcome.as_ref().unwrap();
+    let enter = |tree: &[u8]| {
+        let invitation = (&welcome.invitation[..], tree);
+        Room::enter(&newcomer.device, invitation, std::slice::from_ref(&kept), (&[1; 32], START), &mut Batch::new())
+    };
+    // 4,096 nodes that are empty, behind the length of that.
+    let tree = [&[0x80, 0, 0x10, 0][..], &[0; 4096]].concat();
+    let refused = enter(&tree).map(drop).unwrap_err();
+    assert_eq!(refused, EnterError::Malformed(DecodeError::TooLong { length: 4096, limit: 4095 }));
+    for tree in [&[][..], &[2, 0], &[1, 2], &[2, 1, 9], &[3, 1, 1, 0x80]] {
+        assert!(matches!(enter(tree).map(drop), Err(EnterError::Malformed(_))), "{tree:?}");
+    }
+    assert!(enter(&welcome.tree).is_ok());
 }
 
 #[test]

@@ -103,7 +103,7 @@ impl FileStore {
         self.append(upload, &end)?;
         let naming = std::mem::take(&mut upload.naming);
         let (root, groups) = naming.finish().expect("what is sealed is never empty, and was never too large");
-        self.put(FilePlace::new(&root, &key), &upload.file, &upload.path, &groups)?;
+        self.put(FilePlace::new(&root, upload.sealed_bytes, &key), &upload.file, &upload.path, &groups)?;
         Ok(Uploaded { size: upload.sealed_bytes, root, key, head: std::mem::take(&mut upload.head) })
     }
 

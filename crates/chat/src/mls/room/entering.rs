@@ -15,6 +15,7 @@ use crate::mls::epoch::{Begun, Epoch, tag_of, tree_of};
 use crate::mls::member::{LeafError, Member, capabilities, credential, lifetime};
 use crate::mls::policy::{check_room, members};
 use crate::mls::provider::{Entries, Provider};
+use crate::mls::tree::check_nodes;
 use crate::mls::wire::{Body, Frame, Invitation, PADDING, TREE_BYTES_MAX};
 use crate::mls::{Roles, RoomId, SUITE};
 
@@ -203,6 +204,7 @@ fn read_tree(bytes: &[u8]) -> Result<RatchetTreeIn, EnterError> {
         let (length, limit) = (bytes.len() as u64, TREE_BYTES_MAX as u64);
         return Err(DecodeError::TooLong { length, limit }.into());
     }
+    check_nodes(bytes)?;
     let mut input = bytes;
     match RatchetTreeIn::tls_deserialize(&mut input) {
         Ok(tree) if input.is_empty() => Ok(tree),

@@ -7,6 +7,8 @@
 import type { ChatConversation, ChatFile, ChatItem, ChatPerson, ChatSign, Methods } from "@byway/client";
 import { ChatContents } from "./chat_contents";
 import { ChatGroups } from "./chat_groups";
+import type { Loaded } from "./chat_search";
+import { ChatSearch } from "./chat_search.svelte";
 import { Drafts, type Draft } from "./drafts.svelte";
 import { conversationTitle, excerpt, isMuted, isUnread, namedIn, personName, sortedConversations } from "./chat_words";
 import type { NodeStore } from "./node.svelte";
@@ -41,6 +43,8 @@ export class ChatStore {
   /** The thread beside it. */
   thread = $state.raw<Thread | null>(null);
   outgoing = $state.raw<Outgoing[]>([]);
+  /** A message that is to be brought into view in its conversation, once that is shown. */
+  wanted = $state.raw<ChatItem | null>(null);
   /** The newest message of somebody else, in words, for whoever listens to the page. */
   announced = $state("");
   readonly notifier = new Notifier();
@@ -50,6 +54,8 @@ export class ChatStore {
   /** Who writes and is there, and what others hear of it. */
   readonly signs: Signs;
   readonly groups: ChatGroups;
+  /** In all that was said. */
+  readonly search: ChatSearch;
   /** Files that are to be sent, and pictures that came. */
   readonly uploads: Uploads;
   readonly pictures: Pictures;
@@ -67,6 +73,7 @@ export class ChatStore {
     this.signs = new Signs(node);
     this.drafts = new Drafts((conversation, draft) => this.keep(conversation, { draft }));
     this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
+    this.search = new ChatSearch(node, () => this.#loaded());
     this.uploads = new Uploads(node);
     this.pictures = new Pictures(node);
     this.contents = new ChatContents(node, (item) => this.noteItem(item));
@@ -123,7 +130,17 @@ export class ChatStore {
   open(conversation: string | null): void {
     if (this.timeline?.conversation === conversation) return;
     this.timeline = conversation === null ? null : new Timeline(this.#node, conversation, this.#own);
-    void this.timeline?.open(this.named(conversation ?? "")?.unread ?? 0);
+    const { wanted } = this;
+    if (wanted && wanted.conversation === conversation) {
+      this.wanted = null;
+      void this.timeline?.openAt(wanted);
+    } else void this.timeline?.open(this.named(conversation ?? "")?.unread ?? 0);
+  }
+
+  /** Goes to a message, in whichever conversation. */
+  lookFor(item: ChatItem): void {
+    this.wanted = item;
+    location.hash = `messages/${item.conversation}`;
   }
 
   /** Shows a thread of a conversation, or none. */
@@ -239,6 +256,12 @@ export class ChatStore {
     if (files.length > 0) return this.#node.call("chat_attach", { ...where, files, ...(text ? { text } : {}) });
     if (reply === null && thread === null && this.notes()?.conversation === conversation) return this.#node.call("chat_memo", { text, idempotency_key: key });
     return this.#node.call("chat_send", { ...where, text });
+  }
+
+  #loaded(): Loaded {
+    const newest = (this.conversations ?? []).flatMap((conversation) => conversation.newest ?? []);
+    const items = [...newest, ...(this.thread?.answers ?? []), ...(this.timeline?.items ?? [])];
+    return { items: [...new Map(items.map((item) => [item.message, item])).values()], conversations: this.conversations ?? [], people: this.people ?? [] };
   }
 
   #hear({ conversation, newest }: ChatConversation): void {

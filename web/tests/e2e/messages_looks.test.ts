@@ -104,6 +104,22 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.keyboard.press("Escape");
   });
 
+  test("the search", async () => {
+    await look("");
+    await page.getByRole("button", { name: "Search in all messages" }).click();
+    const sheet = page.getByRole("dialog", { name: "Search" });
+    await sheet.getByText("In all that was said").waitFor();
+    await shoot("search-empty");
+    await sheet.getByLabel("Search in all messages").fill("a from:");
+    await sheet.getByRole("group", { name: "What from: may be" }).waitFor();
+    await shoot("search-filter");
+    await sheet.getByLabel("Search in all messages").fill("a");
+    await sheet.locator("a.hit").nth(3).waitFor();
+    await shoot("search");
+    await page.keyboard.press("Escape");
+    await sheet.waitFor({ state: "detached" });
+  });
+
   test("polls, lists, files and groups", async () => {
     const people = [...node.chat.people.slice(0, 2), node.chat.made("Zoe", { conversation: null })];
     const [ada, bob, zoe] = people as [ChatPerson, ChatPerson, ChatPerson];

@@ -11,9 +11,9 @@ import type { Loaded } from "./chat_search";
 import { ChatSearch } from "./chat_search.svelte";
 import { Drafts, type Draft } from "./drafts.svelte";
 import { conversationTitle, excerpt, isMuted, isUnread, namedIn, personName, sortedConversations } from "./chat_words";
+import { Media } from "./media";
 import type { NodeStore } from "./node.svelte";
 import { Notifier } from "./notify.svelte";
-import { Pictures } from "./pictures";
 import { errorMessage, idempotencyKey } from "./rpc";
 import { Signs } from "./signs.svelte";
 import { Thread } from "./thread.svelte";
@@ -56,9 +56,9 @@ export class ChatStore {
   readonly groups: ChatGroups;
   /** In all that was said. */
   readonly search: ChatSearch;
-  /** Files that are to be sent, and pictures that came. */
+  /** Files that are to be sent, and what came and is shown or played. */
   readonly uploads: Uploads;
-  readonly pictures: Pictures;
+  readonly media: Media;
 
   #node: Pick<NodeStore, "call">;
   #own = "";
@@ -75,7 +75,7 @@ export class ChatStore {
     this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
     this.search = new ChatSearch(node, () => this.#loaded());
     this.uploads = new Uploads(node);
-    this.pictures = new Pictures(node);
+    this.media = new Media(node);
     this.contents = new ChatContents(node, (item) => this.noteItem(item));
   }
 

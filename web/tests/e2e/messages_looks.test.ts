@@ -151,6 +151,15 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await shoot("poll");
     await page.getByRole("button", { name: "Files, polls, lists" }).click();
     await shoot("make");
+    await browser.context.grantPermissions(["microphone"]);
+    await page.getByRole("menuitem", { name: "Voice note" }).click();
+    await page.getByRole("timer").waitFor();
+    await shoot("recording");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByRole("button", { name: "Play your voice note" }).waitFor();
+    await shoot("recorded");
+    await page.getByRole("button", { name: "Throw away" }).click();
+    await page.getByRole("button", { name: "Files, polls, lists" }).click();
     await page.getByRole("menuitem", { name: "Poll…" }).click();
     await page.getByRole("button", { name: "Ask" }).click();
     await page.getByText("Write the question.").waitFor();

@@ -137,7 +137,7 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     node.chat.say(talk, { text: "", kind: "voice", levels: Array.from({ length: 60 }, (_, at) => Math.round(128 + 120 * Math.sin(at))), attachments: [attachment("voice.ogg", { media_type: "audio/ogg", state: "here", duration_ms: 12_000 })] }, bob);
     await page.reload();
     await look(talk.conversation.conversation);
-    await page.getByText("voice.ogg").waitFor();
+    await page.getByRole("button", { name: "Save voice.ogg" }).waitFor();
     node.chat.publish("sign", { conversation: talk.conversation.conversation, person: zoe.identity, typing: true, until_ms: Date.now() + 600_000 });
     await page.getByText("Zoe is writing…").waitFor();
     await page.locator("input[type=file]").setInputFiles([{ name: `${"chosen-".repeat(20)}.png`, mimeType: "image/png", buffer: PNG }, { name: "b.txt", mimeType: "text/plain", buffer: PNG }]);

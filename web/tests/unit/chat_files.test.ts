@@ -18,7 +18,7 @@ function nodeWith(fail: (at: number, isTaken: boolean) => void = () => undefined
     try {
       if (at !== has.length) throw new RpcError("upload_gap", "", 1622, { next: has.length });
       fail(at, false);
-      has = Uint8Array.from([...has, ...bytesOfBase64(part)]);
+      has = Uint8Array.from(Buffer.concat([has, bytesOfBase64(part)]));
       fail(at, true);
     } catch (error) {
       return Promise.reject(error);

@@ -84,8 +84,7 @@ test("a picture goes without the place and stands upright; as it is only where t
   expect(stage.lastCall("chat_attach")).toMatchObject({ files: [{ width: 20, height: 40 }] });
   expect([buffer.includes("GPS"), sent(with_ada).includes("GPS"), sent(with_ada).length > 100]).toEqual([true, false, true]);
   await choose({ name: "photo.jpg", mimeType: "image/jpeg", buffer });
-  await stage.page.getByRole("checkbox", { name: "Send photo.jpg as it is" }).check();
-  await chosen().getByText("with the place and all").waitFor();
+  await stage.page.getByRole("checkbox", { name: "Send photo.jpg untouched" }).check();
   await expect.poll(() => stage.button("Send").isEnabled()).toBe(true);
   await stage.button("Send").click();
   await expect.poll(() => with_ada.conversation.messages).toBe(4);
@@ -99,7 +98,7 @@ test("a picture of which nothing can be taken out waits for its sender to say so
   await expect.poll(() => chosen().getByText("can't be taken out").count()).toBe(2);
   expect(await stage.button("Send").isEnabled()).toBe(false);
   await stage.button("Leave out new.heic").click();
-  await stage.page.getByRole("checkbox", { name: "Send broken.jpg as it is" }).check();
+  await stage.page.getByRole("checkbox", { name: "Send broken.jpg untouched" }).check();
   await expect.poll(() => stage.button("Send").isEnabled()).toBe(true);
   await stage.button("Send").click();
   await newest().getByText("broken.jpg").waitFor();

@@ -7,11 +7,13 @@
 import type { ChatConversation, ChatFile, ChatItem, ChatPerson, ChatSign, Methods } from "@byway/client";
 import { ChatContents } from "./chat_contents";
 import { ChatGroups } from "./chat_groups";
+import type { Loaded } from "./chat_search";
+import { ChatSearch } from "./chat_search.svelte";
 import { Drafts, type Draft } from "./drafts.svelte";
 import { conversationTitle, excerpt, isMuted, isUnread, namedIn, personName, sortedConversations } from "./chat_words";
+import { Media } from "./media";
 import type { NodeStore } from "./node.svelte";
 import { Notifier } from "./notify.svelte";
-import { Pictures } from "./pictures";
 import { errorMessage, idempotencyKey } from "./rpc";
 import { Signs } from "./signs.svelte";
 import { Thread } from "./thread.svelte";
@@ -41,6 +43,8 @@ export class ChatStore {
   /** The thread beside it. */
   thread = $state.raw<Thread | null>(null);
   outgoing = $state.raw<Outgoing[]>([]);
+  /** A message that is to be brought into view in its conversation, once that is shown. */
+  wanted = $state.raw<ChatItem | null>(null);
   /** The newest message of somebody else, in words, for whoever listens to the page. */
   announced = $state("");
   readonly notifier = new Notifier();
@@ -50,9 +54,11 @@ export class ChatStore {
   /** Who writes and is there, and what others hear of it. */
   readonly signs: Signs;
   readonly groups: ChatGroups;
-  /** Files that are to be sent, and pictures that came. */
+  /** In all that was said. */
+  readonly search: ChatSearch;
+  /** Files that are to be sent, and what came and is shown or played. */
   readonly uploads: Uploads;
-  readonly pictures: Pictures;
+  readonly media: Media;
 
   #node: Pick<NodeStore, "call">;
   #own = "";
@@ -69,8 +75,9 @@ export class ChatStore {
     this.signs = new Signs(node);
     this.drafts = new Drafts((conversation, draft) => this.keep(conversation, { draft }));
     this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
+    this.search = new ChatSearch(node, () => this.#loaded());
     this.uploads = new Uploads(node);
-    this.pictures = new Pictures(node);
+    this.media = new Media(node);
     this.contents = new ChatContents(node, (item) => this.noteItem(item));
   }
 
@@ -126,7 +133,17 @@ export class ChatStore {
   open(conversation: string | null): void {
     if (this.timeline?.conversation === conversation) return;
     this.timeline = conversation === null ? null : new Timeline(this.#node, conversation, this.#own);
-    void this.timeline?.open(this.named(conversation ?? "")?.unread ?? 0);
+    const { wanted } = this;
+    if (wanted && wanted.conversation === conversation) {
+      this.wanted = null;
+      void this.timeline?.openAt(wanted);
+    } else void this.timeline?.open(this.named(conversation ?? "")?.unread ?? 0);
+  }
+
+  /** Goes to a message, in whichever conversation. */
+  lookFor(item: ChatItem): void {
+    this.wanted = item;
+    location.hash = `messages/${item.conversation}`;
   }
 
   /** Shows a thread of a conversation, or none. */
@@ -252,6 +269,12 @@ export class ChatStore {
   #noteOwn({ conversation, text, thread }: ChatItem): void {
     const sent = this.outgoing.find(({ key }) => key === this.#asking);
     if (sent?.conversation === conversation && sent.text === text && sent.thread === (thread ?? null)) this.discard(sent.key);
+  }
+
+  #loaded(): Loaded {
+    const newest = (this.conversations ?? []).flatMap((conversation) => conversation.newest ?? []);
+    const items = [...newest, ...(this.thread?.answers ?? []), ...(this.timeline?.items ?? [])];
+    return { items: [...new Map(items.map((item) => [item.message, item])).values()], conversations: this.conversations ?? [], people: this.people ?? [] };
   }
 
   #hear({ conversation, newest }: ChatConversation): void {

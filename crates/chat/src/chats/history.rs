@@ -48,9 +48,13 @@ fn shown(bytes: &[u8]) -> Option<Shown> {
     Some(Shown { place: input.u64().ok()?, item: Item::decode(&mut input).ok()? })
 }
 
-/// Writes a message as it is kept, without its place in the order. For whoever has messages that nobody has said, as tests and
-/// measurements do.
+/// Writes a message as it is kept. For whoever has messages that nobody has said, as tests and measurements do.
 pub fn keep_message(room: RoomId, shown: &Shown, batch: &mut Batch) {
+    batch.put(ORDER, order_key(room, shown.place), shown.item.of.to_bytes());
+    put(room, shown, batch);
+}
+
+fn put(room: RoomId, shown: &Shown, batch: &mut Batch) {
     let mut out = Writer::new();
     out.varint(shown.place);
     out.value(&shown.item);
@@ -131,7 +135,7 @@ impl Talk {
             batch.put(ORDER, order_key(room, place), item.of.to_bytes());
         }
         let of = item.of;
-        keep_message(room, &Shown { place, item }, batch);
+        put(room, &Shown { place, item }, batch);
         news.push(ChatNews::Item { room, of, is_new });
     }
 }

@@ -5,13 +5,14 @@ use std::cmp::Ordering;
 use byway_primitives::Time;
 use memchr::memmem::Finder;
 
+use super::signature::{self, Signature};
 use crate::content::index::Indexed;
 use crate::content::query::HasSet;
 
-/// Messages of a block, and bytes of their texts, before the next is begun. As small as a copy is quick, which a change makes while
-/// somebody searches; as large as a search has few of them.
-const ROWS_MAX: usize = 1024;
-const BYTES_MAX: usize = 128 * 1024;
+/// Messages of a block, and bytes of their texts, before the next is begun. Small, so that a word that is rare is in few of them and a copy
+/// is quick, which a change makes while somebody searches; large enough that a million messages have a few thousand.
+const ROWS_MAX: usize = 256;
+const BYTES_MAX: usize = 32 * 1024;
 /// Stands behind each text. Folded text and terms have none in them, so nothing is found across it.
 const END: char = '\n';
 
@@ -37,11 +38,24 @@ pub(super) struct Row {
 pub(super) struct Block {
     rows: Vec<Row>,
     text: String,
+    signature: Signature,
+}
+
+/// Something that stands in a text.
+pub(super) struct Term<'a> {
+    finder: Finder<'a>,
+    bits: Vec<u32>,
+}
+
+impl<'a> Term<'a> {
+    pub fn new(term: &'a str) -> Self {
+        Self { finder: Finder::new(term.as_bytes()), bits: signature::bits(term) }
+    }
 }
 
 /// What is looked for, with the numbers that this index has for rooms and people.
 pub(super) struct Wanted<'a> {
-    pub terms: Vec<Finder<'a>>,
+    pub terms: Vec<Term<'a>>,
     pub rooms: Option<Vec<bool>>,
     pub authors: Option<Vec<bool>>,
     pub has: HasSet,
@@ -78,7 +92,7 @@ impl Block {
     }
 
     pub fn bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Row>() + self.text.capacity() + size_of::<Self>()
+        self.rows.capacity() * size_of::<Row>() + self.text.capacity() + self.signature.bytes() + size_of::<Self>()
     }
 
     pub fn first(&self) -> &Place {
@@ -115,12 +129,14 @@ impl Block {
         self.text.insert_str(start, text);
         self.rows.insert(at, Row { end: offset(start + text.len()), ..*row });
         self.shift(at + 1, text.len() as isize + 1);
+        self.signature.add(text);
     }
 
     pub fn replace(&mut self, at: usize, indexed: &Indexed) {
         let (start, end) = (self.start(at), self.rows[at].end as usize);
         self.text.replace_range(start..end, &indexed.text);
         self.rows[at].has = indexed.has;
+        self.signature.add(&indexed.text);
         self.shift(at, indexed.text.len() as isize - (end - start) as isize);
     }
 
@@ -136,8 +152,12 @@ impl Block {
         let half = self.rows.len() / 2;
         let start = self.start(half);
         let text = self.text.split_off(start);
-        let mut behind = Self { rows: self.rows.split_off(half), text };
+        let mut behind = Self { rows: self.rows.split_off(half), text, signature: Signature::default() };
         behind.shift(0, -(start as isize));
+        self.signature = Signature::default();
+        for block in [&mut *self, &mut behind] {
+            block.text.split(END).for_each(|text| block.signature.add(text));
+        }
         behind
     }
 
@@ -147,12 +167,15 @@ impl Block {
     /// to. So no part of it is looked at oftener than what is rarest asks for.
     pub fn find(&self, wanted: &Wanted<'_>) -> Vec<usize> {
         let mut found = Vec::new();
+        if !wanted.terms.iter().all(|term| self.signature.has(&term.bits)) {
+            return found;
+        }
         let mut at = 0;
         'rows: while at < self.rows.len() {
             let Some(fits) = self.rows[at..].iter().position(|row| wanted.fits(row)) else { break };
             at += fits;
             for term in &wanted.terms {
-                match self.next(at, term) {
+                match self.next(at, &term.finder) {
                     None => break 'rows,
                     Some(next) if next > at => {
                         at = next;

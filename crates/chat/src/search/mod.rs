@@ -1,7 +1,8 @@
 //! Finding messages again, by what people type ([`query`](crate::content::query)).
 //!
 //! The index is the folded text of every message, in memory, in the order in which they were sent. It is looked through from the newest
-//! on, with a search for bytes that is about as fast as memory, until there are enough. What that finds is what stands there: parts of
+//! on, block by block, with a search for bytes that is about as fast as memory, until there are enough; blocks in which a word can't stand
+//! are passed over. What that finds is what stands there: parts of
 //! words, one letter, any writing; nothing has to be cut into words beforehand.
 //!
 //! Nothing of it is on a disk, where it would have to be sealed and kept in step with the messages. It is [gathered](Gathering) from
@@ -15,6 +16,7 @@ mod block;
 mod gathering;
 mod marks;
 mod numbers;
+mod signature;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,13 +24,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use byway_primitives::{IdentityId, Time};
-use memchr::memmem::Finder;
 
 use crate::chats::Shown;
 use crate::content::index::Indexed;
 use crate::content::query::HasSet;
 use crate::mls::RoomId;
-use block::{Block, Place, Row, Wanted};
+use block::{Block, Place, Row, Term, Wanted};
 pub use gathering::Gathering;
 pub use marks::{MARKS_MAX, marks};
 use numbers::Numbers;
@@ -121,7 +122,7 @@ impl Index {
     /// Up to `limit` messages that are older than `before`.
     pub fn find(&self, sought: &Sought, before: Option<&Found>, limit: usize) -> Page {
         let wanted = Wanted {
-            terms: sought.terms.iter().map(|term| Finder::new(term.as_bytes())).collect(),
+            terms: sought.terms.iter().map(|term| Term::new(term)).collect(),
             rooms: sought.within.as_ref().map(|rooms| self.rooms.chosen(rooms)),
             authors: sought.from.as_ref().map(|people| self.people.chosen(people)),
             has: sought.has,

@@ -6,7 +6,7 @@ use byway_node::api::*;
 use byway_node::peer_node::PeerNode;
 
 use super::chat::{acquainted, named, send};
-use super::cli::{byway, check_typed, directory_of, failure, text};
+use super::cli::{byway, check_typed, directory_of, failure, json, text};
 use super::fake::Fake;
 use super::fake_chat::{conversation_id, message_id};
 use super::network::{Network, key};
@@ -138,6 +138,8 @@ fn what_can_be_typed_to_find_and_to_export() {
         ("chat export", true),
         ("chat export --to all.json --conversation Bob --format markdown", true),
         ("chat export --format html", false),
+        ("bench chat --messages 1000 --searches 1 --sends 1 --json", true),
+        ("bench chat --messages 0", false),
     ]);
 }
 
@@ -185,4 +187,22 @@ async fn what_was_said_is_written_down_and_nothing_over_another_file() {
     assert!(markdown.contains("map.png"), "{markdown}");
     let nobody = failure(folder.path(), &["chat", "export", "--conversation", "nobody"]);
     assert!(nobody.contains("no conversation \"nobody\""), "{nobody}");
+}
+
+/// The names are those of the issue that asked for the measurement; programs that compare releases read them.
+#[test]
+fn what_is_measured_of_conversations_has_these_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = ["bench", "chat", "--messages", "2000", "--searches", "2", "--sends", "3"];
+    let report = json(folder.path(), &small);
+    assert_eq!((report["messages"].as_u64(), report["searches"].as_u64()), (Some(2000), Some(24)), "{report}");
+    let kinds = report["search_ms_of"].as_object().unwrap();
+    assert_eq!(kinds.len(), 12);
+    for percentiles in [&report["send_ms"], &report["search_ms"]].into_iter().chain(kinds.values()) {
+        let [p50, p99] = ["p50", "p99"].map(|name| percentiles[name].as_f64().unwrap());
+        assert!(0.0 < p50 && p50 <= p99, "{percentiles}");
+    }
+    for name in ["index_s", "index_bytes_per_message"] {
+        assert!(report[name].as_f64().is_some_and(|value| value > 0.0), "{name}: {report}");
+    }
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use byway_primitives::Time;
 use memchr::memmem::Finder;
 
-use super::signature::{self, Signature};
+use super::bloom::{self, Bloom};
 use crate::content::index::Indexed;
 use crate::content::query::HasSet;
 
@@ -38,7 +38,7 @@ pub(super) struct Row {
 pub(super) struct Block {
     rows: Vec<Row>,
     text: String,
-    signature: Signature,
+    bloom: Bloom,
 }
 
 /// Something that stands in a text.
@@ -49,7 +49,7 @@ pub(super) struct Term<'a> {
 
 impl<'a> Term<'a> {
     pub fn new(term: &'a str) -> Self {
-        Self { finder: Finder::new(term.as_bytes()), bits: signature::bits(term) }
+        Self { finder: Finder::new(term.as_bytes()), bits: bloom::bits(term) }
     }
 }
 
@@ -92,7 +92,7 @@ impl Block {
     }
 
     pub fn bytes(&self) -> usize {
-        self.rows.capacity() * size_of::<Row>() + self.text.capacity() + self.signature.bytes() + size_of::<Self>()
+        self.rows.capacity() * size_of::<Row>() + self.text.capacity() + self.bloom.bytes() + size_of::<Self>()
     }
 
     pub fn first(&self) -> &Place {
@@ -129,14 +129,14 @@ impl Block {
         self.text.insert_str(start, text);
         self.rows.insert(at, Row { end: offset(start + text.len()), ..*row });
         self.shift(at + 1, text.len() as isize + 1);
-        self.signature.add(text);
+        self.bloom.add(text);
     }
 
     pub fn replace(&mut self, at: usize, indexed: &Indexed) {
         let (start, end) = (self.start(at), self.rows[at].end as usize);
         self.text.replace_range(start..end, &indexed.text);
         self.rows[at].has = indexed.has;
-        self.signature.add(&indexed.text);
+        self.bloom.add(&indexed.text);
         self.shift(at, indexed.text.len() as isize - (end - start) as isize);
     }
 
@@ -152,11 +152,11 @@ impl Block {
         let half = self.rows.len() / 2;
         let start = self.start(half);
         let text = self.text.split_off(start);
-        let mut behind = Self { rows: self.rows.split_off(half), text, signature: Signature::default() };
+        let mut behind = Self { rows: self.rows.split_off(half), text, bloom: Bloom::default() };
         behind.shift(0, -(start as isize));
-        self.signature = Signature::default();
+        self.bloom = Bloom::default();
         for block in [&mut *self, &mut behind] {
-            block.text.split(END).for_each(|text| block.signature.add(text));
+            block.text.split(END).for_each(|text| block.bloom.add(text));
         }
         behind
     }
@@ -167,7 +167,7 @@ impl Block {
     /// to. So no part of it is looked at oftener than what is rarest asks for.
     pub fn find(&self, wanted: &Wanted<'_>) -> Vec<usize> {
         let mut found = Vec::new();
-        if !wanted.terms.iter().all(|term| self.signature.has(&term.bits)) {
+        if !wanted.terms.iter().all(|term| self.bloom.has(&term.bits)) {
             return found;
         }
         let mut at = 0;

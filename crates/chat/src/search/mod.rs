@@ -13,10 +13,10 @@
 //! Not here: who is called what ([`Sought`] has people and conversations as such).
 
 mod block;
+mod bloom;
 mod gathering;
 mod marks;
 mod numbers;
-mod signature;
 
 use std::collections::BTreeSet;
 use std::fmt;

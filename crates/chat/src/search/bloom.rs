@@ -1,4 +1,4 @@
-//! By what a block is passed over in which a term can't stand.
+//! By what a block is passed over in which a term can't stand: a Bloom filter (1970) of one hash function.
 //!
 //! Each run of two, three and five bytes that is in the block's texts sets a bit, the same for the same run. What stands somewhere in the
 //! block has all its runs there; so where a bit of a term is missing, the block needn't be looked through. A bit that is set may be another
@@ -10,15 +10,15 @@ const BITS: usize = 1 << 16;
 const RUNS: [usize; 3] = [2, 3, 5];
 
 #[derive(Debug, Clone)]
-pub(super) struct Signature(Box<[u64]>);
+pub(super) struct Bloom(Box<[u64]>);
 
-impl Default for Signature {
+impl Default for Bloom {
     fn default() -> Self {
         Self(vec![0; BITS / 64].into())
     }
 }
 
-impl Signature {
+impl Bloom {
     pub fn add(&mut self, text: &str) {
         each_bit(text.as_bytes(), |bit| self.0[bit as usize / 64] |= 1 << (bit % 64));
     }

@@ -717,6 +717,18 @@ export interface ChatFilePart {
   size: number;
 }
 
+/** what was found */
+export interface ChatFound {
+  /** groups that are called so; likewise */
+  conversations?: ChatConversation[] | null;
+  /** the newest first */
+  hits: ChatHit[];
+  /** before which the next page begins, if there are older ones */
+  next?: string | null;
+  /** those who are called so; with the first page, where there are no filters */
+  people: ChatPerson[];
+}
+
 /** what is so of a group beside what is so of any conversation */
 export interface ChatGroup {
   /** those who are added as soon as there are keys of theirs */
@@ -724,6 +736,15 @@ export interface ChatGroup {
   /** whether one has left it, and is yet to be removed by another member */
   leaving: boolean;
   members: ChatMember[];
+}
+
+/** a message that was found */
+export interface ChatHit {
+  item: ChatItem;
+  /** where in its text what was looked for stands: start and end, in code units of UTF-16 */
+  marks: number[][];
+  /** its conversation: 64 hex digits */
+  to: string;
 }
 
 /** a link by which one person becomes a contact, once */
@@ -1855,6 +1876,8 @@ export interface Methods {
   "chat_about": { params: { to: string; message: string; what: "edit" | "delete" | "react" | "unreact" | "close"; value?: string }; result: ChatItem };
   /** Messages of a conversation, the newest first. */
   "chat_read": { params: { to: string; before?: number; limit?: number }; result: ChatItem[] };
+  /** Looks for messages, people and groups; the newest message first. The index is made when somebody first searches. */
+  "chat_search": { params: { query: string; to?: string; before?: string; limit?: number; offset_minutes?: number }; result: ChatFound };
   /** Says that one's person has looked at a conversation. */
   "chat_mark": { params: { to: string; tell: boolean }; result: ChatConversation };
   /** What one's person keeps of a conversation for itself; what is named is changed, and nobody else hears of it. */
@@ -2151,6 +2174,7 @@ export const ERRORS = {
   provider_unreachable: 1104,
   proxy_port_configured: 1134,
   proxy_port_not_open: 1133,
+  query_not_understood: 1646,
   read_only_wallet: 1213,
   role_does_not_allow: 1612,
   seat_not_found: 1406,

@@ -96,6 +96,10 @@ impl Hosting for Hosts {
                 let each = std::time::Duration::from_millis(millis);
                 print_json(&bench::channel::run(channels, idle, each, bench_folder(globals)?.path()).await?)?;
             }
+            BenchCommand::Chat { messages, searches, sends } => {
+                let folder = bench_folder(globals)?;
+                print_json(&bench::chat::run(messages.into(), searches, sends, folder.path()).await?)?;
+            }
             BenchCommand::Discovery { offers } => print_json(&bench::discovery::run(offers)?)?,
             BenchCommand::Kernel { nodes, seconds, leaders, idle: true, .. } => {
                 let folder = bench_folder(globals)?;

@@ -261,6 +261,8 @@ enum Arrival {
     Plugged(ProgramEvent),
     /// What became of fetching a file of a conversation.
     File(chat::FileCame),
+    /// All messages of conversations as they are found.
+    Indexed(byway_chat::search::Index),
     /// A probe is over.
     Probed(WayId),
     /// An exit gave this port for a program.

@@ -90,6 +90,7 @@ kinds! {
     1623 ChatFileDamaged "attachment_damaged",
     1624 ChatMisfit "message_of_another_kind",
     1625 ChatPollClosed "poll_closed",
+    1646 ChatQuery "query_not_understood",
     1608 ChatNotContact "not_a_contact",
     1609 ChatNotGroup "not_a_group",
     1610 ChatNotMember "not_in_group",

@@ -17,6 +17,7 @@ pub mod chat;
 pub mod chat_content;
 pub mod chat_files;
 pub mod chat_groups;
+pub mod chat_search;
 pub mod contracts;
 pub mod error;
 pub mod event;
@@ -58,6 +59,7 @@ pub use chat::*;
 pub use chat_content::*;
 pub use chat_files::*;
 pub use chat_groups::*;
+pub use chat_search::*;
 pub use contracts::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
@@ -262,6 +264,8 @@ pub trait NodeApi: KernelApi {
     fn chat_about(&self, request: ChatAbout) -> impl Future<Output = Answer<ChatItem>> + Send;
     /// Messages of a conversation, the newest first.
     fn chat_read(&self, request: ChatRead) -> impl Future<Output = Answer<Vec<ChatItem>>> + Send;
+    /// Looks for messages, people and groups.
+    fn chat_search(&self, request: ChatSearch) -> impl Future<Output = Answer<ChatFound>> + Send;
     /// Says that one's person has looked at a conversation.
     fn chat_mark(&self, request: ChatMark) -> impl Future<Output = Answer<ChatConversation>> + Send;
     /// What our person keeps of a conversation for itself.

@@ -12,6 +12,7 @@ mod chat;
 mod chat_attach;
 mod chat_content;
 mod chat_group;
+mod chat_search;
 mod confirm;
 mod contract;
 mod doctor;

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 use super::accounts::Accounts;
 use super::chain::Chain;
 use super::channels::{ChannelDesk, Copying};
-use super::chat::{self, FileDesk, OwnDesk};
+use super::chat::{self, FileDesk, OwnDesk, SearchDesk};
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
@@ -168,6 +168,7 @@ pub(super) struct Actor {
     pub(super) copying: Copying,
     pub(super) files: FileDesk,
     pub(super) chat_own: OwnDesk,
+    pub(super) search: SearchDesk,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -213,6 +214,7 @@ impl Actor {
             copying: Copying::open(config.copy_key.clone(), config.copies.clone()),
             files,
             chat_own: OwnDesk::open(&ledger_journal),
+            search: SearchDesk::default(),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),
@@ -316,6 +318,7 @@ impl Actor {
             host.close().await;
         }
         self.plugging.close().await;
+        self.search.close().await;
         self.export_at_the_end();
         self.ledger_journal.flush()?;
         self.market_journal.flush()?;

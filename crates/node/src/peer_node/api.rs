@@ -430,6 +430,10 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.read_chat(&request)).await
     }
 
+    async fn chat_search(&self, request: ChatSearch) -> Answer<ChatFound> {
+        self.search_in_chat(request).await
+    }
+
     async fn chat_mark(&self, request: ChatMark) -> Answer<ChatConversation> {
         self.ask(move |actor| actor.mark_chat(&request)).await
     }

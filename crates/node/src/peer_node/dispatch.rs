@@ -33,6 +33,7 @@ impl Actor {
             Arrival::Plugged(event) => self.plugged_event(event),
             Arrival::Probed(way) => self.probed(way),
             Arrival::File(came) => self.file_came(came),
+            Arrival::Indexed(index) => self.indexed(index),
             Arrival::ForwardGiven { place, port } => self.forward_given(place, port),
             Arrival::Exported { content, result } => self.exported(content, result),
             Arrival::Copied { channel, done } => self.copied(channel, done),

@@ -118,6 +118,7 @@ pub const METHODS: &[&str] = &[
     "chat_mark",
     "chat_keep",
     "chat_show",
+    "chat_search",
     "chat_upload",
     "chat_attach",
     "chat_fetch",

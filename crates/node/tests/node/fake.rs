@@ -627,6 +627,10 @@ impl NodeApi for Fake {
         fake_chat::named(&request.to).map(|()| vec![fake_chat::item()])
     }
 
+    async fn chat_search(&self, request: ChatSearch) -> Answer<ChatFound> {
+        fake_chat::search(&request)
+    }
+
     async fn chat_mark(&self, request: ChatMark) -> Answer<ChatConversation> {
         fake_chat::named(&request.to).map(|()| fake_chat::conversation())
     }

@@ -7,6 +7,7 @@ mod account;
 mod args;
 mod asset;
 mod backup;
+pub mod bot;
 mod channel;
 mod chat;
 mod chat_attach;

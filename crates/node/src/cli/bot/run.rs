@@ -129,7 +129,9 @@ impl Bot {
                     }
                 }
             }
-            while program.hears() && let Some(News { conversation, next, line }) = news.pop_front() {
+            while program.hears()
+                && let Some(News { conversation, next, line }) = news.pop_front()
+            {
                 self.seen.up_to(&conversation, next)?;
                 if let Some(line) = line {
                     program.tell(&line);
@@ -163,9 +165,8 @@ impl Bot {
     /// A page of each conversation in which something is new.
     async fn news(&mut self) -> Result<VecDeque<News>, ClientError> {
         self.talks = self.client.call("chat_conversations", &Nothing {}).await?;
-        let is_new = |talk: &&ChatConversation| {
-            self.rules.is_within(talk) && end(talk) > self.seen.next(&talk.conversation)
-        };
+        let is_new =
+            |talk: &&ChatConversation| self.rules.is_within(talk) && end(talk) > self.seen.next(&talk.conversation);
         let changed: Vec<&ChatConversation> = self.talks.iter().filter(is_new).collect();
         let mut news = VecDeque::new();
         if changed.is_empty() {

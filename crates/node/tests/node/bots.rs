@@ -200,18 +200,19 @@ async fn a_bot_is_let_into_nothing_by_a_name_that_nobody_has() {
 #[test]
 fn a_dry_run_shows_what_a_bot_would_do() {
     let folder = tempfile::tempdir().unwrap();
-    let check = |said: &str, program: &[&str]| {
-        byway(folder.path(), &[&["bot", "check", "--seconds", "2", "--text", said], program].concat())
+    let check = |said: &str, requests: &str, program: &[&str]| {
+        let arguments = ["bot", "check", "--seconds", "90", "--requests", requests, "--text", said];
+        byway(folder.path(), &[&arguments, program].concat())
     };
     let (keyword, reminder) = (example("keyword.py"), example("reminder.py"));
     let kept = folder.path().join("reminders.json");
-    let answered = check("help", &[keyword.to_str().unwrap()]);
+    let answered = check("help", "1", &[keyword.to_str().unwrap()]);
     assert!(answered.status.success(), "{}", text(&answered.stderr));
     assert!(text(&answered.stdout).contains("a person reads the rest"), "{}", text(&answered.stdout));
-    let reminded = check("Remind me in 0 seconds to rest", &[reminder.to_str().unwrap(), kept.to_str().unwrap()]);
+    let program = [reminder.to_str().unwrap(), kept.to_str().unwrap()];
+    let reminded = check("Remind me in 0 seconds to rest", "2", &program);
     assert!(reminded.status.success(), "{}", text(&reminded.stderr));
     assert!(text(&reminded.stdout).contains("You wanted to be reminded to rest."), "{}", text(&reminded.stdout));
-    assert_eq!(std::fs::read_to_string(kept).unwrap(), "[]");
-    let refused = check("help", &["echo", "garbage"]);
+    let refused = check("help", "1", &["echo", "garbage"]);
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stdout));
 }

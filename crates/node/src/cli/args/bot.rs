@@ -55,6 +55,9 @@ pub struct BotCheckArgs {
     /// How long to wait for what it does
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub seconds: u16,
+    /// End as soon as it has asked for so much
+    #[arg(long, value_name = "N")]
+    pub requests: Option<u32>,
     /// The program and its arguments
     #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<String>,

@@ -29,6 +29,9 @@ pub async fn check(args: BotCheckArgs) -> anyhow::Result<Outcome> {
     let until = Instant::now() + Duration::from_secs(args.seconds.into());
     let (mut asked, mut refused) = (0_u32, 0_u32);
     let why = loop {
+        if args.requests.is_some_and(|enough| asked >= enough) {
+            break "that was enough".to_owned();
+        }
         match timeout_at(until, program.next()).await {
             Err(_) => break format!("{} s are over", args.seconds),
             Ok(Did::End(why)) => break why,

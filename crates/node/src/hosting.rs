@@ -33,7 +33,7 @@ use crate::keystore::Keystore;
 use crate::logs;
 use crate::passphrase::{Occasion, Passphrase};
 use crate::watching::{self, Until};
-use stopping::told_to_stop;
+pub(crate) use stopping::told_to_stop;
 
 const WATCHED: hash::Context = hash::Context("byway 1 watched wallet");
 

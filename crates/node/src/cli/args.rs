@@ -3,6 +3,7 @@
 mod account;
 mod backup;
 mod bench;
+mod bot;
 mod channel;
 mod chat;
 mod chat_content;
@@ -33,6 +34,7 @@ use clap::{Args, Parser, Subcommand};
 pub use account::*;
 pub use backup::*;
 pub use bench::*;
+pub use bot::*;
 pub use channel::*;
 pub use chat::*;
 pub use chat_content::*;
@@ -152,6 +154,9 @@ pub enum Command {
     /// Messages between people, with no server in the middle
     #[command(subcommand)]
     Chat(ChatCommand),
+    /// Programs that take part in conversations
+    #[command(subcommand)]
+    Bot(BotCommand),
     /// Services that programs of your own, or of others, provide
     #[command(subcommand)]
     Service(ServiceCommand),

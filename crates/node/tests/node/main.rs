@@ -1,6 +1,7 @@
 //! A node's outer surfaces over real sockets, with a fake node behind them; and real nodes in a network of their own.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
+mod bots;
 mod chain;
 mod chain_selling;
 mod channel_beside;

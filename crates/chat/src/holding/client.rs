@@ -187,6 +187,10 @@ impl HeldClient {
     pub fn handle_connected(&mut self, now: Time, holder: IdentityId) {
         let Some(of) = self.uses.get_mut(&holder) else { return };
         *of = Use { is_there: true, given: of.given, faults: of.faults, ..Use::new(of.kept) };
+        // Whoever pays may have been stopped before it was promised.
+        if !of.kept.spent.is_zero() {
+            self.step.spent.push((holder, of.kept.spent));
+        }
         self.ask(now, holder);
     }
 
@@ -212,6 +216,14 @@ impl HeldClient {
             }
         }
         (!there.is_empty()).then_some(now + SAY_AGAIN)
+    }
+
+    /// Looks now whether those who are there hold something.
+    pub fn look_now(&mut self, now: Time) {
+        for of in self.uses.values_mut() {
+            of.looks_at = now;
+        }
+        self.handle_wake(now);
     }
 
     /// What a holder says.

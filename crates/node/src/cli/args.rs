@@ -10,6 +10,7 @@ mod chat_group;
 mod contract;
 mod firewall;
 mod forward;
+mod holding;
 mod hub;
 mod invite;
 mod kernel;
@@ -39,6 +40,7 @@ pub use chat_group::*;
 pub use contract::*;
 pub use firewall::*;
 pub use forward::*;
+pub use holding::*;
 pub use hub::*;
 pub use invite::*;
 pub use kernel::*;
@@ -141,6 +143,9 @@ pub enum Command {
     /// Contracts that have left their channels for the ledger
     #[command(subcommand)]
     Contract(LedgerContractCommand),
+    /// Having what is sent to you held while you are away, and holding for others
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Having channels watched while you are away, and watching those of others
     #[command(subcommand)]
     Watch(WatchCommand),

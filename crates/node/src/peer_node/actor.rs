@@ -36,6 +36,7 @@ use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
 use super::history::Notes;
+use super::holding::{self, HoldDesk};
 use super::inquiring::Inquiries;
 use super::inviting::Invites;
 use super::kernel_access::KernelAccess;
@@ -168,6 +169,7 @@ pub(super) struct Actor {
     pub(super) copying: Copying,
     pub(super) files: FileDesk,
     pub(super) chat_own: OwnDesk,
+    pub(super) holding: HoldDesk,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -213,6 +215,7 @@ impl Actor {
             copying: Copying::open(config.copy_key.clone(), config.copies.clone()),
             files,
             chat_own: OwnDesk::open(&ledger_journal),
+            holding: HoldDesk::default(),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),
@@ -368,6 +371,7 @@ fn open_market(
     let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
     let mut market = Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?;
     chat::open(&mut market, config, now, journal)?;
+    holding::open(&mut market, config, now, journal)?;
     market.set_hub(config.hub);
     // Until the ledger is known to have what a forced call needs.
     market.set_hub_ready(false);

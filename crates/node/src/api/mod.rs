@@ -24,6 +24,7 @@ pub mod event;
 pub mod forwarding;
 pub mod groups;
 pub mod guarantees;
+pub mod holding;
 pub mod hubs;
 pub mod joining;
 pub mod kernel;
@@ -66,6 +67,7 @@ pub use event::{Event, Events, Topic};
 pub use forwarding::*;
 pub use groups::*;
 pub use guarantees::*;
+pub use holding::*;
 pub use hubs::*;
 pub use joining::*;
 pub use kernel::*;
@@ -232,6 +234,16 @@ pub trait NodeApi: KernelApi {
     fn watch_add(&self, request: WatchAdd) -> impl Future<Output = Answer<WatchStatus>> + Send;
     fn watch_remove(&self, request: WatchRemove) -> impl Future<Output = Answer<WatchStatus>> + Send;
     fn watch_status(&self) -> impl Future<Output = Answer<WatchStatus>> + Send;
+    /// Holds for others who are away, or takes nothing new.
+    fn hold_offer(&self, request: HoldOffer) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    /// Has somebody hold for us.
+    fn hold_use(&self, request: HoldUse) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    fn hold_leave(&self, request: HoldLeave) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    /// Looks now whether those who are there hold something.
+    fn hold_fetch(&self) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    fn hold_status(&self) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    /// Those who offer on the market to hold, the cheapest first.
+    fn hold_offer_list(&self) -> impl Future<Output = Answer<Vec<HolderOffer>>> + Send;
     /// Asks to be paid over channels.
     fn channel_invoice(&self, request: ChannelInvoiceMake) -> impl Future<Output = Answer<ChannelInvoice>> + Send;
     /// Pays an invoice, once however often it is asked for, and answers when it is paid, or on its way for a while.

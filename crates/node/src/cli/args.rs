@@ -12,6 +12,7 @@ mod chat_search;
 mod contract;
 mod firewall;
 mod forward;
+mod holding;
 mod hub;
 mod invite;
 mod kernel;
@@ -43,6 +44,7 @@ pub use chat_search::*;
 pub use contract::*;
 pub use firewall::*;
 pub use forward::*;
+pub use holding::*;
 pub use hub::*;
 pub use invite::*;
 pub use kernel::*;
@@ -145,6 +147,9 @@ pub enum Command {
     /// Contracts that have left their channels for the ledger
     #[command(subcommand)]
     Contract(LedgerContractCommand),
+    /// Having what is sent to you held while you are away, and holding for others
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Having channels watched while you are away, and watching those of others
     #[command(subcommand)]
     Watch(WatchCommand),

@@ -20,6 +20,7 @@ mod doctor;
 mod firewall;
 mod forward;
 mod group;
+mod holding;
 mod hub;
 mod identity;
 mod invite;
@@ -136,6 +137,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Contract(command) => contract::contract(&globals, command).await,
         Command::Chat(command) => chat::chat(&globals, command).await,
         Command::Bot(command) => bot::bot(&globals, command).await,
+        Command::Hold(command) => holding::hold(&globals, command).await,
         Command::Watch(command) => watching::watch(&globals, command).await,
         Command::Hub(command) => hub::hub(&globals, command).await,
         Command::Service(command) => service::service(&globals, command).await,

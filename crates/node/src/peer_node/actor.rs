@@ -36,6 +36,7 @@ use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
 use super::history::Notes;
+use super::holding::{self, HoldDesk};
 use super::inquiring::Inquiries;
 use super::inviting::Invites;
 use super::kernel_access::KernelAccess;
@@ -169,6 +170,7 @@ pub(super) struct Actor {
     pub(super) files: FileDesk,
     pub(super) chat_own: OwnDesk,
     pub(super) search: SearchDesk,
+    pub(super) holding: HoldDesk,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -215,6 +217,7 @@ impl Actor {
             files,
             chat_own: OwnDesk::open(&ledger_journal),
             search: SearchDesk::default(),
+            holding: HoldDesk::default(),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),
@@ -371,6 +374,7 @@ fn open_market(
     let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
     let mut market = Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?;
     chat::open(&mut market, config, now, journal)?;
+    holding::open(&mut market, config, now, journal)?;
     market.set_hub(config.hub);
     // Until the ledger is known to have what a forced call needs.
     market.set_hub_ready(false);

@@ -6,6 +6,7 @@
 //! - [`stopping`]: Ctrl-C, and what else ends them.
 //! - [`up`]: a whole local network in one process.
 
+mod company;
 mod kernel;
 mod peer;
 mod relay;

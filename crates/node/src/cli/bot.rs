@@ -8,9 +8,10 @@
 //! - [`rules`]: what a bot may do and hears of, and how much in a minute;
 //! - [`seen`]: what it has seen, kept over restarts;
 //! - [`program`]: the process; [`run`]: keeps it between the conversations and the node;
-//! - [`check`]: a dry run, in a conversation that is none ([`pretend`]).
+//! - [`guide`]: the bot of local networks; [`check`]: a dry run, in a conversation that is none ([`pretend`]).
 
 mod check;
+mod guide;
 pub mod pretend;
 mod program;
 pub mod protocol;
@@ -20,6 +21,8 @@ pub mod seen;
 
 use super::{BotCommand, Globals, Outcome};
 
+pub use run::attend;
+
 /// Characters of a bot's name.
 const NAME_MAX: usize = 32;
 
@@ -27,6 +30,10 @@ pub async fn bot(globals: &Globals, command: BotCommand) -> anyhow::Result<Outco
     match command {
         BotCommand::Run(args) => run::run(globals, args).await,
         BotCommand::Check(args) => check::check(args).await,
+        BotCommand::Guide => {
+            guide::guide()?;
+            Ok(Outcome::Done)
+        }
     }
 }
 

@@ -13,6 +13,9 @@ pub enum BotCommand {
     Run(BotRunArgs),
     /// Tell a program a message that nobody said, and show what it would do; exit code 1 if that would be refused
     Check(BotCheckArgs),
+    /// The guide of a local network, as a program for `run`
+    #[command(hide = true)]
+    Guide,
 }
 
 const RUN_EXAMPLES: &str = "\

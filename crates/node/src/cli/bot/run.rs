@@ -31,27 +31,22 @@ const RUNS_AFTER: Duration = Duration::from_secs(60);
 const INVITES: &str = "";
 
 pub async fn run(globals: &Globals, args: BotRunArgs) -> anyhow::Result<Outcome> {
-    let directory = globals.running_directory()?;
-    let client = Client::of(&directory)?;
-    let status: NodeStatus = client.call("node_status", &Nothing {}).await?;
-    let talks: Vec<ChatConversation> = client.call("chat_conversations", &Nothing {}).await?;
-    let name = called(args.name, &args.command)?;
-    let rules = Rules {
-        within: if args.in_all { In::All } else { In::these(&args.within, &talks)? },
-        may: spelled_out(&args.may),
-        mentions_only: args.mentions_only,
-        name,
-        me: status.identity.id,
-    };
-    let within: Vec<&ChatConversation> = talks.iter().filter(|talk| rules.is_within(talk)).collect();
-    let seen = Seen::open(&directory, &rules.name, &within, args.in_all)?;
-    eprintln!("{} is in {} conversations; Ctrl-C ends it.", rules.name, within.len());
-    let rate = Rate::new(args.per_minute.into());
-    let mut bot = Bot { directory, client, rules, talks, seen, rate, began: Instant::now(), is_away: false };
+    let mut bot = Bot::open(globals.running_directory()?, &args).await?;
+    let within = bot.talks.iter().filter(|talk| bot.rules.is_within(talk)).count();
+    eprintln!("{} is in {within} conversations; Ctrl-C ends it.", bot.rules.name);
     tokio::select! {
         ended = bot.keep(&args.command, args.once) => ended,
         () = told_to_stop() => Ok(Outcome::Done),
     }
+}
+
+/// Keeps a bot running for the node of a directory, for as long as this is polled.
+///
+/// # Errors
+/// Its rules can't be followed, or its program can't be started.
+pub async fn attend(directory: Directory, args: BotRunArgs) -> anyhow::Result<Outcome> {
+    let mut bot = Bot::open(directory, &args).await?;
+    bot.keep(&args.command, args.once).await
 }
 
 /// What a bot is called: as was said, or as its program is.
@@ -84,6 +79,23 @@ struct Bot {
 }
 
 impl Bot {
+    async fn open(directory: Directory, args: &BotRunArgs) -> anyhow::Result<Self> {
+        let client = Client::of(&directory)?;
+        let status: NodeStatus = client.call("node_status", &Nothing {}).await?;
+        let talks: Vec<ChatConversation> = client.call("chat_conversations", &Nothing {}).await?;
+        let rules = Rules {
+            within: if args.in_all { In::All } else { In::these(&args.within, &talks)? },
+            may: spelled_out(&args.may),
+            mentions_only: args.mentions_only,
+            name: called(args.name.clone(), &args.command)?,
+            me: status.identity.id,
+        };
+        let within: Vec<&ChatConversation> = talks.iter().filter(|talk| rules.is_within(talk)).collect();
+        let seen = Seen::open(&directory, &rules.name, &within, args.in_all)?;
+        let rate = Rate::new(args.per_minute.into());
+        Ok(Self { directory, client, rules, talks, seen, rate, began: Instant::now(), is_away: false })
+    }
+
     /// Starts the program, and again whenever it has ended.
     async fn keep(&mut self, command: &[String], once: bool) -> anyhow::Result<Outcome> {
         let mut pause = PAUSE_MIN;

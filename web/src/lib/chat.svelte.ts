@@ -15,6 +15,7 @@ import { Media } from "./media";
 import type { NodeStore } from "./node.svelte";
 import { Notifier } from "./notify.svelte";
 import { errorMessage, idempotencyKey } from "./rpc";
+import { Reminders } from "./reminders.svelte";
 import { Signs } from "./signs.svelte";
 import { Thread } from "./thread.svelte";
 import { Timeline } from "./timeline.svelte";
@@ -54,6 +55,7 @@ export class ChatStore {
   /** Who writes and is there, and what others hear of it. */
   readonly signs: Signs;
   readonly groups: ChatGroups;
+  readonly reminders: Reminders;
   /** In all that was said. */
   readonly search: ChatSearch;
   /** Files that are to be sent, and what came and is shown or played. */
@@ -76,6 +78,7 @@ export class ChatStore {
     this.drafts = new Drafts((conversation, draft) => this.keep(conversation, { draft }));
     this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
     this.search = new ChatSearch(node, () => this.#loaded());
+    this.reminders = new Reminders(node, (item) => this.#remind(item));
     this.uploads = new Uploads(node);
     this.media = new Media(node);
     this.contents = new ChatContents(node, (item) => this.noteItem(item));
@@ -92,6 +95,8 @@ export class ChatStore {
       this.problem = null;
       this.#wasRead = true;
       await this.signs.read().catch(() => undefined);
+      const notes = this.notes();
+      if (notes) await this.reminders.read(notes.conversation).catch(() => undefined);
       await this.timeline?.catchUp();
       await this.thread?.read();
     } catch (error) {
@@ -162,8 +167,8 @@ export class ChatStore {
   }
 
   /** Notes the first thing for oneself; the conversation that it begins is known afterwards. */
-  async note(text: string): Promise<void> {
-    await this.contents.memo(text);
+  async note(text: string, remindMs: number | null): Promise<void> {
+    await this.contents.memo(text, remindMs);
     if (!this.notes()) this.conversations = sortedConversations(await this.#node.call("chat_conversations", {}));
   }
 
@@ -269,6 +274,12 @@ export class ChatStore {
   #noteOwn({ conversation, text, thread }: ChatItem): void {
     const sent = this.outgoing.find(({ key }) => key === this.#asking);
     if (sent?.conversation === conversation && sent.text === text && sent.thread === (thread ?? null)) this.discard(sent.key);
+  }
+
+  #remind(item: ChatItem): void {
+    const body = excerpt(item, this.people);
+    this.announced = `Reminder: ${body}`;
+    this.notifier.notify({ title: "Reminder", body, tag: item.message, part: item.conversation });
   }
 
   #loaded(): Loaded {

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import type { Locator } from "playwright-core";
-import type { ChatItem } from "@byway/client";
+import type { ChatItem, ChatPerson } from "@byway/client";
 import { MethodError } from "../mock/error";
 import { entry } from "../mock/chat_contents";
 import { Stage } from "./stage";
@@ -115,4 +115,61 @@ test("the first note begins the conversation with oneself, and the next is a not
   expect(stage.lastCall("chat_memo")).toMatchObject({ text: "and wine" });
   expect(stage.node.calls.some(({ method }) => method === "chat_send")).toBe(false);
   expect(await messages().getByText("Sent, has not arrived yet").count()).toBe(0);
+});
+
+test("an entry is handed to somebody, taken back, and moved", async () => {
+  const { ada, talk: with_ada } = await talk();
+  const own = stage.node.world.identity;
+  stage.node.chat.tell(with_ada, { text: "", kind: "list", list: { title: "trip", style: "tasks", entries: [entry("map"), entry("tea"), entry("tent")] } }, ada);
+  const list = newest().getByRole("group", { name: "trip", exact: true });
+  const texts = (): string[] => stage.node.chat.at(with_ada, 2).list!.entries.map(({ text }) => text);
+  await list.getByRole("button", { name: "tent", exact: true }).click();
+  await list.getByRole("button", { name: "Move it up" }).click();
+  await expect.poll(texts).toEqual(["map", "tent", "tea"]);
+  await expect.poll(() => list.getByRole("button", { name: "Move it up" }).evaluate((button) => button === document.activeElement)).toBe(true);
+  await stage.page.keyboard.press("Enter");
+  await expect.poll(texts).toEqual(["tent", "map", "tea"]);
+  await expect.poll(() => list.getByRole("button", { name: "Move it up" }).isEnabled()).toBe(false);
+  await list.getByRole("button", { name: "Move it down" }).click();
+  await expect.poll(texts).toEqual(["map", "tent", "tea"]);
+  await list.getByLabel("Who is to do it").selectOption({ label: "for you" });
+  await expect.poll(() => stage.node.chat.at(with_ada, 2).list!.entries[1]!.assignee).toBe(own);
+  await list.getByLabel("Who is to do it").selectOption({ label: "for Ada" });
+  await expect.poll(() => stage.node.chat.at(with_ada, 2).list!.entries[1]!.assignee).toBe(ada.identity);
+  await list.getByRole("button", { name: "Save" }).click();
+  await list.getByText("for Ada").waitFor();
+  await list.getByRole("button", { name: "tent for Ada" }).click();
+  await list.getByLabel("Who is to do it").selectOption({ label: "for nobody" });
+  await expect.poll(() => stage.node.chat.at(with_ada, 2).list!.entries[1]!.assignee).toBeNull();
+  await stage.page.keyboard.press("Escape");
+  await list.getByText("for Ada").waitFor({ state: "detached" });
+});
+
+test("one is reminded of a note when its time has come, and looks at it or puts it aside", async () => {
+  stage.node.chat.say(stage.node.chat.notes(), { text: "call **Zoe**", kind: "memo", remind_ms: Date.now() - 60_000, sent_ms: Date.now() - 7_200_000 });
+  await talk();
+  const reminders = stage.page.getByRole("list", { name: "Reminders" });
+  await reminders.getByText("call Zoe").waitFor();
+  await reminders.getByRole("button", { name: "Look" }).click();
+  await messages().getByText("call Zoe").waitFor();
+  await reminders.getByRole("button", { name: "Put aside: call Zoe" }).click();
+  await reminders.waitFor({ state: "detached" });
+  await choose("Reminder…");
+  const sheet = stage.page.getByRole("dialog", { name: "A reminder" });
+  await sheet.getByLabel("Note", { exact: true }).fill("water the plants");
+  await sheet.getByRole("button", { name: "Note it" }).click();
+  await sheet.getByText("Choose a time that is still to come.").waitFor();
+  await sheet.getByRole("button", { name: "Tomorrow morning" }).click();
+  await sheet.getByRole("button", { name: "Note it" }).click();
+  await messages().getByText("water the plants").waitFor();
+  const { remind_ms } = stage.lastCall("chat_memo") as { remind_ms: number };
+  const tomorrow = new Date();
+  expect(remind_ms).toBe(new Date(tomorrow.getFullYear(), tomorrow.getMonth(), tomorrow.getDate() + 1, 9).getTime());
+  // Another page of the node sets one that is due at once.
+  stage.node.chat.tell(stage.node.chat.notes(), { text: "now", kind: "memo", remind_ms: Date.now() + 300 }, { identity: stage.node.world.identity } as ChatPerson);
+  await reminders.getByText("now", { exact: true }).waitFor();
+  // What was told once is not told again.
+  await stage.page.reload();
+  await messages().getByText("water the plants").waitFor();
+  expect(await reminders.count()).toBe(0);
 });

@@ -149,6 +149,9 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.locator(".scroll").evaluate((box) => (box.scrollTop = 0));
     await page.getByText("This is where the conversation begins.").waitFor();
     await shoot("poll");
+    await page.getByRole("button", { name: /^tea, and something/ }).click();
+    await shoot("entry");
+    await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Files, polls, lists" }).click();
     await shoot("make");
     await browser.context.grantPermissions(["microphone"]);
@@ -175,6 +178,16 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await look("me");
     await page.getByRole("heading", { name: "Notes to yourself" }).waitFor();
     await shoot("notes");
+    const notes = node.chat.notes();
+    node.chat.tell(notes, { text: `call Zoe ${"about the walk ".repeat(12)}`, kind: "memo", remind_ms: Date.now() + 100 }, { ...zoe, identity: own });
+    await page.getByRole("list", { name: "Reminders" }).waitFor();
+    await page.getByRole("button", { name: "Files, polls, lists" }).click();
+    await page.getByRole("menuitem", { name: "Reminder…" }).click();
+    await page.getByRole("button", { name: "Tomorrow morning" }).click();
+    await shoot("reminder");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: /^Put aside/ }).click();
   });
 
   test("what can't be shown, other alphabets, and the sheets", async () => {

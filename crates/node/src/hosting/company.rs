@@ -31,7 +31,8 @@ const RPC: u16 = 7073;
 const GUIDE_PER_MINUTE: u16 = 20;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-const ROBIN_SAYS: &str = "Hi, I am Robin. `byway up` names the link of my page: open it beside yours, and you are both of us.";
+const ROBIN_SAYS: &str =
+    "Hi, I am Robin. `byway up` names the link of my page: open it beside yours, and you are both of us.";
 const GUIDE_SAYS: &str = "I am a program, and answer words. Say *help* and I tell you which.";
 
 /// The keystores of the two.
@@ -132,7 +133,8 @@ async fn befriend(user: &PeerNode, other: &PeerNode, says: &str) -> anyhow::Resu
     };
     if messages == 0 {
         let text = says.to_owned();
-        let request = ChatSend { to: own.to_string(), text, reply: None, thread: None, idempotency_key: super::up::key()? };
+        let request =
+            ChatSend { to: own.to_string(), text, reply: None, thread: None, idempotency_key: super::up::key()? };
         other.chat_send(request).await.map_err(failed)?;
     }
     Ok(())

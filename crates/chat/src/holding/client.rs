@@ -263,13 +263,19 @@ impl HeldClient {
         if of.kept.is_leaving {
             return;
         }
+        if refusal == Some(HoldRefusal::NotClient) {
+            // It says so to whoever fetches, and has said why to whoever wanted to be held for.
+            of.fetching = None;
+            of.refusal = of.refusal.or(refusal);
+            return;
+        }
         (of.bill, of.refusal, of.asked) = (Some(bill), refusal, None);
         of.kept.said = of.kept.said.max(bill.used);
         self.pay(now, holder, bill);
         let Some(of) = self.uses.get_mut(&holder) else { return };
         of.has_news |= bill.count > 0;
         // Also who takes nothing new hands over what it holds.
-        if of.fetching.is_none() && (of.has_news || of.looks_at <= now) && refusal != Some(HoldRefusal::NotClient) {
+        if of.fetching.is_none() && (of.has_news || of.looks_at <= now) {
             self.look(now, holder);
         }
     }

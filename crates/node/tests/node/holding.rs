@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, UdpSocket};
 
 use byway_node::api::*;
+use byway_node::peer_node::PeerNode;
 use byway_primitives::{Amount, IdentityId};
 
 use super::chat::{acquainted, named, person, send, texts};
@@ -32,8 +33,8 @@ async fn until_held(node: &Node, client: IdentityId, what: &str, is_it: impl Fn(
 
 /// Has two hold for somebody, found on the market, and waits until the ledger has both.
 async fn have_held(node: &Node, prices: &str) -> HoldStatus {
-    let found = async |api: &_| {
-        let offers = NodeApi::hold_offer_list(api).await.unwrap();
+    let found = async |api: &PeerNode| {
+        let offers = api.hold_offer_list().await.unwrap();
         (offers.len() == 2).then_some(())
     };
     node.until("two who hold", found).await;
@@ -118,7 +119,7 @@ async fn whoever_does_not_hold_is_not_named_and_who_is_let_go_is_named_no_more()
     let one = first.api.identity();
     let use_it =
         |holder: Option<String>| HoldUse { holder, price_max: Some("0.0002".parse().unwrap()), ..HoldUse::default() };
-    let is_sold = async |api: &_| (NodeApi::hold_offer_list(api).await.unwrap().len() == 1).then_some(());
+    let is_sold = async |api: &PeerNode| (api.hold_offer_list().await.unwrap().len() == 1).then_some(());
     user.until("the one who holds", is_sold).await;
     user.api.hold_use(use_it(None)).await.unwrap();
     let own = user.api.hold_use(use_it(Some(user.api.identity().to_string()))).await.unwrap_err();
@@ -140,8 +141,8 @@ async fn whoever_does_not_hold_is_not_named_and_who_is_let_go_is_named_no_more()
     assert_eq!(status.holders.iter().filter(|record| record.named).count(), 1, "{status:?}");
 
     user.api.hold_leave(HoldLeave { holder: one }).await.unwrap();
-    let gone = async |api: &_| {
-        let holders = NodeApi::hold_status(api).await.unwrap().holders;
+    let gone = async |api: &PeerNode| {
+        let holders = api.hold_status().await.unwrap().holders;
         holders.iter().all(|record| record.holder != one).then_some(())
     };
     user.until("it has heard it", gone).await;

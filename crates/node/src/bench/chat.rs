@@ -7,8 +7,8 @@
 //! | `search_processor_ms` | the same, without what others had the processor for |
 //! | `index_s` | reading all messages from that journal and making the index, as a node does when somebody first searches |
 //!
-//! What is searched is made up ([`corpus`]): as many searches of each of twelve kinds, drawn anew each time. So one of 1,200 is as slow as
-//! the slowest kind is seldom; [`Report::search_ms_of`] has each by itself.
+//! What is searched is made up ([`corpus`]). There are as many searches of each of twelve kinds, drawn anew each time; `search_ms` is of all
+//! together, and `search_ms_of` has each kind by itself.
 
 mod corpus;
 mod sending;
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use byway_chat::chats::{ChatConfig, Chats, keep_message};
 use byway_chat::content::query::Query;
 use byway_chat::search::{Gathering, Index, Sought, marks};
@@ -119,7 +119,7 @@ fn gather(journal: &Journal) -> Index {
 }
 
 fn search_all(index: &Index, journal: &Journal, searches: u32) -> anyhow::Result<BTreeMap<&'static str, Vec<Took>>> {
-    let identity = IdentitySecret::from_bytes(&seed(&[b"searching"]))?;
+    let identity = IdentitySecret::from_bytes(&seed(&[b"searching"])).context("a bench identity's key")?;
     let config = ChatConfig { network: NetworkId(Hash([9; 32])), identity, device: 0, name: String::new() };
     let chats = Chats::load(config, Time(0), journal)?;
     let mut draws = Draws(1);

@@ -71,15 +71,15 @@ impl SearchDesk {
     }
 }
 
-/// An index of what `reader` shows; none where it is to stop.
-fn gather(now: Time, reader: &JournalReader, stop: &AtomicBool) -> Option<Index> {
+/// All that `reader` shows; nothing where it is to stop.
+fn gather(now: Time, reader: &JournalReader, stop: &AtomicBool) -> Option<Gathering> {
     let mut gathering = Gathering::default();
     while gathering.read(now, reader, PAGE) {
         if stop.load(Ordering::Relaxed) {
             return None;
         }
     }
-    Some(gathering.finish())
+    Some(gathering)
 }
 
 impl PeerNode {
@@ -139,9 +139,10 @@ impl Actor {
         self.search.0 = State::Making(Making { changed: BTreeSet::new(), awaited: vec![give], stop, ended });
         tokio::spawn(async move {
             let gathered = tokio::task::spawn_blocking(move || {
-                let index = gather(now, &reader, &asked);
+                let gathered = gather(now, &reader, &asked);
+                // What follows needs no disk, and nobody who stops waits for it.
                 drop((reader, end));
-                index
+                gathered.map(Gathering::finish)
             });
             if let Ok(Some(index)) = gathered.await {
                 // The node may have stopped meanwhile.

@@ -8,6 +8,7 @@ mod files;
 mod grouping;
 mod introducing;
 mod saying;
+mod tried;
 mod views;
 
 use byway_chat::chats::{ChatConfig, ChatNews, Chats, ChatsDamaged, Shown};

@@ -8,6 +8,8 @@ import { errorMessage, idempotencyKey } from "./rpc";
 /** Pixels and bytes of the small picture that goes with a message. */
 const THUMBNAIL_SIDE = 160;
 const THUMBNAIL_BYTES_MAX = 30_000;
+/** Bytes of those of one message, as text: they are part of it, and leave room for the longest text and for the names of all files. */
+const THUMBNAILS_LENGTH_MAX = 32_000;
 
 export class Upload {
   readonly key = idempotencyKey();
@@ -63,7 +65,7 @@ export class Uploads {
   handOver(conversation: string): ChatFile[] {
     const files = this.of(conversation).map(({ said }) => said);
     this.#put(conversation, []);
-    return files;
+    return withRoomForText(files);
   }
 
   #put(conversation: string, uploads: Upload[]): void {
@@ -83,6 +85,18 @@ export class Uploads {
       }
     });
   }
+}
+
+/** Of too many small pictures the last ones are left out; the files themselves go all. */
+export function withRoomForText(files: ChatFile[]): ChatFile[] {
+  let length = 0;
+  return files.map((file) => {
+    const { thumbnail, ...rest } = file;
+    const more = thumbnail?.length ?? 0;
+    if (length + more > THUMBNAILS_LENGTH_MAX) return rest;
+    length += more;
+    return file;
+  });
 }
 
 /** How large a picture is, and a small one of it; nothing for what the browser can't draw. */

@@ -1,8 +1,8 @@
 //! Files beside messages: whom they are given to, from whom they are fetched and when, and where each stands.
 //!
 //! A file is given to whoever the dialogue on the link is with, where a conversation with them has a message with it. One that is wanted
-//! is fetched from whoever has it and is there, its author first, and who was asked for it in vain last; what was cut goes on as soon as somebody is there again, and so it
-//! does after a restart. Whoever sends something else as it is not asked for it again before our person says so.
+//! is fetched from whoever has it and is there, its author first, and who was asked for it in vain last; what was cut goes on
+//! as soon as somebody is there again, and so it does after a restart. Whoever sends something else as it is not asked for it again before our person says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

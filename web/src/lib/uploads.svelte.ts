@@ -17,6 +17,8 @@ const THUMBNAIL_BYTES_MAX = 30_000;
 /** Bytes of a picture that is gone through: it is in memory twice meanwhile. */
 const CLEANED_BYTES_MAX = 64 * 1024 * 1024;
 const CANT_CLEAN = "What the camera wrote into it, such as the place, can't be taken out.";
+/** Bytes of those of one message, as text: they are part of it, and leave room for the longest text and for the names of all files. */
+const THUMBNAILS_LENGTH_MAX = 32_000;
 
 export class Upload {
   key = idempotencyKey();
@@ -92,7 +94,7 @@ export class Uploads {
   handOver(conversation: string): ChatFile[] {
     const files = this.of(conversation).map(({ said }) => said);
     this.#put(conversation, []);
-    return files;
+    return withRoomForText(files);
   }
 
   #put(conversation: string, uploads: Upload[]): void {
@@ -129,6 +131,18 @@ export class Uploads {
     if (!bare) one.problem = CANT_CLEAN;
     return bare && new Blob([bare], { type: file.type });
   }
+}
+
+/** Of too many small pictures the last ones are left out; the files themselves go all. */
+export function withRoomForText(files: ChatFile[]): ChatFile[] {
+  let length = 0;
+  return files.map((file) => {
+    const { thumbnail, ...rest } = file;
+    const more = thumbnail?.length ?? 0;
+    if (length + more > THUMBNAILS_LENGTH_MAX) return rest;
+    length += more;
+    return file;
+  });
 }
 
 /** How large a picture is, and a small one of it; nothing for what the browser can't draw. */

@@ -1,9 +1,10 @@
 /** Files of conversations: parts that go and come, and what is said of them. */
 
 import { describe, expect, test } from "vitest";
-import type { ChatAttachment, ChatItem, Method, Methods } from "@byway/client";
+import type { ChatAttachment, ChatFile, ChatItem, Method, Methods } from "@byway/client";
 import { base64Of, bytesOfBase64, cautionWords, filesWords, isFetchedUnasked, isPicture, mediaKind, PART_BYTES, playedAs, shownSize, stateWords, take, thumbnailUrl, upload, type Source } from "../../src/lib/chat_files";
 import { RpcError } from "../../src/lib/rpc";
+import { withRoomForText } from "../../src/lib/uploads.svelte";
 
 const bytes = (length: number): Uint8Array<ArrayBuffer> => Uint8Array.from({ length }, (_, at) => (at * 7) % 251);
 const source = (all: Uint8Array<ArrayBuffer>): Source => ({ size: all.length, slice: (from, to) => ({ arrayBuffer: () => Promise.resolve(all.slice(from, to).buffer) }) });
@@ -107,4 +108,15 @@ test("what stands beside a file", () => {
   expect(stateWords(file({ state: "coming", size: 2_000_000, fetched: 1_000_000 }))).toBe("2.00 MB · 1.00 MB have come");
   expect(cautionWords(file({ cautions: ["two_endings", "something new"] }))).toEqual(["It looks like a document, and opening it runs a program.", "Something is wrong with its name."]);
   expect([filesWords([{ name: "a\u202eb" }]), filesWords([{ name: "a" }, { name: "b" }, { name: "c" }])]).toEqual(["ab", "a and 2 more"]);
+});
+
+describe("small pictures of a message", () => {
+  const chosen = (thumbnail?: string): ChatFile => ({ upload: "u", name: "a.png", ...(thumbnail === undefined ? {} : { thumbnail }) });
+
+  test("are left out where there are too many, and the files go all", () => {
+    const [small, large] = ["a".repeat(1_000), "b".repeat(31_500)];
+    const sent = withRoomForText([chosen(small), chosen(large), chosen(), chosen(small)]);
+    expect(sent.map(({ thumbnail }) => thumbnail)).toEqual([small, undefined, undefined, small]);
+    expect(sent.map(({ name }) => name)).toEqual(Array(4).fill("a.png"));
+  });
 });

@@ -34,7 +34,7 @@ const WAITS_MAX: Span = BRANCH_SPAN;
 /// How many of those who brought such frames are asked.
 const ASKED_MAX: usize = 4;
 /// How often somebody who tells a line is answered, with commits, a tree or our line…
-const ANSWERS_MAX: u32 = 4;
+const ANSWERS_MAX: u32 = 32;
 /// … in this time.
 const ANSWERS_EACH: Span = Span::minutes(1);
 /// About how many contents are sealed anew for somebody: several times as many as are kept…

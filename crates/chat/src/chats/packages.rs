@@ -14,8 +14,9 @@ use crate::mls::{KeptPackage, Room};
 const PACKAGES: Space = Space("chat-packages");
 /// Key packages that nobody has used, at most; then the oldest of whoever has most goes. Enough for 1,000 contacts.
 const PACKAGES_MAX: usize = 4096;
-/// Those of them that one contact was given: as many as it keeps. Of more the oldest goes, so that nobody uses up those of others.
-const PACKAGES_EACH_MAX: usize = PACKAGES_GIVEN_MAX;
+/// Those of them that one contact was given: several times as many as it keeps. Of more the oldest goes, so that nobody uses up those of
+/// others.
+const PACKAGES_EACH_MAX: usize = 4 * PACKAGES_GIVEN_MAX;
 
 /// Key packages of contacts: key is the contact and a number that grows.
 const STOCK: Space = Space("chat-stock");

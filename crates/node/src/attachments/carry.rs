@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use byway_chat::attachment::tree::{GROUP_BYTES, Groups};
 use byway_chat::attachment::wire::{FileHeader, FileReply};
@@ -13,6 +13,7 @@ use byway_driver::link::{Link, StreamError, StreamRecv, StreamSend};
 use byway_primitives::Encode;
 use tokio::time::timeout;
 
+use super::speed::Speed;
 use super::{FileError, FileStore, Incoming, on_disk};
 
 /// How long the other side of a stream may do nothing.
@@ -52,14 +53,15 @@ pub async fn give(store: FileStore, files: Vec<Attachment>, from: u32, mut send:
     if from >= groups.count() {
         return refuse(FileReply::NotHere, send).await;
     }
-    write(&mut send, &[FileReply::Follows.byte()]).await?;
-    write(&mut send, &groups.to_bytes()).await?;
+    let mut speed = Speed::new(Instant::now());
+    write(&mut send, &[FileReply::Follows.byte()], &mut speed).await?;
+    write(&mut send, &groups.to_bytes(), &mut speed).await?;
     let shared = Arc::new(file);
     for group in from..groups.count() {
         let (file, length) = (shared.clone(), groups.bytes_of(group));
         let bytes = on_disk(move || read_group(&file, group, length)).await?;
         check(&groups, group, &bytes)?;
-        write(&mut send, &bytes).await?;
+        write(&mut send, &bytes, &mut speed).await?;
     }
     send.finish();
     Ok(())
@@ -82,16 +84,19 @@ fn read_group(mut file: &File, group: u32, length: usize) -> Result<Vec<u8>, Fil
 /// # Errors
 /// [`FetchError::Cut`].
 pub async fn refuse(reply: FileReply, mut send: StreamSend) -> Result<(), FetchError> {
-    write(&mut send, &[reply.byte()]).await?;
+    write(&mut send, &[reply.byte()], &mut Speed::new(Instant::now())).await?;
     send.finish();
     Ok(())
 }
 
-async fn write(send: &mut StreamSend, bytes: &[u8]) -> Result<(), FetchError> {
+async fn write(send: &mut StreamSend, bytes: &[u8], speed: &mut Speed) -> Result<(), FetchError> {
     let mut rest = bytes;
     while !rest.is_empty() {
         let written = timeout(IDLE_MAX, send.write(rest)).await.map_err(|_| FetchError::Cut)??;
         rest = &rest[written..];
+        if !speed.is_kept(written, Instant::now()) {
+            return Err(FetchError::Cut);
+        }
     }
     Ok(())
 }
@@ -113,16 +118,17 @@ pub async fn take(
         let header = FileHeader { root, from: incoming.next() };
         let opened = timeout(IDLE_MAX, link.open_stream(&header.to_bytes())).await.map_err(|_| FetchError::Cut)?;
         let (_send, mut recv) = opened?;
-        let reply = read(&mut recv, 1).await?;
+        let mut speed = Speed::new(Instant::now());
+        let reply = read(&mut recv, 1, &mut speed).await?;
         match reply.first().and_then(|byte| FileReply::from_byte(*byte)) {
             Some(FileReply::Follows) => {}
             Some(FileReply::Busy) => return Err(FetchError::Busy),
             Some(FileReply::NotHere) | None => return Err(FetchError::NotThere),
         }
-        let values = read(&mut recv, incoming.values_bytes()).await?;
+        let values = read(&mut recv, incoming.values_bytes(), &mut speed).await?;
         incoming = on_disk(move || incoming.take_values(&values).map(|()| incoming)).await?;
         while !incoming.is_whole() {
-            let bytes = read(&mut recv, incoming.group_bytes()).await?;
+            let bytes = read(&mut recv, incoming.group_bytes(), &mut speed).await?;
             incoming = on_disk(move || incoming.take_group(&bytes).map(|()| incoming)).await?;
             fetched.store(incoming.fetched(), Ordering::Relaxed);
         }
@@ -131,12 +137,16 @@ pub async fn take(
 }
 
 /// So many bytes, of which there are no more than those of a group or of its values.
-async fn read(recv: &mut StreamRecv, length: usize) -> Result<Vec<u8>, FetchError> {
+async fn read(recv: &mut StreamRecv, length: usize, speed: &mut Speed) -> Result<Vec<u8>, FetchError> {
     let mut bytes = vec![0; length];
     let mut filled = 0;
     while filled < length {
         let count = timeout(IDLE_MAX, recv.read(&mut bytes[filled..])).await.map_err(|_| FetchError::Cut)??;
-        filled += count.ok_or(FetchError::Cut)?;
+        let count = count.ok_or(FetchError::Cut)?;
+        filled += count;
+        if !speed.is_kept(count, Instant::now()) {
+            return Err(FetchError::Cut);
+        }
     }
     Ok(bytes)
 }

@@ -7,6 +7,7 @@
 pub mod carry;
 mod giving;
 mod incoming;
+mod speed;
 mod store;
 mod uploads;
 

@@ -122,6 +122,24 @@ async fn a_small_picture_comes_by_itself_and_goes_with_its_message() {
     }
 }
 
+/// A message with more of them than it holds is refused before the uploads are used up: they go without.
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads_outlive_a_message_that_is_too_long_for_their_small_pictures() {
+    let network = Network::start(&["one", "other"], &[]).await;
+    let [alice, _bob] = acquainted(&network).await;
+    let mut files = Vec::new();
+    for name in ["a.png", "bb.png", "ccc.png"] {
+        let file = upload(&alice.node.api, name, &picture(100)).await;
+        files.push(ChatFile { thumbnail: Some(Base64(picture(30_000))), ..file });
+    }
+    let request = ChatAttach { files: files.clone(), ..attach("me", files[0].clone()) };
+    let refused = alice.node.api.chat_attach(request.clone()).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::InvalidParams, "{refused}");
+    let without = files.into_iter().map(|file| ChatFile { thumbnail: None, ..file }).collect();
+    let said = alice.node.api.chat_attach(ChatAttach { files: without, ..request }).await.unwrap();
+    assert_eq!(said.attachments.len(), 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_was_cut_goes_on_after_both_have_restarted_from_what_was_checked() {
     let network = Network::start(&["one", "other"], &[]).await;
@@ -165,6 +183,28 @@ async fn a_file_that_was_cut_goes_on_after_both_have_restarted_from_what_was_che
     assert_eq!(kept(&network, "other", Some("part")), None);
     let again = bob.node.api.chat_fetch(fetch(&alices, &said.message, true)).await.unwrap();
     assert_eq!(again.state, ChatFileState::Here, "it is fetched once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_that_come_by_themselves_leave_half_of_the_room() {
+    let network = Network::start(&["one", "other"], &[]).await;
+    let [alice, bob] = acquainted(&network).await;
+    let [alices, bobs] = [&alice, &bob].map(|who| who.node.api.identity().to_string());
+    drop(bob);
+    let bob = network.mortal("other", &format!("{}attachments_max_mb = 1\n", named("Bob"))).await;
+    let who = alice.node.api.identity_card().await.unwrap().card;
+    bob.node.api.chat_accept(ChatAccept { who }).await.unwrap();
+    let is = |item: &ChatItem, state| item.attachments.first().is_some_and(|file| file.state == state);
+    let file = upload(&alice.node.api, "1.png", &picture(400_000)).await;
+    alice.node.api.chat_attach(attach(&bobs, file)).await.unwrap();
+    newest(&bob.node, &alices, "there is room for it", |item| is(item, ChatFileState::Here)).await;
+    let file = upload(&alice.node.api, "22.png", &picture(300_000)).await;
+    let said = alice.node.api.chat_attach(attach(&bobs, file)).await.unwrap();
+    newest(&bob.node, &alices, "it has come", |item| item.message == said.message).await;
+    let item = newest(&bob.node, &alices, "what has become of it", |item| item.message == said.message).await;
+    assert!(is(&item, ChatFileState::Away), "the rest is for what Bob asks for: {item:?}");
+    bob.node.api.chat_fetch(fetch(&alices, &said.message, true)).await.unwrap();
+    newest(&bob.node, &alices, "as he does", |item| is(item, ChatFileState::Here)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,11 +6,12 @@ use byway_chat::attachment::{FilePlace, seal};
 use byway_chat::chats::Draft;
 use byway_chat::content::bounded::{BoundedBytes, BoundedList, BoundedText, TooMuch};
 use byway_chat::content::files::{self, HEAD_BYTES};
-use byway_chat::content::limits::ATTACHMENTS_MAX;
+use byway_chat::content::limits::{ATTACHMENTS_MAX, LAMPORT_MAX};
 use byway_chat::content::post::{Attachment, AttachmentKey, Post, Shape, Voice};
-use byway_chat::content::{Kind, MessageId, MessageRef};
+use byway_chat::content::{Content, Kind, MessageId, MessageRef};
 use byway_chat::mls::RoomId;
 use byway_driver::entropy;
+use byway_primitives::Time;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::{Actor, PeerNode};
@@ -142,22 +143,27 @@ impl Actor {
 
     fn say_with_files(&mut self, request: &ChatAttach, place: Place, files: Vec<Attachment>) -> Answer<ChatItem> {
         let [thread, reply] = [&request.thread, &request.reply].map(|of| of.as_deref().map(message_named).transpose());
-        let kind = match (&request.levels, &files[..]) {
-            (Some(levels), [recording]) => Kind::Voice(Voice {
-                recording: recording.clone(),
-                levels: BoundedBytes::new(levels.clone()).map_err(|error| too_much("levels", error))?,
-            }),
-            (Some(_), _) => return Err(ApiError::invalid_params("levels", "a voice note is one file")),
-            (None, _) => Kind::Post(Post {
-                text: text(request.text.as_deref().unwrap_or_default())?,
-                attachments: BoundedList::new(files).map_err(|error| too_much("files", error))?,
-            }),
-        };
+        let kind = kind_of(request, files)?;
         self.say_message(place.room, Draft { id: Some(place.id), thread: thread?, reply: reply?, kind })
     }
 }
 
-/// What can be known to be wrong before anything is done.
+/// What is said with these files.
+fn kind_of(request: &ChatAttach, files: Vec<Attachment>) -> Answer<Kind> {
+    Ok(match (&request.levels, &files[..]) {
+        (Some(levels), [recording]) => Kind::Voice(Voice {
+            recording: recording.clone(),
+            levels: BoundedBytes::new(levels.clone()).map_err(|error| too_much("levels", error))?,
+        }),
+        (Some(_), _) => return Err(ApiError::invalid_params("levels", "a voice note is one file")),
+        (None, _) => Kind::Post(Post {
+            text: text(request.text.as_deref().unwrap_or_default())?,
+            attachments: BoundedList::new(files).map_err(|error| too_much("files", error))?,
+        }),
+    })
+}
+
+/// What can be known to be wrong before anything is done: an upload is used up by the message that it goes with, or was to go with.
 fn check(request: &ChatAttach) -> Answer<()> {
     if !(1..=ATTACHMENTS_MAX).contains(&request.files.len()) {
         return Err(ApiError::invalid_params("files", format_args!("there are from 1 to {ATTACHMENTS_MAX}")));
@@ -165,9 +171,15 @@ fn check(request: &ChatAttach) -> Answer<()> {
     if request.levels.is_some() && (request.files.len() != 1 || request.text.is_some()) {
         return Err(ApiError::invalid_params("levels", "a voice note is one file, and nothing else"));
     }
-    let nothing =
-        Uploaded { size: 0, root: byway_primitives::Hash::ZERO, key: AttachmentKey([0; 32]), head: Vec::new() };
-    request.files.iter().try_for_each(|file| described(file, nothing.clone()).map(drop))
+    // As long as any can be.
+    let root = byway_primitives::Hash::ZERO;
+    let nothing = Uploaded { size: u64::MAX, root, key: AttachmentKey([0; 32]), head: Vec::new() };
+    let files: Answer<Vec<Attachment>> = request.files.iter().map(|file| described(file, nothing.clone())).collect();
+    let kind = kind_of(request, files?)?;
+    let [thread, reply] = [&request.thread, &request.reply].map(|of| of.as_deref().map(message_named).transpose());
+    let longest = Content::new(MessageId([0; 16]), Time(u64::MAX), LAMPORT_MAX, kind);
+    let longest = Content { thread: thread?, reply: reply?, ..longest };
+    longest.pack().map(drop).map_err(|error| too_much("files", error))
 }
 
 /// What a message says of a file.

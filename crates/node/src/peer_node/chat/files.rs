@@ -1,8 +1,8 @@
 //! Files beside messages: whom they are given to, from whom they are fetched and when, and where each stands.
 //!
 //! A file is given to whoever the dialogue on the link is with, where a conversation with them has a message with it. One that is wanted
-//! is fetched from whoever has it and is there, its author first; what was cut goes on as soon as somebody is there again, and so it
-//! does after a restart. Whoever sends something else as it is not asked for it again before our person says so.
+//! is fetched from whoever has it and is there, its author first, and who was asked for it in vain last; what was cut goes on
+//! as soon as somebody is there again, and so it does after a restart. Whoever sends something else as it is not asked for it again before our person says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use byway_driver::link::{LinkId, StreamSend};
 use byway_primitives::{IdentityId, Span, Time};
 
 use super::super::{Actor, Arrival, PeerNodeConfig, StartError};
+use super::tried::Tried;
 use crate::api::*;
 use crate::attachments::carry::{self, FetchError};
 use crate::attachments::{FileError, FileStore, Giving};
@@ -33,19 +34,20 @@ const COMING_EACH_MAX: usize = 2;
 const PICTURE_BYTES_MAX: u64 = 16 << 20;
 /// Files of one person that are wanted, up to which pictures of theirs are wanted without having been asked for.
 const PICTURES_WANTED_MAX: usize = 64;
-/// When it is tried again after a cut, …
+/// When somebody is asked again after a cut, …
 const CUT_PAUSE: Span = Span::seconds(1);
 /// … where they are busy, …
 const BUSY_PAUSE: Span = Span::seconds(5);
-/// … where they don't have it, or the disk failed.
+/// … where they don't have it; and when all are, where the disk failed.
 const REFUSED_PAUSE: Span = Span::seconds(60);
 
 /// What the node has and does about files.
 pub(in super::super) struct FileDesk {
     pub store: FileStore,
     coming: BTreeMap<FileRef, Coming>,
-    /// When it is tried again, of what could not be fetched.
+    /// When it is tried again, of what could not be kept.
     paused: BTreeMap<FileRef, Time>,
+    tried: Tried,
     /// Who has sent something else as it.
     untrue: BTreeMap<FileRef, BTreeSet<IdentityId>>,
     giving: Giving,
@@ -76,6 +78,7 @@ impl FileDesk {
             store,
             coming: BTreeMap::new(),
             paused: BTreeMap::new(),
+            tried: Tried::default(),
             untrue: BTreeMap::new(),
             giving: Giving::default(),
         })
@@ -151,6 +154,7 @@ impl Actor {
         }
         self.files.untrue.remove(&file);
         self.files.paused.remove(&file);
+        self.files.tried.retain(|of| *of != file);
         self.with_chats(|chats, _, _, _| chats.want_file(file)).map_err(ApiError::chat)?;
         self.fetch_files();
         self.reach_channel_peers();
@@ -184,7 +188,8 @@ impl Actor {
     pub(in super::super) fn fetch_files(&mut self) {
         let now = self.clock.now();
         self.files.paused.retain(|_, at| now < *at);
-        let wanted: Vec<FileRef> = self.chats().wanted_files().collect();
+        let wanted: BTreeSet<FileRef> = self.chats().wanted_files().collect();
+        self.files.tried.retain(|file| wanted.contains(file));
         for file in wanted {
             if self.files.coming.len() >= COMING_MAX {
                 return;
@@ -209,7 +214,8 @@ impl Actor {
             self.files.coming.values().filter(|coming| coming.from == *peer).count() < COMING_EACH_MAX
         };
         let is_true = |peer: &IdentityId| self.files.untrue.get(&file).is_none_or(|liars| !liars.contains(peer));
-        let sources = self.chats().sources_of(&file).into_iter().filter(|peer| is_true(peer) && is_free(peer));
+        let sources = self.files.tried.order(file, self.chats().sources_of(&file), self.clock.now());
+        let sources = sources.into_iter().filter(|peer| is_true(peer) && is_free(peer));
         let found =
             sources.filter_map(|peer| Some((peer, self.link_handles.get(&self.market.link_to(peer)?)?.clone())));
         let Some((from, link)) = { found }.next() else { return };
@@ -246,11 +252,14 @@ impl Actor {
             Err(FetchError::NotThere) => REFUSED_PAUSE,
             Err(FetchError::File(error)) => {
                 tracing::warn!(%error, "a file can't be kept");
-                REFUSED_PAUSE
+                self.files.paused.insert(file, self.clock.now() + REFUSED_PAUSE);
+                return self.tell_file(&file);
             }
         };
-        self.files.paused.insert(file, self.clock.now() + pause);
+        // Meanwhile others are asked who may have it.
+        self.files.tried.note(file, from, self.clock.now() + pause);
         self.tell_file(&file);
+        self.fetch_files();
     }
 
     /// Somebody has sent something else as a file. Where nobody else could have it, it is wanted no more.

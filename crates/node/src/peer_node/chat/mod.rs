@@ -9,6 +9,7 @@ mod grouping;
 mod introducing;
 mod saying;
 mod searching;
+mod tried;
 mod views;
 
 use byway_chat::chats::{ChatConfig, ChatNews, Chats, ChatsDamaged, Shown};

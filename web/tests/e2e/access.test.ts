@@ -254,7 +254,7 @@ const STATES: [string, () => Promise<void>][] = [
   }],
   ["what was found", async () => {
     await page.getByRole("searchbox", { name: "Search in all messages" }).fill("e");
-    await page.getByRole("list", { name: "Found, Today" }).getByRole("link").first().waitFor();
+    await page.getByRole("list", { name: "Found, Today" }).getByRole("button").first().waitFor();
     await page.locator(".found[aria-busy=false]").waitFor();
   }],
   ["a reminder", async () => {

@@ -11,7 +11,7 @@ import { Stage } from "./stage";
 const stage = new Stage();
 const sheet = (): Locator => stage.page.getByRole("dialog", { name: "Search" });
 const field = (): Locator => sheet().getByLabel("Search in all messages");
-const hits = (): Locator => sheet().getByRole("list", { name: /^Found, / }).getByRole("link");
+const hits = (): Locator => sheet().getByRole("list", { name: /^Found, / }).getByRole("button");
 const messages = (): Locator => stage.page.getByRole("list", { name: "Messages" });
 
 /** A conversation of a hundred thousand messages, of which one tells of a lighthouse, and another one. */

@@ -7,7 +7,7 @@
 import type { ChatConversation, ChatFile, ChatItem, ChatPerson, ChatSign, Methods } from "@byway/client";
 import { ChatContents } from "./chat_contents";
 import { ChatGroups } from "./chat_groups";
-import type { Loaded } from "./chat_search";
+import { hitName, type Loaded } from "./chat_search";
 import { ChatSearch } from "./chat_search.svelte";
 import { Drafts, type Draft } from "./drafts.svelte";
 import { conversationTitle, excerpt, isMuted, isUnread, namedIn, personName, sortedConversations } from "./chat_words";
@@ -285,7 +285,7 @@ export class ChatStore {
   #loaded(): Loaded {
     const newest = (this.conversations ?? []).flatMap((conversation) => conversation.newest ?? []);
     const items = [...newest, ...(this.thread?.answers ?? []), ...(this.timeline?.items ?? [])];
-    return { items: [...new Map(items.map((item) => [item.message, item])).values()], conversations: this.conversations ?? [], people: this.people ?? [] };
+    return { items: [...new Map(items.map((item) => [hitName({ item }), item])).values()], conversations: this.conversations ?? [], people: this.people ?? [] };
   }
 
   #hear({ conversation, newest }: ChatConversation): void {

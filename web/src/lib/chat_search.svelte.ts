@@ -1,7 +1,7 @@
 /** A search in all conversations, or in one of them: asked for a moment after the last letter, and an answer that comes late replaces nothing. */
 
 import type { ChatPerson } from "@byway/client";
-import { searchLoaded, searchNode, type ChatFound, type ChatHit, type Loaded } from "./chat_search";
+import { onlyOnce, searchLoaded, searchNode, type ChatFound, type ChatHit, type Loaded } from "./chat_search";
 import type { NodeStore } from "./node.svelte";
 import { errorMessage, RpcError } from "./rpc";
 
@@ -61,7 +61,7 @@ export class ChatSearch {
     try {
       const found = await this.#find(query, before);
       if (turn !== this.#turn) return;
-      this.hits = before === null ? found.hits : [...this.hits, ...found.hits];
+      this.hits = onlyOnce(before === null ? found.hits : [...this.hits, ...found.hits]);
       if (before === null) this.people = found.people;
       this.next = found.next ?? null;
       this.found = query;

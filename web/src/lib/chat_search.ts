@@ -19,6 +19,17 @@ export interface ChatHit {
   marks: [from: number, to: number][];
 }
 
+/** What it is known by: whoever writes chooses the names of their messages, and may choose the same in two conversations. */
+export function hitName({ item }: Pick<ChatHit, "item">): string {
+  return `${item.conversation} ${item.message}`;
+}
+
+/** Each once, where it stands first. */
+export function onlyOnce(hits: ChatHit[]): ChatHit[] {
+  const names = new Set<string>();
+  return hits.filter((hit) => !names.has(hitName(hit)) && names.add(hitName(hit)));
+}
+
 /** The newest first; `next` leads to older ones. */
 export interface ChatFound {
   hits: ChatHit[];

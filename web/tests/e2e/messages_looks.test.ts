@@ -114,7 +114,7 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await sheet.getByRole("group", { name: "What from: may be" }).waitFor();
     await shoot("search-filter");
     await sheet.getByLabel("Search in all messages").fill("a");
-    await sheet.locator("a.row").nth(3).waitFor();
+    await sheet.locator("button.row").nth(3).waitFor();
     await shoot("search");
     await page.keyboard.press("Escape");
     await sheet.waitFor({ state: "detached" });

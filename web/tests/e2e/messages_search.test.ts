@@ -11,7 +11,7 @@ import { Stage } from "./stage";
 const stage = new Stage();
 const sheet = (): Locator => stage.page.getByRole("dialog", { name: "Search" });
 const field = (): Locator => sheet().getByLabel("Search in all messages");
-const hits = (): Locator => sheet().getByRole("list", { name: /^Found, / }).getByRole("link");
+const hits = (): Locator => sheet().getByRole("list", { name: /^Found, / }).getByRole("button");
 const messages = (): Locator => stage.page.getByRole("list", { name: "Messages" });
 
 /** A conversation of a hundred thousand messages, of which one tells of a lighthouse, and another one. */
@@ -129,4 +129,17 @@ test("what the node refuses is said, and one that can't search leaves it to the 
   await field().fill("lighthouse tall");
   await sheet().getByText("The node has too much to do.").waitFor();
   expect(await hits().count()).toBe(0);
+});
+
+test("messages of one name in two conversations are two", async () => {
+  const { ada } = await begin();
+  const [one, two] = [stage.node.chat.group("Walk", [ada]), stage.node.chat.group("Garden", [ada])];
+  const said = [one, two].map((talk) => stage.node.chat.say(talk, { text: "meet at the fountain" }, ada));
+  expect(said[0]!.message).toBe(said[1]!.message);
+  [one, two].forEach((talk) => stage.node.chat.tellConversation(talk));
+  await stage.page.keyboard.press("Control+k");
+  await field().fill("fountain");
+  await expect.poll(() => hits().count()).toBe(2);
+  await hits().filter({ hasText: "Walk" }).click();
+  await stage.page.getByRole("region", { name: "Conversation with Walk" }).waitFor();
 });

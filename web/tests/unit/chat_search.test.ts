@@ -2,7 +2,7 @@
 
 import { describe, expect, test, vi } from "vitest";
 import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
-import { partsOf, pendingPart, piecesOf, proposals, searchLoaded, withFilter, withoutPart, withValue } from "../../src/lib/chat_search";
+import { onlyOnce, partsOf, pendingPart, piecesOf, proposals, searchLoaded, withFilter, withoutPart, withValue } from "../../src/lib/chat_search";
 import { ChatSearch } from "../../src/lib/chat_search.svelte";
 import { RpcError } from "../../src/lib/rpc";
 
@@ -88,6 +88,11 @@ describe("without the node", () => {
   });
 });
 
+test("a hit stands once, and two conversations may have messages of one name", () => {
+  const hit = (conversation: string, text: string) => ({ to: conversation, item: item(1, text, { conversation }), marks: [] });
+  expect(onlyOnce([hit("c", "a"), hit("d", "b"), hit("c", "again")]).map(({ item: { text } }) => text)).toEqual(["a", "b"]);
+});
+
 describe("asking", () => {
   test("only what was typed last is asked for, and an answer that comes late replaces nothing", async () => {
     vi.useFakeTimers();
@@ -95,7 +100,7 @@ describe("asking", () => {
     const asked: unknown[] = [];
     const call = (_: string, params: unknown): Promise<unknown> => {
       asked.push(params);
-      return new Promise((done) => answers.push((texts) => done({ hits: texts.map((text, at) => ({ to: "c", item: item(at, text), marks: [] })), people: [], next: "n" })));
+      return new Promise((done) => answers.push((texts) => done({ hits: texts.map((text, at) => ({ to: "c", item: item(at, text, { message: text }), marks: [] })), people: [], next: "n" })));
     };
     const search = new ChatSearch({ call } as never, () => ({ items: [], conversations: [], people: [] }));
     search.ask("t");

@@ -42,11 +42,12 @@ impl Said {
             Sender { author: Author { identity: fixed::person(self.author), device: 0 }, rights: Rights::default() };
         let mut all = All::default();
         let post = Content::new(self.of().id, Time(self.sent), 5, fixed::post(&self.text));
-        all.apply(&sender, &post).unwrap();
+        all.apply(&sender, &post).expect("nothing is there that it could not stand beside");
         for (number, kind) in (0u8..).zip(more) {
-            all.apply(&sender, &Content::new(MessageId([number; 16]), NOW, 6 + u64::from(number), kind)).unwrap();
+            let content = Content::new(MessageId([number; 16]), NOW, 6 + u64::from(number), kind);
+            all.apply(&sender, &content).expect("its author may say it");
         }
-        all.items.remove(&self.of()).unwrap()
+        all.items.remove(&self.of()).expect("it was said")
     }
 
     fn shown(&self) -> Shown {
@@ -196,7 +197,7 @@ fn crowd() -> Vec<Said> {
     let all = (0..COUNT).map(|number| {
         // Each number below it once: 4,999 and 5,000 have no common divisor.
         let sent = number * 4_999 % COUNT;
-        let rare = if sent % 97 == 0 { "rare" } else { "often" };
+        let rare = if sent.is_multiple_of(97) { "rare" } else { "often" };
         said((number % 7) as u8, number / 7, (sent % 5) as u8, sent, &format!("message {sent} is {rare} seen"))
     });
     all.collect()

@@ -171,6 +171,7 @@ fn it_pays_ahead_by_its_plan_and_no_word_of_a_holder_makes_it_pay_more() {
     rig.client = HeldClient::load(client_config(ME), &rig.disk).unwrap();
     rig.now = rig.now + Span::days(2);
     rig.client.handle_connected(rig.now, holder);
+    assert_eq!(spent(rig.done()), [200], "said again, since it may have been stopped before it was promised");
     let bill = Bill { price: Amount::from_units(10), used: Amount::from_units(150), ..Bill::default() };
     let step = rig.say(8, HoldMessage::Refused { refusal: HoldRefusal::Unpaid, bill });
     assert_eq!(spent(step), [350]);

@@ -1,7 +1,7 @@
 /** A search in all conversations, or in one of them: asked for a moment after the last letter, and an answer that comes late replaces nothing. */
 
 import type { ChatPerson } from "@byway/client";
-import { onlyOnce, searchLoaded, searchNode, type ChatFound, type ChatHit, type Loaded } from "./chat_search";
+import { onlyOnce, searchLoaded, searchNode, type Loaded } from "./chat_search";
 import type { NodeStore } from "./node.svelte";
 import { errorMessage, RpcError } from "./rpc";
 

@@ -5,19 +5,12 @@
  * `marks` are the sender's text measured by the node: whatever they say, nothing but pieces of that text comes of them, made harmless each.
  */
 
-import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
+import type { ChatConversation, ChatFound, ChatHit, ChatItem, ChatPerson, Methods } from "@byway/client";
 import { bareAddresses } from "./chat_links";
 import { conversationTitle, excerpt, namedIn, personName } from "./chat_words";
 import { folded, harmlessText } from "./harmless";
 import type { NodeStore } from "./node.svelte";
 import { RpcError } from "./rpc";
-
-/** A message that was found, and where in its text: in UTF-16 units, from and to. */
-export interface ChatHit {
-  to: string;
-  item: ChatItem;
-  marks: [from: number, to: number][];
-}
 
 /** What it is known by: whoever writes chooses the names of their messages, and may choose the same in two conversations. */
 export function hitName({ item }: Pick<ChatHit, "item">): string {
@@ -30,23 +23,9 @@ export function onlyOnce(hits: ChatHit[]): ChatHit[] {
   return hits.filter((hit) => !names.has(hitName(hit)) && names.add(hitName(hit)));
 }
 
-/** The newest first; `next` leads to older ones. */
-export interface ChatFound {
-  hits: ChatHit[];
-  people: ChatPerson[];
-  next?: string | null;
-}
-
-export interface ChatSearchParams {
-  query: string;
-  to?: string;
-  before?: string;
-  limit?: number;
-}
-
-export function searchNode(node: Pick<NodeStore, "call">, params: ChatSearchParams): Promise<ChatFound> {
-  // The contract does not name it yet.
-  return (node.call as unknown as (method: "chat_search", params: ChatSearchParams) => Promise<ChatFound>)("chat_search", params);
+/** Days in a query are those of this place. */
+export function searchNode(node: Pick<NodeStore, "call">, params: Methods["chat_search"]["params"]): Promise<ChatFound> {
+  return node.call("chat_search", { ...params, offset_minutes: -new Date().getTimezoneOffset() });
 }
 
 export const FILTERS = ["from", "in", "before", "after", "has"] as const;

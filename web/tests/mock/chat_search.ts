@@ -1,6 +1,7 @@
 /** The search of the mock node: words that stand in a text as they are, and the filters that tests have. */
 
-import { partsOf, type ChatFound, type ChatHit, type ChatSearchParams } from "../../src/lib/chat_search";
+import type { ChatFound, ChatHit, Methods } from "@byway/client";
+import { partsOf } from "../../src/lib/chat_search";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
 
@@ -15,10 +16,10 @@ function hitOf(item: ChatHit["item"], words: string[]): ChatHit | null {
 }
 
 export const searchHandlers = {
-  chat_search: ({ chat }: MockNode, { query, to, before, limit = 50 }: ChatSearchParams): ChatFound => {
+  chat_search: ({ chat }: MockNode, { query, to, before, limit = 50 }: Methods["chat_search"]["params"]): ChatFound => {
     const parts = partsOf(query);
     const bad = parts.find(({ filter, value }) => filter === "has" && !["file", "poll"].includes(value));
-    if (bad) throw new MethodError(1646, "search_filter", `"has:${bad.value}" is not known; there are has:file and has:poll.`);
+    if (bad) throw new MethodError(1646, "query_not_understood", `"has:${bad.value}" is not known; there are has:file and has:poll.`);
     const words = parts.filter(({ filter }) => filter === null).map(({ value }) => value.toLowerCase());
     const has = parts.filter(({ filter }) => filter === "has").map(({ value }) => value);
     const from = parts.find(({ filter }) => filter === "from")?.value.toLowerCase();

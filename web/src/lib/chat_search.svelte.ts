@@ -1,6 +1,6 @@
 /** A search in all conversations, or in one of them: asked for a moment after the last letter, and an answer that comes late replaces nothing. */
 
-import type { ChatPerson } from "@byway/client";
+import type { ChatFound, ChatHit, ChatPerson } from "@byway/client";
 import { onlyOnce, searchLoaded, searchNode, type Loaded } from "./chat_search";
 import type { NodeStore } from "./node.svelte";
 import { errorMessage, RpcError } from "./rpc";

@@ -25,7 +25,7 @@ export function onlyOnce(hits: ChatHit[]): ChatHit[] {
 
 /** Days in a query are those of this place. */
 export function searchNode(node: Pick<NodeStore, "call">, params: Methods["chat_search"]["params"]): Promise<ChatFound> {
-  return node.call("chat_search", { ...params, offset_minutes: -new Date().getTimezoneOffset() });
+  return node.call("chat_search", { ...params, offset_minutes: 0 - new Date().getTimezoneOffset() });
 }
 
 export const FILTERS = ["from", "in", "before", "after", "has"] as const;

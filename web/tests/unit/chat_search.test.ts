@@ -108,7 +108,7 @@ describe("asking", () => {
     await vi.runAllTimersAsync();
     search.ask("tea", "c");
     await vi.runAllTimersAsync();
-    expect(asked).toEqual([{ query: "te", limit: 40 }, { query: "tea", limit: 40, to: "c" }]);
+    expect(asked).toMatchObject([{ query: "te", limit: 40 }, { query: "tea", limit: 40, to: "c" }]);
     answers[1]!(["tea"]);
     await vi.runAllTimersAsync();
     answers[0]!(["te"]);

@@ -111,7 +111,7 @@ test("in one conversation, from the search in what is shown", async () => {
   await stage.page.getByLabel("Search in this conversation").fill("lighthouse");
   await stage.page.getByRole("button", { name: "In all of it" }).click();
   await expect.poll(() => hits().count()).toBe(1);
-  expect(stage.lastCall("chat_search")).toEqual({ query: "lighthouse", limit: 40, to: long.conversation.conversation });
+  expect(stage.lastCall("chat_search")).toMatchObject({ query: "lighthouse", limit: 40, to: long.conversation.conversation });
   await sheet().getByRole("button", { name: "Search in all conversations again" }).click();
   await expect.poll(() => hits().count()).toBe(3);
 });

@@ -117,7 +117,7 @@ describe("asking", () => {
     void search.more();
     answers[2]!(["older"]);
     await vi.runAllTimersAsync();
-    expect([asked[2], search.hits.map((hit) => hit.item.text)]).toEqual([{ query: "tea", limit: 40, to: "c", before: "n" }, ["tea", "older"]]);
+    expect([asked[2], search.hits.map((hit) => hit.item.text)]).toMatchObject([{ query: "tea", limit: 40, to: "c", before: "n" }, ["tea", "older"]]);
     search.ask(" ");
     expect([search.found, search.hits]).toEqual([null, []]);
     vi.useRealTimers();

@@ -216,10 +216,9 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Says again whatever may have been lost.
     pub(super) fn go_on(&mut self, now: Time) {
-        // The peer may not have had the last of them.
-        if let Some(given) = self.record.given {
-            self.send(ChannelMessage::Promise(given));
-        }
+        // The peer may not have had the last of ours, and may have known nothing of the channel when it was told its own.
+        let promises = [self.record.given, self.record.taken];
+        promises.into_iter().flatten().for_each(|promise| self.send(ChannelMessage::Promise(promise)));
         // Also while it closes: who knows the contents can show what it has of other assets.
         if self.record.health == Health::Recovering {
             return self.send(ChannelMessage::Fetch { round: self.record.base.round });

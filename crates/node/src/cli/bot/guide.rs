@@ -13,7 +13,7 @@ const ANSWERS: [(&[&str], &str); 6] = [
     (
         &["exit", "exits", "browse", "proxy", "provider"],
         "What you fetch through the proxy leaves through an exit that somebody else sells, by the megabyte. Here two pretend to be in \
-         different countries: `byway offer list` shows them, and the page *Overview* counts what it costs while you browse.",
+         different countries: `byway offer list` shows them, and the page *Browse* counts what it costs while you browse.",
     ),
     (
         &["money", "pay", "wallet", "cost", "promise"],

@@ -9,18 +9,9 @@ import { Stage } from "./stage";
 
 const stage = new Stage();
 const messages = (): Locator => stage.page.getByRole("list", { name: "Messages" });
-const newest = (): Locator => messages().locator("li.message").last();
+const newest = (): Locator => stage.newest();
 
 const option = (name: RegExp): Locator => newest().locator("fieldset input").and(stage.page.getByRole("radio", { name }).or(stage.page.getByRole("checkbox", { name })));
-
-async function talk(): Promise<{ ada: ReturnType<typeof stage.node.chat.person>; talk: ReturnType<typeof stage.node.chat.talk> }> {
-  const ada = stage.node.chat.person("Ada", { online: true });
-  const talk = stage.node.chat.talk(ada, 2);
-  await stage.openPage("Messages");
-  await stage.page.getByRole("list", { name: "Conversations" }).getByRole("link", { name: /Ada/ }).click();
-  await newest().waitFor();
-  return { ada, talk };
-}
 
 async function choose(what: string): Promise<void> {
   await stage.button("Files, polls, lists").click();
@@ -28,7 +19,7 @@ async function choose(what: string): Promise<void> {
 }
 
 test("a poll is asked, voted in, taken back, and closed", async () => {
-  const { ada, talk: with_ada } = await talk();
+  const { ada, talk: with_ada } = await stage.talk();
   await choose("Poll…");
   await stage.page.getByLabel("Question").fill("When?");
   await stage.page.getByLabel(/^Options/).fill("at eight");
@@ -58,7 +49,7 @@ test("a poll is asked, voted in, taken back, and closed", async () => {
 });
 
 test("in somebody else's poll of several choices no more can be chosen than it allows, and it is theirs to close", async () => {
-  const { ada, talk: with_ada } = await talk();
+  const { ada, talk: with_ada } = await stage.talk();
   stage.node.chat.tell(with_ada, { text: "", kind: "poll", poll: { question: "<b>Which?</b>", choices_max: 2, closed: false, options: ["one", "two", "three"].map((text) => ({ text, people: [], chosen: false })) } }, ada);
   await newest().getByRole("group", { name: "<b>Which?</b>" }).waitFor();
   await option(/^one/).click();
@@ -73,7 +64,7 @@ test("in somebody else's poll of several choices no more can be chosen than it a
 });
 
 test("a list is begun, checked, added to, written anew, and taken from", async () => {
-  const { talk: with_ada } = await talk();
+  const { talk: with_ada } = await stage.talk();
   await choose("List…");
   await stage.page.getByLabel("What it is called").fill("shopping");
   await stage.page.getByLabel("It has").selectOption("things");
@@ -101,7 +92,7 @@ test("a list is begun, checked, added to, written anew, and taken from", async (
 });
 
 test("the first note begins the conversation with oneself, and the next is a note, too", async () => {
-  await talk();
+  await stage.talk();
   await stage.page.getByRole("link", { name: "Notes to yourself" }).click();
   await stage.page.getByLabel("Note", { exact: true }).fill("buy *bread*");
   await stage.button("Note it").click();
@@ -118,7 +109,7 @@ test("the first note begins the conversation with oneself, and the next is a not
 });
 
 test("an entry is handed to somebody, taken back, and moved", async () => {
-  const { ada, talk: with_ada } = await talk();
+  const { ada, talk: with_ada } = await stage.talk();
   const own = stage.node.world.identity;
   stage.node.chat.tell(with_ada, { text: "", kind: "list", list: { title: "trip", style: "tasks", entries: [entry("map"), entry("tea"), entry("tent")] } }, ada);
   const list = newest().getByRole("group", { name: "trip", exact: true });
@@ -147,7 +138,7 @@ test("an entry is handed to somebody, taken back, and moved", async () => {
 
 test("one is reminded of a note when its time has come, and looks at it or puts it aside", async () => {
   stage.node.chat.say(stage.node.chat.notes(), { text: "call **Zoe**", kind: "memo", remind_ms: Date.now() - 60_000, sent_ms: Date.now() - 7_200_000 });
-  await talk();
+  await stage.talk();
   const reminders = stage.page.getByRole("list", { name: "Reminders" });
   await reminders.getByText("call Zoe").waitFor();
   await reminders.getByRole("button", { name: "Look" }).click();

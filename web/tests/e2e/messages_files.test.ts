@@ -10,18 +10,9 @@ import { Stage } from "./stage";
 
 const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 const stage = new Stage();
-const newest = (): Locator => stage.page.getByRole("list", { name: "Messages" }).locator("li.message").last();
+const newest = (): Locator => stage.newest();
 const chosen = (): Locator => stage.page.getByRole("list", { name: "Files to send" }).getByRole("listitem");
 const field = (): Locator => stage.page.getByRole("textbox", { name: "Message to Ada" });
-
-async function talk(): Promise<{ ada: ReturnType<typeof stage.node.chat.person>; talk: ReturnType<typeof stage.node.chat.talk> }> {
-  const ada = stage.node.chat.person("Ada", { online: true });
-  const talk = stage.node.chat.talk(ada, 2);
-  await stage.openPage("Messages");
-  await stage.page.getByRole("list", { name: "Conversations" }).getByRole("link", { name: /Ada/ }).click();
-  await newest().waitFor();
-  return { ada, talk };
-}
 
 async function choose(...files: { name: string; mimeType: string; buffer: Buffer }[]): Promise<void> {
   await stage.button("Files, polls, lists").click();
@@ -42,7 +33,7 @@ function give(target: Locator, kind: "drop" | "paste", name: string, text?: stri
 }
 
 test("a picture is uploaded, sent with words, and shown where it stands", async () => {
-  const { talk: with_ada } = await talk();
+  const { talk: with_ada } = await stage.talk();
   await choose({ name: "lake.png", mimeType: "image/png", buffer: PNG });
   await chosen().getByText("lake.png").waitFor();
   await field().fill("from the lake");
@@ -74,7 +65,7 @@ async function photo(): Promise<Buffer> {
 const sent = (talk: Talk, number = 0): Buffer => stage.node.chat.files.get(`${stage.node.chat.at(talk, talk.conversation.messages - 1).message} ${number}`)!;
 
 test("a picture goes without the place and stands upright; as it is only where that was said", async () => {
-  const { talk: with_ada } = await talk();
+  const { talk: with_ada } = await stage.talk();
   const buffer = await photo();
   await choose({ name: "photo.jpg", mimeType: "image/jpeg", buffer });
   await expect.poll(() => stage.button("Send").isEnabled()).toBe(true);
@@ -92,7 +83,7 @@ test("a picture goes without the place and stands upright; as it is only where t
 });
 
 test("a picture of which nothing can be taken out waits for its sender to say so", async () => {
-  const { talk: with_ada } = await talk();
+  const { talk: with_ada } = await stage.talk();
   const buffer = Buffer.concat([(await photo()).subarray(0, 60), Buffer.from("GPS")]);
   await choose({ name: "broken.jpg", mimeType: "image/jpeg", buffer }, { name: "new.heic", mimeType: "image/heic", buffer: Buffer.from("....ftypheic") });
   await expect.poll(() => chosen().getByText("can't be taken out").count()).toBe(2);
@@ -106,7 +97,7 @@ test("a picture of which nothing can be taken out waits for its sender to say so
 });
 
 test("an upload that fails is tried again, another is called off, and nothing is sent before all are there", async () => {
-  const { talk: with_ada } = await talk();
+  const { talk: with_ada } = await stage.talk();
   const large = Buffer.alloc(600_000, 7);
   stage.node.failNext("chat_upload", new MethodError(1618, "attachments_full", "No more is kept of files."));
   await choose({ name: "large.bin", mimeType: "", buffer: large });
@@ -127,7 +118,7 @@ test("an upload that fails is tried again, another is called off, and nothing is
 });
 
 test("what is dropped and pasted is chosen, and text that is pasted with a picture of it is text", async () => {
-  await talk();
+  await stage.talk();
   await give(newest(), "drop", "dropped.txt");
   await chosen().getByText("dropped.txt").waitFor();
   await give(field(), "paste", "pasted.txt");
@@ -143,7 +134,7 @@ test("what is dropped and pasted is chosen, and text that is pasted with a pictu
 });
 
 test("a file of somebody else is fetched by a click, shows how far it is, and is saved as it is", async () => {
-  const { ada, talk: with_ada } = await talk();
+  const { ada, talk: with_ada } = await stage.talk();
   const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, at) => at % 256));
   const said = stage.node.chat.tell(with_ada, { text: "", attachments: [attachment("report.pdf", { size: bytes.length })] }, ada);
   await newest().getByText(/^300 kB · not fetched$/).waitFor();
@@ -162,7 +153,7 @@ test("a file of somebody else is fetched by a click, shows how far it is, and is
 });
 
 test("hostile names, types and pictures are text, and nothing is opened or fetched by itself", async () => {
-  const { ada, talk: with_ada } = await talk();
+  const { ada, talk: with_ada } = await stage.talk();
   const asked: string[] = [];
   stage.page.on("request", (request) => !request.url().startsWith("data:") && asked.push(request.url()));
   const script = Buffer.from("<svg xmlns='http://www.w3.org/2000/svg' onload='document.title=1'></svg>");

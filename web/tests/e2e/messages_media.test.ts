@@ -9,17 +9,8 @@ import { MethodError } from "../mock/error";
 import { Stage } from "./stage";
 
 const stage = new Stage();
-const newest = (): Locator => stage.page.getByRole("list", { name: "Messages" }).locator("li.message").last();
+const newest = (): Locator => stage.newest();
 const asked = (method: string): number => stage.node.calls.filter((call) => call.method === method).length;
-
-async function open(): Promise<{ ada: ChatPerson; talk: Talk }> {
-  const ada = stage.node.chat.person("Ada", { online: true });
-  const talk = stage.node.chat.talk(ada, 2);
-  await stage.openPage("Messages");
-  await stage.page.getByRole("list", { name: "Conversations" }).getByRole("link", { name: /Ada/ }).click();
-  await newest().waitFor();
-  return { ada, talk };
-}
 
 /** So many seconds of a tone, 8,000 samples of a byte each. */
 function wav(seconds: number): Buffer {
@@ -45,7 +36,7 @@ function tell(talk: Talk, by: ChatPerson, bytes: Buffer, name: string, media_typ
 const element = <T>(read: (media: HTMLMediaElement) => T): Promise<T> => newest().locator("audio, video").evaluate(read as never);
 
 test("a voice note is read and plays after a click, is gone to a moment of, and hastened", async () => {
-  const { ada, talk } = await open();
+  const { ada, talk } = await stage.talk();
   tell(talk, ada, wav(20), "voice.wav", "audio/wav", { kind: "voice", levels: [0, 90, 255, 40] }, 20_000);
   await newest().getByRole("img", { name: "Voice note, 20 s" }).waitFor();
   expect([await newest().locator("audio").count(), asked("chat_file")]).toEqual([0, 0]);
@@ -64,7 +55,7 @@ test("a voice note is read and plays after a click, is gone to a moment of, and 
 });
 
 test("one plays at a time, and what is played is none that only says so", async () => {
-  const { ada, talk } = await open();
+  const { ada, talk } = await stage.talk();
   tell(talk, ada, wav(30), "first.wav", "audio/wav", {}, 30_000);
   await newest().getByRole("button", { name: "Play first.wav" }).click();
   await newest().getByRole("button", { name: "Pause first.wav" }).waitFor();
@@ -83,7 +74,7 @@ test("one plays at a time, and what is played is none that only says so", async 
 });
 
 test("a video plays where it stands", async () => {
-  const { ada, talk } = await open();
+  const { ada, talk } = await stage.talk();
   const film = await stage.page.evaluate(async () => {
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [64, 48];
@@ -110,14 +101,14 @@ test("a video plays where it stands", async () => {
 });
 
 test("a small voice note of a contact is fetched by itself, once, and not played", async () => {
-  const { ada, talk } = await open();
+  const { ada, talk } = await stage.talk();
   stage.node.chat.tell(talk, { text: "", kind: "voice", levels: [9], attachments: [attachment("voice.ogg", { media_type: "audio/ogg", size: 9_000, duration_ms: 1_000 })] }, ada);
   await newest().getByText(/comes when somebody who has it is there/).waitFor();
   expect([asked("chat_fetch"), asked("chat_file")]).toEqual([1, 0]);
 });
 
 test("a voice note is recorded, heard, and sent; another one is thrown away", async () => {
-  const { talk } = await open();
+  const { talk } = await stage.talk();
   await stage.browser.context.grantPermissions(["microphone"]);
   await stage.button("Files, polls, lists").click();
   await stage.page.getByRole("menuitem", { name: "Voice note" }).click();
@@ -150,7 +141,7 @@ test("a voice note is recorded, heard, and sent; another one is thrown away", as
 });
 
 test("who does not let the page hear the microphone is told what to do", async () => {
-  await open();
+  await stage.talk();
   await stage.page.evaluate(() => {
     navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
   });

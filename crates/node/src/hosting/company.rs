@@ -120,7 +120,7 @@ async fn person(
 /// Makes `other` a contact of the user's, who has something from it to read then.
 async fn befriend(user: &PeerNode, other: &PeerNode, says: &str) -> anyhow::Result<()> {
     let failed = |error: ApiError| anyhow::anyhow!("{error}");
-    let (own, theirs) = (me(user).await?, me(other).await?);
+    let (own, theirs) = (user.identity(), other.identity());
     if conversation(user, theirs).await?.is_none() {
         let invite = other.chat_invite(ChatInviteMake { days: None, note: None }).await.map_err(failed)?;
         user.chat_accept(ChatAccept { who: invite.link }).await.map_err(failed)?;
@@ -138,10 +138,6 @@ async fn befriend(user: &PeerNode, other: &PeerNode, says: &str) -> anyhow::Resu
         other.chat_send(request).await.map_err(failed)?;
     }
     Ok(())
-}
-
-async fn me(node: &PeerNode) -> anyhow::Result<IdentityId> {
-    Ok(node.node_status().await.map_err(|error| anyhow::anyhow!("{error}"))?.identity.id)
 }
 
 /// How many messages there are in the conversation with somebody; `None` where there is none yet.

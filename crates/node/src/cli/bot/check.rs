@@ -60,6 +60,6 @@ pub async fn check(args: BotCheckArgs) -> anyhow::Result<Outcome> {
             }
         }
     };
-    eprintln!("{asked} requests, {refused} refused; {why}.");
+    eprintln!("asked for: {asked}, refused: {refused}; {why}.");
     Ok(if refused == 0 { Outcome::Done } else { Outcome::No })
 }

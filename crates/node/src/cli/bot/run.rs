@@ -33,7 +33,7 @@ const INVITES: &str = "";
 pub async fn run(globals: &Globals, args: BotRunArgs) -> anyhow::Result<Outcome> {
     let mut bot = Bot::open(globals.running_directory()?, &args).await?;
     let within = bot.talks.iter().filter(|talk| bot.rules.is_within(talk)).count();
-    eprintln!("{} is in {within} conversations; Ctrl-C ends it.", bot.rules.name);
+    eprintln!("{} runs; conversations that it is in: {within}. Ctrl-C ends it.", bot.rules.name);
     tokio::select! {
         ended = bot.keep(&args.command, args.once) => ended,
         () = told_to_stop() => Ok(Outcome::Done),

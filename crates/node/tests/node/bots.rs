@@ -106,7 +106,7 @@ async fn a_bot_answers_and_sees_each_message_once_however_often_it_is_killed() {
     let program = example("keyword.py");
     let arguments = ["--in", "Bob", "--may", "answer", program.to_str().unwrap()];
     let mut bot = Bot::start(desk.folder.path(), &arguments);
-    bot.says("keyword is in 1 conversations").await;
+    bot.says("keyword runs; conversations that it is in: 1").await;
     let twice = failure(desk.folder.path(), &[&["bot", "run"], &arguments[..]].concat());
     assert!(twice.contains("a bot `keyword` runs already"), "{twice}");
     bob.node.api.chat_send(send(&alices, "what are your HOURS?")).await.unwrap();

@@ -3,6 +3,7 @@
 use byway_node::api::*;
 use byway_node::peer_node::PeerNode;
 use byway_primitives::{Amount, IdentityId};
+use tokio::task::JoinHandle;
 
 use super::network::{Mortal, Network, Node, key, provider};
 
@@ -306,13 +307,19 @@ async fn channel_with(node: &Node, peer: IdentityId) -> String {
 }
 
 /// The state of the one payment that is on its way over the hub, once there is one, or `None` if it came through meanwhile.
-async fn caught(hub: &Node, forwarded: u64) -> Option<HubPaymentState> {
+async fn caught(hub: &Node, forwarded: u64, paying: &mut JoinHandle<InvoicePayment>) -> Option<HubPaymentState> {
     let look = async |api: &PeerNode| {
         let status = api.hub_status().await.unwrap();
         let state = status.on_their_way.first().map(|payment| payment.state);
         (state.is_some() || status.forwarded > forwarded).then_some(state)
     };
-    hub.until("a payment comes to the hub", look).await
+    tokio::select! {
+        state = hub.until("a payment comes to the hub", look) => state,
+        paid = paying => {
+            paid.unwrap();
+            None
+        }
+    }
 }
 
 /// Who is killed beside the hub.
@@ -372,12 +379,11 @@ impl Line {
         ready(self.hub()).await;
     }
 
-    /// Begins to pay an invoice, and waits for no end.
-    async fn begin(&self) -> ChannelInvoice {
+    /// Begins to pay an invoice, and waits for no end. What is made of it panics if it is refused.
+    async fn begin(&self) -> (ChannelInvoice, JoinHandle<InvoicePayment>) {
         let invoice = self.payee().api.channel_invoice(make("0.01")).await.unwrap();
         let (api, request) = (self.payer().api.clone(), pay(&invoice, "0.1"));
-        tokio::spawn(async move { api.channel_invoice_pay(request).await });
-        invoice
+        (invoice, tokio::spawn(async move { api.channel_invoice_pay(request).await.unwrap() }))
     }
 
     /// Every invoice is paid exactly once, whatever was in between, and the hub has its fee for each.
@@ -406,9 +412,10 @@ async fn whoever_is_killed_while_a_payment_is_on_its_way_it_is_made_once_and_the
     let mut line = Line::open().await;
     let mut invoices = Vec::new();
     for with_hub in [Killed::Nobody, Killed::Payee, Killed::Payer] {
-        invoices.push(line.begin().await);
+        let (invoice, mut paying) = line.begin().await;
+        invoices.push(invoice);
         // Wherever it is by then: with the hub, or through.
-        caught(line.hub(), invoices.len() as u64 - 1).await;
+        caught(line.hub(), invoices.len() as u64 - 1, &mut paying).await;
         match with_hub {
             Killed::Nobody => {}
             Killed::Payee => line.payee = None,

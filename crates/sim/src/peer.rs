@@ -7,11 +7,13 @@
 //! - [`plan`]: what a node is, its keys, and the programs around it.
 //! - [`books`]: following, transactions, registration, deposits and offers, settlement.
 //! - [`buying`] and [`serving`]: sessions, at the client's and at the provider's.
+//! - [`channels`]: channels with other market nodes.
 //! - [`warned`]: asking other providers about clients.
 //! - [`kernel_access`] and [`links`]: whom it talks to, and how.
 
 mod books;
 mod buying;
+pub mod channels;
 pub mod kernel_access;
 pub mod links;
 pub mod plan;
@@ -33,6 +35,7 @@ use byway_records::{Checkpoint, Promise, TransactionId};
 
 use self::books::{Errand, way};
 use self::buying::Browsing;
+use self::channels::{ChannelCommand, ChannelDesk};
 use self::kernel_access::KernelAccess;
 use self::links::{Cargo, End, LinkNews, Links};
 pub use self::plan::{Buying, Conduct, Keys, PeerPlan, Role, Scene, Selling, SharedScene};
@@ -62,6 +65,8 @@ pub enum PeerCommand {
     LeaveProvider,
     /// All links break at this end, and the other end hears nothing of it.
     CutLinks,
+    /// Something about a channel with a market node.
+    Channel { peer: usize, command: ChannelCommand },
 }
 
 /// What a market node says.
@@ -122,6 +127,7 @@ pub struct PeerNode {
     links_timer: Timer,
     planes: Planes,
     browsing: Browsing,
+    channels: ChannelDesk,
 }
 
 /// When, and with what on disk, something is handled.
@@ -188,6 +194,7 @@ impl PeerNode {
             links_timer: Timer::default(),
             planes: Planes::default(),
             browsing: Browsing::new(),
+            channels: ChannelDesk::default(),
             scene,
         };
         node.wake_at(now);
@@ -270,6 +277,7 @@ impl PeerNode {
             match self.market.poll() {
                 Some(Effect::Persist { batch, token }) => {
                     assert_eq!(Journal::of(token), MARKET_JOURNAL, "the market's tokens name its journal");
+                    self.channels.written = Some(token);
                     return Some(Effect::Persist { batch, token });
                 }
                 Some(Effect::Send { to, message, after }) => match after.filter(|token| !self.is_durable(*token)) {
@@ -284,11 +292,20 @@ impl PeerNode {
                     self.wake_at(time);
                 }
                 Some(Effect::Notify(news)) => {
-                    self.market_news(at, news);
+                    self.market_tells(at, news);
                     self.tend_links(at);
                 }
                 None => return None,
             }
+        }
+    }
+
+    /// What goes to the ledger goes when all that was written by then is durable, so that nobody has forgotten after a crash what
+    /// the ledger was shown.
+    fn market_tells(&mut self, at: At<'_>, news: MarketNews) {
+        match self.channels.written.filter(|token| !self.is_durable(*token)) {
+            Some(token) if news.goes_to_ledger() => self.channels.calls.push_back((token, news)),
+            _ => self.market_news(at, news),
         }
     }
 
@@ -300,6 +317,9 @@ impl PeerNode {
         self.market_durable = Some(token);
         while let Some((_, link, frame)) = self.frames.pop_front_if(|(after, _, _)| *after <= token) {
             self.links.send(at.now, link, Cargo::Frame(frame));
+        }
+        while let Some((_, news)) = self.channels.calls.pop_front_if(|(after, _)| *after <= token) {
+            self.market_news(at, news);
         }
         self.market.handle_durable(at.now, token, &at.store);
     }
@@ -330,6 +350,7 @@ impl PeerNode {
             self.tick_at = at.now + TICK;
             self.tend(at);
             self.browse(at);
+            self.tend_channels(at);
         }
         // The wake has used up what was asked for.
         let timers = [self.market_timer, self.ledger_timer, self.links_timer].map(|timer| timer.at());
@@ -348,6 +369,7 @@ impl PeerNode {
             PeerCommand::Settle { peer } => self.settle(at, peer),
             PeerCommand::LeaveProvider => self.leave_provider(at),
             PeerCommand::CutLinks => self.links.cut(),
+            PeerCommand::Channel { peer, command } => self.channel_command(at, peer, command),
         }
     }
 
@@ -410,14 +432,16 @@ impl PeerNode {
                 self.ask_what_was_to_be_asked(at, *peer);
             }
             MarketNews::Early { peer, bytes } => self.market.handle_early(at.now, *peer, bytes, &at.store),
-            // Nobody here opens a channel.
-            MarketNews::Channel { .. }
-            | MarketNews::ChannelFault { .. }
+            MarketNews::Channel { key, news } => self.channel_news(at, *key, news),
+            MarketNews::ChannelFault { peer, fault } => {
+                panic!("seed {}: {peer} breaks the rules of a channel: {fault}", self.scene.seed)
+            }
+            // Nobody here watches for others, or has conversations.
+            MarketNews::Whereabouts { .. }
             | MarketNews::ChannelSaid { .. }
             | MarketNews::Watching(_)
             | MarketNews::Watched { .. }
             | MarketNews::WatchAnswered { .. }
-            | MarketNews::Whereabouts { .. }
             | MarketNews::CardFault { .. }
             | MarketNews::Holding(_)
             | MarketNews::HeldFor

@@ -2,7 +2,7 @@
 //!
 //! Kernel nodes keep a ledger and serve clients by the real client protocol ([`kernel_node`]), some of them lying
 //! ([`liar`]). Market nodes ([`crate::peer`]) follow it, register, deposit, publish offers, find each other by them, talk
-//! over links that break, move bytes and pay for them, and settle by transactions of their own. [`check`] watches all of it
+//! over links that break, move bytes and pay for them, settle by transactions of their own, and have channels. [`check`] watches all of it
 //! in every run; a scenario says who takes part and what goes wrong, and asserts only what it is about.
 
 pub mod check;

@@ -311,7 +311,10 @@ impl Drive {
             return;
         }
         self.rig.assert_agreed();
-        for side in [0, 1] {
+        // Whoever has nothing beside the reserve is paid first.
+        let free = [0, 1].map(|side| self.rig.machine(side).free_balance());
+        let sides = if free[0] < free[1] { [1, 0] } else { [0, 1] };
+        for side in sides {
             self.rig.tick(ANSWER_TIME_MAX);
             let round = self.rig.parties[side].round();
             self.rig.pay(side, 1);

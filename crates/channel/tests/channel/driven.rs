@@ -22,6 +22,11 @@ proptest! {
 }
 
 #[test]
+fn a_side_that_has_nothing_but_the_reserve_goes_on_too() {
+    drive(&[0, 40, 226, 60, 226, 85, 0, 0, 60, 226]);
+}
+
+#[test]
 fn what_is_signed_in_the_last_of_several_writes_is_forgotten_with_it() {
     drive(&[0, 0, 53, 25, 0, 0, 0, 0, 0, 60, 162, 182, 64, 196, 7, 22, 113, 16, 60, 210, 204, 86]);
 }

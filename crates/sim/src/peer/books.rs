@@ -57,6 +57,7 @@ impl PeerNode {
             self.write_ledger(batch);
         }
         self.note_peers(at);
+        self.note_channels(at, None);
         self.sell();
         let pending: Vec<TransactionId> = self.wallet.pending().map(|(id, _)| id).collect();
         pending.into_iter().for_each(|id| self.hand_in(id));
@@ -156,6 +157,12 @@ impl PeerNode {
         if !keys.is_empty() {
             self.sell();
         }
+        let channels: Vec<Vec<u8>> = changed
+            .iter()
+            .filter(|(program, _)| *program == ProgramId::CHANNELS)
+            .flat_map(|(_, keys)| keys.clone())
+            .collect();
+        self.note_channels(at, Some(&channels));
         self.tell(PeerNews::Advanced(checkpoint));
         found.into_iter().for_each(|found| self.found(at, found));
         self.tend(at);

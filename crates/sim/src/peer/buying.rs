@@ -12,7 +12,7 @@ use byway_records::{Offer, OfferId};
 
 use super::books::{CERTIFICATE_PROTOCOL, LINK_PROTOCOL};
 use super::links::Cargo;
-use super::plan::{Conduct, Truth};
+use super::plan::{Conduct, Keys, Truth};
 use super::{At, PeerNode};
 
 /// A provider that failed comes after all others for this long.
@@ -158,6 +158,13 @@ impl PeerNode {
 
     /// A link that we dialled, perhaps, is there.
     pub(super) fn dialled(&mut self, at: At<'_>, link: LinkId, node: usize) {
+        if let Some(peer) = self.channel_peer_at(node) {
+            let (certificate, _) = Keys::of(node - self.scene.kernels).local(self.scene.genesis.network());
+            let seed = self.draw();
+            // Where it comes to nothing it is dialled again.
+            let _ = self.market.converse(at.now, peer, &certificate, link, seed, &at.store);
+            return;
+        }
         let offer = match &self.browsing.connection {
             _ if self.to_ask_at(node).is_some() => self.to_ask_at(node).expect("it was there a moment ago"),
             Connection::Connecting { current, .. } => &current.offer.offer,

@@ -78,6 +78,8 @@ pub enum Conduct {
     },
     /// A node that proposes and agrees to settlements, and hands none in.
     Withholder,
+    /// A node that closes its channels with the first state after their opening.
+    StaleCloser,
 }
 
 /// What all nodes of one world share: how it is set up, and the programs and servers around them.

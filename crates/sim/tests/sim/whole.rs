@@ -1,6 +1,7 @@
 //! Whole networks. What holds in every run is checked by `NetworkChecks`; what a scenario is about is asserted here.
 
 mod adversaries;
+mod channels;
 mod faults;
 mod neighbours;
 mod warnings;

@@ -30,7 +30,7 @@ pub(super) fn snapshot(
         return Err(Reject::ChannelPhase);
     }
     let position = accept(now, &channel, state)?;
-    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    charge(view, now, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     put(view, id, &signed(channel, position));
     Ok(())
 }
@@ -52,7 +52,6 @@ pub(super) fn close_solo(
     if secret.digest() != channel.secrets[side.index()] {
         return Err(Reject::ChannelSecret);
     }
-    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     if let Some(state) = state {
         if state.body.channel != id {
             return Err(Reject::ChannelParties);
@@ -60,7 +59,9 @@ pub(super) fn close_solo(
         channel = shown(now, channel, state)?;
     }
     check_balances(&channel, &channel.position, channel.total)?;
-    put(view, id, &closing(now, channel, Closer::Party { side, secret }));
+    let mut channel = closing(now, channel, Closer::Party { side, secret });
+    charge(view, now, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    put(view, id, &channel);
     Ok(())
 }
 
@@ -80,7 +81,7 @@ pub(super) fn slash(
     }
     let position = accept(now, &channel, state)?;
     let phase = prolonged(now, &channel, side, By::Showing).unwrap_or(channel.phase);
-    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    charge(view, now, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     put(view, id, &Channel { phase, ..signed(channel, position) });
     Ok(())
 }
@@ -113,7 +114,7 @@ pub(super) fn claim(
         return Err(Reject::ChannelClaim);
     }
     let phase = prolonged(now, &channel, side, By::Showing).unwrap_or(channel.phase);
-    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    charge(view, now, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     channel.claims[payer] = Some(claim);
     put(view, id, &Channel { phase, ..channel });
     Ok(())

@@ -70,11 +70,11 @@ pub(super) fn force_progress(
     let price = now.parameters.call_prices.of_gas(force.gas_taken()).ok_or(Reject::ChannelFee)?;
     // Whether a delegate shows a good witness the party can't know, so it does not pay for a bad one.
     let is_party = transaction.is_authorised_by(channel.parties[side.index()]);
-    if !is_paid(transaction, price) && (!is_party || price > chargeable(&channel, side)) {
+    if !is_paid(transaction, price) && (!is_party || price > chargeable(now, transaction, &channel, side)) {
         return Err(Reject::ChannelFee);
     }
     let (receipt, position) = run(view, now, &channel, force, &witness)?;
-    charge(view, transaction, &mut channel, side, price)?;
+    charge(view, now, transaction, &mut channel, side, price)?;
     let is_new = position.is_some() || channel.signed > known;
     channel.phase = if is_new { phase } else { channel.phase };
     if position.is_some() && channel.phase == Phase::Active {

@@ -14,9 +14,9 @@
 //!
 //! **Money.** A channel is funded from the parties' [accounts](super::accounts) and pays into them. What states divide is its
 //! *total*. What the ledger charges a side for a call is taken out of that side's part at the end; it is never more than
-//! the reserve, which every state leaves both sides, so that it is always there ([`charge`]). Delegates leave the party some of
-//! it, and pay for calls that they force with their transaction's fee. Whoever has no reserve left
-//! pays with its transaction's fee. At the end, what contracts hold goes to the parties as they agreed when they
+//! the reserve, which every state leaves both sides, so that it is always there ([`charge`]). Half of the least that it may be is kept for
+//! when the channel closes, and for the party itself ([`chargeable`]). Delegates pay for calls that they force with their transaction's fee,
+//! and so does whoever has no reserve left. At the end, what contracts hold goes to the parties as they agreed when they
 //! opened the channel. What is in a *lane* goes to the payee as far as it has shown a promise for it, and back to the payer
 //! beyond that. So a channel always pays out exactly what went into it, less what was charged.
 //!
@@ -218,6 +218,7 @@ fn is_paid(transaction: &VerifiedTransaction, price: Amount) -> bool {
 /// Takes the price of what a side has done out of its part, unless the transaction pays for it.
 fn charge(
     view: &mut View<'_>,
+    now: Moment<'_>,
     transaction: &VerifiedTransaction,
     channel: &mut Channel,
     side: Side,
@@ -226,23 +227,28 @@ fn charge(
     if is_paid(transaction, price) {
         return Ok(());
     }
-    let party = channel.parties[side.index()];
-    let kept = if transaction.is_authorised_by(party) { Amount::ZERO } else { kept_for(channel, price) };
-    if price > chargeable(channel, side).saturating_sub(kept) {
+    if price > chargeable(now, transaction, channel, side) {
         return Err(Reject::ChannelFee);
     }
     take(view, channel, side, price);
     Ok(())
 }
 
-/// What others than the party itself must leave of its reserve, where each call costs `price`: half of the least that a reserve
-/// may be, with which the party can close, answer, claim and settle.
-fn kept_for(channel: &Channel, price: Amount) -> Amount {
-    Amount::cost(price, RESERVE_CALLS / 2, 1).unwrap_or(channel.reserve)
+/// What a side can be charged for what a transaction does: its reserve but for half of the least that a reserve may be, with which the
+/// party can close, answer, claim and settle; and only the party itself may use that, once the channel is closing. So nothing that happens
+/// before keeps anybody from closing, and every state leaves each what that costs.
+fn chargeable(now: Moment<'_>, transaction: &VerifiedTransaction, channel: &Channel, side: Side) -> Amount {
+    let is_party = transaction.is_authorised_by(channel.parties[side.index()]);
+    let is_closing = channel.phase != Phase::Active;
+    let kept = match Amount::cost(now.parameters.call_prices.channel, RESERVE_CALLS / 2, 1) {
+        _ if is_party && is_closing => Amount::ZERO,
+        kept => kept.unwrap_or(channel.reserve),
+    };
+    uncharged(channel, side).saturating_sub(kept)
 }
 
 /// What of a side's reserve is not charged yet. The ledger has nothing of a virtual channel to charge.
-fn chargeable(channel: &Channel, side: Side) -> Amount {
+fn uncharged(channel: &Channel, side: Side) -> Amount {
     if channel.guaranteed.is_some() {
         return Amount::ZERO;
     }
@@ -251,7 +257,7 @@ fn chargeable(channel: &Channel, side: Side) -> Amount {
 
 /// Takes what a side is charged, or what is left of its reserve, into the pool: for what must not fail for its price.
 fn take(view: &mut View<'_>, channel: &mut Channel, side: Side, price: Amount) {
-    let taken = price.min(chargeable(channel, side));
+    let taken = price.min(uncharged(channel, side));
     let charged = &mut channel.charged[side.index()];
     *charged = charged.checked_add(taken).expect("no more than the reserve");
     pay_pool(view, taken);

@@ -40,7 +40,7 @@ pub(super) fn create(
     let (lanes, root) = ([Lane::default(); 2], State::opening(accounts, &terms.assets).root());
     let position = Position { round: 0, balances: deposits, lanes, root, environment };
     let mut channel = Channel::opened(terms, total, position);
-    charge(view, transaction, &mut channel, Side::Initiator, price)?;
+    charge(view, now, transaction, &mut channel, Side::Initiator, price)?;
     put(view, ChannelId(transaction.id().0), &channel);
     Ok(())
 }
@@ -93,7 +93,7 @@ pub(super) fn fund_by(
         // The contract has it.
         Movement::Leave { .. } => {}
     }
-    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    charge(view, now, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     put(view, state.channel, &signed(channel, position));
     Ok(())
 }
@@ -108,7 +108,7 @@ pub(super) fn set_delegates(
 ) -> Result<(), Reject> {
     let mut channel = load(view, transaction, id)?;
     authorised(transaction, channel.parties[side.index()])?;
-    charge(view, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
+    charge(view, now, transaction, &mut channel, side, now.parameters.call_prices.channel)?;
     channel.delegates[side.index()] = delegates.to_vec();
     put(view, id, &channel);
     Ok(())

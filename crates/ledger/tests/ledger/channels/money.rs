@@ -3,7 +3,7 @@
 use byway_primitives::{Amount, Span};
 use byway_records::Reject;
 use byway_records::call::ChannelsCall;
-use byway_records::channel::{ChannelState, ChannelTerms, Movement, Remainder};
+use byway_records::channel::{ChannelState, ChannelTerms, Movement, Remainder, Side};
 use byway_records::genesis::Wait;
 use proptest::prelude::*;
 
@@ -117,15 +117,43 @@ fn a_channel_can_be_closed_whatever_was_charged_before() {
             break;
         }
     }
-    scene.refuses(&scene.close(ALICE, None), Reject::ChannelFee);
-    // Either she pays from outside, or the other side closes.
-    scene.world.must(&scene.close(BOB, None));
-    let paid = scene.slash(ALICE, scene.signed(round + 1, [DEPOSIT; 2]));
-    let paid = scene.world.funded(scene.world.coin(ALICE), crate::world::Draft { fee: units(CHANNEL_PRICE), ..paid });
-    scene.world.must(&paid);
+    // Nor does anything else that can wait use up what closing takes.
+    let deposit = scene.fund(
+        ALICE,
+        Movement::Deposit,
+        7,
+        scene.position(round + 1, [DEPOSIT + 7, DEPOSIT]),
+        scene.world.time + Span::seconds(60),
+    );
+    scene.refuses(&deposit, Reject::ChannelFee);
+    let delegates = ChannelsCall::SetDelegates { channel: scene.id, side: Side::Initiator, delegates: Vec::new() };
+    scene.refuses(&draft(delegates, &[ALICE]), Reject::ChannelFee);
+    // She closes, answers herself, and has it settled; and there would be more for a promise.
+    scene.world.must(&scene.close(ALICE, None));
+    scene.world.must(&scene.slash(ALICE, scene.signed(round + 1, [DEPOSIT; 2])));
     scene.wait();
     scene.world.must(&scene.settle());
-    assert_eq!(scene.accounts(), [SAVED - 8 * CHANNEL_PRICE, SAVED - 2 * CHANNEL_PRICE]);
+    assert_eq!(scene.accounts(), [SAVED - 7 * CHANNEL_PRICE, SAVED]);
+}
+
+/// Whoever answers has what that costs, whatever was charged before.
+#[test]
+fn a_close_can_be_answered_whatever_was_charged_before() {
+    let mut scene = Scene::with(|terms| ChannelTerms { reserve: units(8 * CHANNEL_PRICE), ..terms });
+    let mut round = 0;
+    loop {
+        round += 1;
+        let snapshot = scene.snapshot(BOB, scene.signed(round, [DEPOSIT; 2]));
+        if scene.world.run(&snapshot) != byway_ledger::Verdict::Final {
+            break;
+        }
+    }
+    scene.world.must(&scene.close(ALICE, None));
+    for more in 1..=4 {
+        scene.world.must(&scene.slash(BOB, scene.signed(round + more, [DEPOSIT; 2])));
+    }
+    // Whoever has shown four newer states beyond what was ever co-signed pays for more by the transaction.
+    scene.refuses(&scene.slash(BOB, scene.signed(round + 5, [DEPOSIT; 2])), Reject::ChannelFee);
 }
 
 #[test]

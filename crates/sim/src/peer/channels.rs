@@ -184,8 +184,9 @@ impl PeerNode {
                 // Whatever still matters is handed in again.
                 let _ = self.transact(wish, true);
             }
-            ChannelNews::Updated { round, .. } => {
-                if wanted.open == Some(*round) {
+            ChannelNews::Updated { change, .. } => {
+                // Also where it lost a tie, and was proposed again under another round.
+                if wanted.open.is_some() && wanted.changes.front() == Some(change) {
                     wanted.open = None;
                     wanted.changes.pop_front();
                 }

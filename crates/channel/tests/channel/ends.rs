@@ -30,14 +30,13 @@ impl Rig {
         assert_eq!(self.entry(), None, "it is closed; refused: {:?}", self.refused);
     }
 
-    /// What each has in its account, with what the ledger charged at the most.
+    /// What each has in its account, to the unit: what is due, less what the ledger charged it, for ending the channel too.
     pub fn assert_paid(&self, balances: [Amount; 2]) {
-        let charged_max = u128::from(self.calls) * 1_000 + 200_000;
         for side in [0, 1] {
             let [deposited, withdrawn] = self.moved[side].map(Amount::units);
             let due = SAVED - DEPOSIT + withdrawn - deposited + balances[side].units();
-            let has = self.world.balance(side);
-            assert!(has <= due && has + charged_max >= due, "side {side} has {has} of {due}");
+            let charged = self.charged[side].units() + self.charged_at_end[side].units();
+            assert_eq!(self.world.balance(side), due - charged, "side {side}, charged {charged} of {due}");
         }
     }
 }

@@ -1,12 +1,14 @@
 //! How a channel begins, and how two part who agree.
 
 use byway_channel::{
-    CLOSING_TIME_MAX, Change, ChannelMessage, ChannelNews, CloseError, FUNDING_TIME_MAX, Life, OPENING_TIME_MAX,
+    CLOSING_TIME_MAX, Change, ChannelMachine, ChannelMessage, ChannelNews, CloseError, FUNDING_TIME_MAX, Life,
+    OPENING_TIME_MAX,
 };
-use byway_primitives::Span;
+use byway_primitives::{MemoryStore, Span};
 use byway_records::Reject;
 
-use crate::scene::{DEPOSIT, Rig, SAVED, count, transfer};
+use crate::scene::{DEPOSIT, Rig, SAVED, count, person, transfer};
+use crate::strict::{Ever, StrictSigner};
 use crate::world::units;
 
 #[test]
@@ -37,7 +39,7 @@ fn an_opening_survives_a_crash_once_something_is_signed() {
             [|rig| rig.deliver(0), |rig| rig.write(0), |rig| rig.deliver(1), |rig| rig.write(1), |rig| rig.deliver(0)];
         script[..steps].iter().for_each(|step| assert!(step(&mut rig)));
         if steps == 3 && side == 1 {
-            // The responder had written nothing: for it there is no channel, and the initiator waits in vain.
+            assert_nothing_is_left(&mut rig);
             continue;
         }
         rig.crash(side);
@@ -49,6 +51,22 @@ fn an_opening_survives_a_crash_once_something_is_signed() {
         assert_eq!(lives[0], if is_lost { Life::HalfSigned } else { Life::Open }, "side {side} after {steps} steps");
         assert_eq!(lives[1], if is_lost { Life::Closed } else { Life::Open });
     }
+}
+
+/// The responder dies, having written nothing: for it there is no channel, and the initiator waits until the transaction is dead.
+fn assert_nothing_is_left(rig: &mut Rig) {
+    assert_eq!(rig.machine(1).life(), Life::Signed, "it would have written that it signed");
+    assert_eq!(rig.parties[1].disk, MemoryStore::new());
+    let id = rig.machine(1).id().unwrap();
+    let signer = StrictSigner::new(person(1), &Ever::default());
+    assert!(ChannelMachine::load(signer, id, &rig.parties[1].disk).is_err());
+    rig.disconnect();
+    (rig.parties[1].is_watching, rig.parties[1].has_failed) = (false, true);
+    rig.tick(Span::millis(FUNDING_TIME_MAX.0 / 2));
+    assert_eq!(rig.machine(0).life(), Life::HalfSigned);
+    rig.tick(FUNDING_TIME_MAX);
+    assert_eq!((rig.machine(0).life(), rig.entry()), (Life::Closed, None));
+    assert_eq!([0, 1].map(|side| rig.world.balance(side)), [SAVED; 2]);
 }
 
 #[test]

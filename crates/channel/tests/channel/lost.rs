@@ -7,7 +7,8 @@ use byway_channel::{
 use byway_primitives::{Amount, Effect, IdentityId, MemoryStore, Span};
 use byway_records::channel::Movement;
 
-use crate::scene::{DEPOSIT, Rig, count};
+use crate::scene::{DEPOSIT, Rig, count, person};
+use crate::strict::{Ever, StrictSigner};
 use crate::world::units;
 
 #[test]
@@ -106,10 +107,11 @@ fn a_journal_that_cannot_be_read_keeps_none_of_the_others_from_going_on() {
     let mut rig = Rig::new();
     let id = rig.machine(0).id().unwrap();
     let (network, mut entry) = (rig.world.network, rig.entry().unwrap());
-    let secret = || byway_crypto::IdentitySecret::from_bytes(&[1; 32]).unwrap();
-    entry.secrets[0] = secret().watch_secret(network, entry.parties[1], u16::MAX).digest();
+    let ever = Ever::default();
+    let signer = || StrictSigner::new(person(0), &ever);
+    entry.secrets[0] = signer().watch_secret(network, entry.parties[1], u16::MAX).digest();
     let mut disk = MemoryStore::new();
-    let mut channels = Channels::load(secret(), network, &disk).unwrap();
+    let mut channels = Channels::load(signer(), network, &disk).unwrap();
     assert!(channels.find(rig.now, id, &entry));
     assert!(!channels.find(rig.now, id, &entry), "it is there");
     let carry_out = |channels: &mut Channels<_>, disk: &mut MemoryStore| {
@@ -127,7 +129,7 @@ fn a_journal_that_cannot_be_read_keeps_none_of_the_others_from_going_on() {
     record[0] = 200;
     batch.put(byway_channel::CHANNELS, key.clone(), record.clone());
     disk.apply(&batch);
-    let mut channels = Channels::load(secret(), network, &disk).unwrap();
+    let mut channels = Channels::load(signer(), network, &disk).unwrap();
     assert_eq!(channels.unreadable().map(|(id, _)| id).collect::<Vec<_>>(), [id]);
     assert_eq!(channels.iter().count(), 0);
     carry_out(&mut channels, &mut disk);
@@ -137,7 +139,7 @@ fn a_journal_that_cannot_be_read_keeps_none_of_the_others_from_going_on() {
     carry_out(&mut channels, &mut disk);
     assert_ne!(disk.load_record(&key), record);
     let total =
-        Channels::load(secret(), network, &disk).unwrap().iter().map(|(_, one)| one.total()).collect::<Vec<Amount>>();
+        Channels::load(signer(), network, &disk).unwrap().iter().map(|(_, one)| one.total()).collect::<Vec<Amount>>();
     assert_eq!(total, [units(2 * DEPOSIT)]);
 }
 
@@ -151,13 +153,13 @@ fn strangers_keep_no_peer_from_being_heard_that_comes_before_the_ledger() {
             rig.exchange();
         }
         let (network, mut entry) = (rig.world.network, rig.entry().unwrap());
-        let secret = byway_crypto::IdentitySecret::from_bytes(&[1; 32]).unwrap();
-        entry.secrets[0] = secret.watch_secret(network, entry.parties[1], u16::MAX).digest();
+        let signer = StrictSigner::new(person(0), &Ever::default());
+        entry.secrets[0] = signer.watch_secret(network, entry.parties[1], u16::MAX).digest();
         rig.lose_disk(0);
         while rig.write(1) {}
         let Some(ChannelMessage::Reestablish(greeting)) = rig.next_message(0) else { panic!("Bob greets") };
         assert_eq!(greeting.signatures.is_some(), is_paid);
-        let mut channels = Channels::load(secret, network, &MemoryStore::new()).unwrap();
+        let mut channels = Channels::load(signer, network, &MemoryStore::new()).unwrap();
         let hear = |channels: &mut Channels<_>, peer, greeting| {
             let (handle, message) = (ChannelHandle([5; 16]), ChannelMessage::Reestablish(greeting));
             channels.handle_message(rig.now, peer, AddressedMessage { handle, message }).unwrap();

@@ -18,6 +18,8 @@ const NOW: Time = Time(1_700_000_000_000);
 struct Side {
     channels: Channels<StrictSigner>,
     disk: MemoryStore,
+    /// Who signs for it in all its lives.
+    signer: StrictSigner,
     news: Vec<(ChannelKey, ChannelNews)>,
 }
 
@@ -34,9 +36,14 @@ fn handle(number: u8) -> ChannelHandle {
 
 impl Side {
     fn new(network: NetworkId, side: usize) -> Self {
-        let disk = MemoryStore::new();
-        let channels = Channels::load(StrictSigner::new(secret(side), &Ever::default()), network, &disk).unwrap();
-        Self { channels, disk, news: Vec::new() }
+        let (disk, signer) = (MemoryStore::new(), StrictSigner::new(secret(side), &Ever::default()));
+        let channels = Channels::load(signer.clone(), network, &disk).unwrap();
+        Self { channels, disk, signer, news: Vec::new() }
+    }
+
+    /// What it has after a restart.
+    fn again(&self, network: NetworkId) -> Channels<StrictSigner> {
+        Channels::load(StrictSigner::new(self.signer.secret.clone(), &self.signer.ever), network, &self.disk).unwrap()
     }
 
     /// Writes what is to be written; gives what is said.
@@ -120,7 +127,7 @@ fn a_channel_is_there_after_a_restart_whatever_was_said_before_it_was_signed() {
     other.hear(0, good).unwrap();
     other.carry_out();
     let network = other.channels.get(key).unwrap().network();
-    let again = Channels::load(secret(1), network, &other.disk).unwrap();
+    let again = other.again(network);
     assert_eq!(again.get(key).map(|channel| channel.life()), Some(Life::Signed));
 }
 
@@ -207,7 +214,7 @@ fn what_all_peers_propose_is_bounded_also_where_it_is_signed_and_never_funded() 
     side.channels.handle_wake(late);
     side.carry_out();
     assert_eq!(side.channels.iter().count(), 0);
-    assert_eq!(Channels::load(secret(1), network, &side.disk).unwrap().iter().count(), 0);
+    assert_eq!(side.again(network).iter().count(), 0);
     hear(&mut side, 3 * peers, 0);
     assert_eq!(side.channels.iter().count(), 1);
 }
@@ -247,7 +254,7 @@ fn a_channel_that_was_found_goes_by_the_handle_that_its_peer_says() {
         matches!(said[..], [AddressedMessage { handle, message: ChannelMessage::Reestablish(_) }] if handle == key.handle)
     );
     let network = World::new().network;
-    let again = Channels::load(secret(0), network, &side.disk).unwrap();
+    let again = side.again(network);
     assert_eq!(again.iter().map(|(key, _)| key).collect::<Vec<_>>(), [key], "also after a restart");
 }
 
@@ -313,7 +320,7 @@ fn an_opening_that_the_ledger_never_has_leaves_nothing() {
     assert!(other.news.iter().any(|(_, news)| *news == ChannelNews::Closed));
     assert_eq!(other.channels.iter().count(), 0);
     let network = World::new().network;
-    assert_eq!(Channels::load(secret(1), network, &other.disk).unwrap().iter().count(), 0);
+    assert_eq!(other.again(network).iter().count(), 0);
 }
 
 #[test]

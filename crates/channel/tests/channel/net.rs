@@ -21,11 +21,12 @@ use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 use byway_records::{Call, Channel, ProgramId, Reject, Transaction, verified};
 
+use crate::handing_in::charged_at_end;
 use crate::scene::times_until;
 use crate::strict::{Ever, StrictSigner};
 use crate::world::{ALICE, CAROL, Draft, Person, World, units};
 
-pub const RESERVE: u128 = 500_000;
+const RESERVE: u128 = 500_000;
 /// What each puts into a channel.
 pub const DEPOSIT: u128 = 5_000_000;
 /// What each has in its account before.
@@ -102,6 +103,8 @@ pub struct Net {
     /// Calls about channels that the ledger took, and those that it refused.
     pub calls: Vec<ChannelsCall>,
     pub refused: Vec<Reject>,
+    /// What the ledger has charged each in channels that it has paid out.
+    charged: BTreeMap<IdentityId, u128>,
     pub first: Vec<u128>,
     /// What was numbered here: invoices, or virtual channels.
     pub numbered: u8,
@@ -279,6 +282,7 @@ impl Net {
             lock: plan.lock,
             calls: Vec::new(),
             refused: Vec::new(),
+            charged: BTreeMap::new(),
             first: Vec::new(),
             numbered: 0,
             writes_left: None,
@@ -371,6 +375,7 @@ impl Net {
     }
 
     pub fn submit(&mut self, number: usize, call: ChannelsCall) -> Verdict {
+        let before: Vec<_> = self.entries().collect();
         let draft = Draft { call: Some(Call::Channels(call.clone())), signers: vec![number], ..Draft::default() };
         let mut verdict = self.world.run(&draft);
         if verdict == Verdict::Rejected(Reject::ChannelFee) {
@@ -380,10 +385,26 @@ impl Net {
         }
         match verdict {
             Verdict::Rejected(reason) => self.refused.push(reason),
-            _ => self.calls.push(call),
+            _ => {
+                self.note_charged(before, &call);
+                self.calls.push(call);
+            }
         }
         self.now = self.now.max(self.world.time);
         verdict
+    }
+
+    /// Of the channels that were there before a call, takes down what was charged in those that are not any more.
+    fn note_charged(&mut self, before: Vec<(ChannelId, Channel)>, call: &ChannelsCall) {
+        let there: BTreeSet<ChannelId> = self.entries().map(|(id, _)| id).collect();
+        let ended = before.into_iter().filter(|(id, entry)| !there.contains(id) && entry.guaranteed.is_none());
+        for (_, entry) in ended {
+            let at_end = charged_at_end(&entry, call);
+            for side in [0, 1] {
+                *self.charged.entry(entry.parties[side]).or_default() +=
+                    entry.charged[side].units() + at_end[side].units();
+            }
+        }
     }
 
     /// The oldest message from one to the other arrives.
@@ -569,10 +590,8 @@ impl Net {
     /// What the ledger has of a node's channels is taken up where its disk does not have it. What that has and can't be read is left alone.
     fn find(&mut self, number: usize) {
         let (us, now) = (self.id(number), self.now);
-        let tree = self.world.ledger.tree(ProgramId::CHANNELS).unwrap();
-        let entries = tree.iter_prefix(channel_prefix());
-        let entries = entries.filter_map(|(key, _)| Some((channel_of_key(key)?, tree.read::<Channel>(key)?)));
-        let ours = entries.filter(|(_, entry)| entry.parties.contains(&us) && entry.guaranteed.is_none());
+        let is_ours = |entry: &Channel| entry.parties.contains(&us) && entry.guaranteed.is_none();
+        let ours: Vec<_> = self.entries().filter(|(_, entry)| is_ours(entry)).collect();
         for (id, entry) in ours {
             let channels = &mut self.nodes[number].channels;
             if !channels.unreadable().any(|(unreadable, _)| unreadable == id) {
@@ -583,6 +602,13 @@ impl Net {
     }
 
     // What there is.
+
+    /// The channels that the ledger has.
+    fn entries(&self) -> impl Iterator<Item = (ChannelId, Channel)> {
+        let tree = self.world.ledger.tree(ProgramId::CHANNELS);
+        let all = tree.into_iter().flat_map(|tree| tree.iter_prefix(channel_prefix()).map(move |(key, _)| (tree, key)));
+        all.filter_map(|(tree, key)| Some((channel_of_key(key)?, tree.read::<Channel>(key)?)))
+    }
 
     pub fn machine(&self, node: usize, channel: ChannelId) -> &ChannelMachine<StrictSigner> {
         let channels = &self.nodes[node].channels;
@@ -598,6 +624,12 @@ impl Net {
     pub fn wealth(&self, node: usize) -> u128 {
         let real = self.nodes[node].channels.iter().filter(|(_, machine)| machine.virtual_terms().is_none());
         self.world.balance(node) + real.map(|(_, machine)| machine.balance().units()).sum::<u128>()
+    }
+
+    /// What the ledger has taken of it in channels that are paid out: to open and to close them, and for what it did between. In one that is open
+    /// what was charged is still in [`wealth`](Self::wealth).
+    pub fn charged(&self, node: usize) -> i128 {
+        self.charged.get(&self.id(node)).map_or(0, |charged| *charged as i128)
     }
 
     /// How much more it has than at first, or less.

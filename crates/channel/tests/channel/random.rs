@@ -2,12 +2,14 @@
 
 use byway_channel::{Change, Health, Life};
 use byway_primitives::{Amount, Span};
-use byway_records::channel::Movement;
+use byway_records::Channel;
+use byway_records::channel::{Movement, Side};
 use byway_vm::Address;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use crate::scene::{Rig, SAVED, count, terms, transfer};
+use crate::drive::Drive;
+use crate::scene::{Rig, count, terms, transfer};
 
 /// A quick look by default, a long one on request.
 pub fn cases() -> u32 {
@@ -23,9 +25,6 @@ pub fn config(cases: u32) -> ProptestConfig {
 
 /// One byte is one step.
 fn step(rig: &mut Rig, counter: Address, byte: u8) {
-    if std::env::var_os("ZZ").is_some() {
-        eprintln!("zz step {byte}: side {} kind {} top {}", byte & 1, (byte >> 1) & 15, byte >> 5);
-    }
     let side = usize::from(byte & 1);
     let amount = u128::from(byte >> 5) * 1_000 + 1;
     // What can't be proposed now is not proposed.
@@ -120,19 +119,47 @@ fn check(bytes: &[u8]) {
     }
 }
 
-/// Stops in the middle: one side is gone for good, and the other gets its money from the ledger.
+/// Stops in the middle: one side is gone for good, and the other gets its money from the ledger: all that the newest state says that it knew
+/// both to have signed, or a newer one, to the unit, and no less than the worst of what it signed since.
 fn check_alone(bytes: &[u8]) {
-    let mut rig = Rig::new();
-    let counter = rig.create_counter(1);
-    bytes.iter().for_each(|byte| step(&mut rig, counter, *byte));
-    let left = bytes.len() % 2;
+    let mut drive = Drive::begin();
+    let (counter, left) = (drive.counter, bytes.len() % 2);
+    // The newest round that it durably knows to be co-signed.
+    let mut known = 0;
+    for byte in bytes {
+        let before = drive.moved();
+        step(&mut drive.rig, counter, *byte);
+        drive.note(before);
+        let party = &drive.rig.parties[left];
+        let cosigned = party.machine.cosigned().filter(|_| party.is_durable());
+        known = cosigned.map_or(known, |state| known.max(state.body.position.round));
+    }
+    let before = drive.moved();
+    let rig = &mut drive.rig;
     rig.tick(byway_channel::UNHEARD_TIME_MAX);
     rig.parties[left].is_watching = true;
     rig.parties[1 - left].is_watching = false;
     rig.close_alone(left).unwrap();
     rig.settle();
     assert_eq!(rig.machine(left).life(), Life::Closed);
-    assert!(rig.world.balance(0) + rig.world.balance(1) <= 2 * SAVED);
+    drive.note(before);
+    drive.assert_paid(left, &[left]);
+    let rig = &drive.rig;
+    let last = rig.last.as_ref().expect("it was open");
+    assert!(last.signed >= known, "round {} is shown, and {known} was known", last.signed);
+    let (payer, promised) = (1 - left, rig.parties[left].machine.promised(Side::BOTH[1 - left]));
+    assert_eq!(last.due()[payer], last.position.lanes[payer].due(promised), "what it was promised is claimed");
+    rig.assert_paid(parts(last));
+}
+
+/// What each has of a channel that is settled as it is.
+fn parts(last: &Channel) -> [Amount; 2] {
+    let (position, due) = (&last.position, last.due());
+    let shares = terms().remainder.shares(position.rest(last.total).unwrap());
+    [0, 1].map(|side: usize| {
+        let kept = position.lanes[side].capacity.checked_sub(due[side]).unwrap();
+        Amount::checked_sum([position.balances[side], shares[side], kept, due[1 - side]]).unwrap()
+    })
 }
 
 proptest! {

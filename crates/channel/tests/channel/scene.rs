@@ -80,7 +80,10 @@ pub struct Rig {
     pub charged: [Amount; 2],
     /// What each side's forced calls paid into contracts.
     pub forced: [Amount; 2],
-    pub calls: u64,
+    /// What each side was charged for the call that ended the channel, beside that.
+    pub charged_at_end: [Amount; 2],
+    /// The channel as the ledger had it last.
+    pub last: Option<Channel>,
     /// What each has deposited and withdrawn of WAY since, as the ledger did it.
     pub moved: [[Amount; 2]; 2],
 }
@@ -163,7 +166,8 @@ impl Rig {
             refused: Vec::new(),
             charged: Default::default(),
             forced: Default::default(),
-            calls: 0,
+            charged_at_end: Default::default(),
+            last: None,
             moved: Default::default(),
         };
         // The responder's machine was made of the first message.

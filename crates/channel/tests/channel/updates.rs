@@ -1,8 +1,8 @@
 //! Updates where nothing crashes: transfers, contracts, ties, refusals.
 
-use byway_channel::{Change, ChannelMessage, ChannelNews, PeerFault, ProposeError, Refusal};
-use byway_primitives::{Amount, Span};
-use byway_records::channel::{ChannelState, Cosigned};
+use byway_channel::{Change, ChannelMessage, ChannelNews, ENVIRONMENT_AHEAD_MAX, PeerFault, ProposeError, Refusal};
+use byway_primitives::{Amount, Span, Time};
+use byway_records::channel::{ChannelState, Cosigned, Environment};
 use byway_vm::Target;
 
 use crate::scene::{DEPOSIT, GAS, RESERVE, Rig, count, transfer};
@@ -56,6 +56,21 @@ fn an_update_that_takes_from_the_other_side_is_not_proposed_and_not_signed() {
     assert_eq!(rig.propose(0, transfer(1, 5)), Err(ProposeError::NotOurs));
     rig.propose(0, transfer(0, DEPOSIT - RESERVE + 1)).expect_err("the reserve stays");
     rig.propose(0, transfer(0, DEPOSIT - RESERVE)).expect("all but the reserve can go");
+    // A peer proposes it all the same, as the responder itself would, and signs it well.
+    let (mut rig, mut willing) = (Rig::new(), Rig::new());
+    willing.pay(1, 5);
+    let mut proposal = willing.machine(1).released()[0].clone();
+    assert_eq!((&proposal.change, proposal.position.balances[0]), (&transfer(1, 5), units(DEPOSIT + 5)));
+    let (network, channel, total) = (rig.world.network, rig.machine(1).id().unwrap(), rig.machine(1).total());
+    let body = ChannelState { network, channel, total, fundings: 0, position: proposal.position };
+    proposal.signature = Cosigned::sign_one(&body, &rig.world.people[0].identity);
+    rig.hear(1, ChannelMessage::Propose(proposal.clone())).unwrap();
+    rig.write(1);
+    let Some(ChannelMessage::Propose(answer)) = rig.next_message(0) else { panic!("it is answered") };
+    assert_eq!((answer.refuses, answer.change), (Some((1, Refusal::Unwanted)), Change::Nothing));
+    let signings = rig.parties[1].signings.lock().unwrap().clone();
+    assert!(!signings.is_empty(), "the refusal is signed");
+    assert!(signings.iter().all(|(state, _)| state.position.balances == [units(DEPOSIT); 2]), "and nothing else");
 }
 
 #[test]
@@ -157,6 +172,37 @@ fn what_the_other_side_refuses_is_replaced_by_the_earlier_state() {
     assert!(rig.parties[0].has(|news| *news == ChannelNews::Refused { round: 1, refusal: Refusal::Impossible }));
     let position = rig.assert_agreed();
     assert_eq!((position.round, position.balances), (2, [units(DEPOSIT); 2]));
+}
+
+#[test]
+fn a_call_of_the_peers_sees_no_more_than_a_little_of_the_future() {
+    let Environment { time: Time(millis), height } = ENVIRONMENT_AHEAD_MAX;
+    for (millis, height, is_refused) in [
+        (millis, height, false),
+        (millis, 0, false),
+        (millis + 1, 0, true),
+        (0, height, false),
+        (0, height + 1, true),
+        (millis + 1, height + 1, true),
+    ] {
+        let mut rig = Rig::new();
+        let (now, mut view) = (rig.now, rig.view());
+        // Only the initiator has heard of the next checkpoints.
+        view.environment.time = view.environment.time + Span::millis(millis);
+        view.environment.height += height;
+        let seen = view.environment;
+        rig.machine(0).handle_ledger(now, view);
+        rig.collect(0);
+        let input = vec![0x5f, 0x5f, 0xf3];
+        let empty =
+            byway_channel::ContractCall { target: Target::Create, input, ..count(0, byway_vm::Address([1; 20]), 0, 0) };
+        assert_eq!(rig.propose(0, Change::Call(empty)), Ok(1));
+        assert_eq!(rig.machine(0).released()[0].position.environment, seen);
+        rig.exchange();
+        let refused = ChannelNews::Refused { round: 1, refusal: Refusal::Impossible };
+        assert_eq!(rig.parties[0].has(|news| *news == refused), is_refused, "{millis} ms, {height} checkpoints");
+        assert_eq!(rig.assert_agreed().round, if is_refused { 2 } else { 1 });
+    }
 }
 
 #[test]

@@ -3,14 +3,13 @@
 use byway_channel::guarantee::{GuaranteeMessage, GuaranteeTerms, OFFER_TIME, contract};
 use byway_channel::{ChannelHandle, ChannelKey, Life};
 use byway_primitives::Span;
-use byway_records::call::ChannelsCall;
 use byway_records::channel::{ChannelAssets, ChannelTerms, Environment, Remainder, VirtualTerms};
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 
 pub use crate::net::{Net, secret};
 use crate::net::{Plan, Terms};
-use crate::world::{CHANNEL_PRICE, units};
+use crate::world::units;
 
 /// The two, and the hub between them.
 pub const ONE: usize = 0;
@@ -100,16 +99,6 @@ impl Net {
             self.nodes[HUB].guarantee_news
         );
         id
-    }
-
-    /// What the ledger can have charged for all that it was handed, and for making the two channels with the hub: whoever had a channel made finds
-    /// that missing at its end.
-    pub fn charged_max(&self) -> i128 {
-        let gas = self.calls.iter().map(|call| match call {
-            ChannelsCall::ForceProgress(force) => force.gas_taken(),
-            _ => 0,
-        });
-        i128::from(gas.sum::<u64>()) + (CHANNEL_PRICE * (self.calls.len() as u128 + 2)) as i128
     }
 
     /// A node is told this by a peer, whoever has made it.

@@ -137,9 +137,14 @@ fn known_preimage(downstream: Way, upstream: Way) {
     }
     let is_closed = [downstream, upstream].contains(&Way::Closed);
     net.pass(Span::minutes(if is_closed { 75 } else { 25 }));
-    let charged = if is_closed { CHARGED_MAX } else { 0 };
-    let (gain, fee) = (net.gain(1), fee(AMOUNT) as i128);
-    assert!((fee - charged..=fee).contains(&gain), "{gain}: the payer has paid; refused: {:?}", net.refused);
+    let (gain, charged) = (net.gain(1), net.charged(1));
+    assert_eq!(
+        gain,
+        fee(AMOUNT) as i128 - charged,
+        "the payer has paid; charged {charged}, refused: {:?}",
+        net.refused
+    );
+    assert!(charged <= if is_closed { CHARGED_MAX } else { 0 }, "{charged}");
     let entries = net.world.ledger.tree(ProgramId::CHANNELS).unwrap();
     let is_open = |channel| entries.read::<Channel>(&channel_key(channel)).is_some();
     let expected = (upstream != Way::Closed, downstream != Way::Closed);
@@ -179,8 +184,9 @@ fn a_lock_in_a_channel_that_is_closing_is_not_sent_on() {
     assert!(net.nodes[1].routing_news.iter().any(is_refused));
     assert!(!conduit::holds(net.machine(1, next).state()));
     net.pass(Span::minutes(75));
-    let gain = net.gain(1);
-    assert!((-CHARGED_MAX..=0).contains(&gain) && net.gain(2) == 0, "{gain}");
+    let charged = net.charged(1);
+    assert_eq!((net.gain(1), net.gain(2)), (-charged, 0));
+    assert!(charged <= CHARGED_MAX, "{charged}");
 }
 
 #[test]

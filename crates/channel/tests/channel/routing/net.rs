@@ -9,7 +9,7 @@ use byway_primitives::{Amount, IdentityId, Span};
 use byway_records::genesis::Wait;
 use byway_records::promise::ChannelId;
 
-pub use crate::net::{Net, RESERVE};
+pub use crate::net::Net;
 use crate::net::{Node, Plan, Terms};
 use crate::world::units;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use byway_access::service::{Services, Socks};
 use byway_access::session::{ClientConfig, ProviderConfig};
-use byway_channel::{ChannelNews, SharedSigner};
+use byway_channel::SharedSigner;
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::{BackingKind, GiveConfig, TakeConfig};
@@ -126,12 +126,7 @@ impl Node {
 
     /// Keeps what the ledger is to be handed until all that is written by now is durable. Gives back what is nothing for the ledger.
     pub fn hold(&mut self, news: MarketNews) -> Option<MarketNews> {
-        let is_for_ledger = match &news {
-            MarketNews::Submit { .. } => true,
-            MarketNews::Channel { news, .. } => matches!(**news, ChannelNews::Fund(_)),
-            _ => false,
-        };
-        if !is_for_ledger {
+        if !news.goes_to_ledger() {
             return Some(news);
         }
         self.held_calls.push_back((self.pending.back().map(|(_, token, _)| *token), news));

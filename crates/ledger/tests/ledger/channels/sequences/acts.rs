@@ -32,6 +32,7 @@ impl Model {
             Act::Delegates { by, appoints } => self.set_delegates(*by, *appoints),
             // It is registered, or was.
             Act::Register => None,
+            Act::Open { opened, pays } => self.open(opened, *pays),
             Act::End { person, state } => self.end(*person, state.as_ref()),
             Act::Certify { hub, alice, lacks } => self.certify(*hub, *alice, *lacks),
             Act::Wait { .. } => Some(Ended::Wait),

@@ -14,10 +14,12 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state
 
 mod acts;
 mod assets;
+mod beside;
 mod calls;
 mod model;
 mod run;
 
+use beside::{Opened, openings};
 use model::{Ended, Kind, Model, Stage, Start};
 use run::Run;
 
@@ -99,6 +101,7 @@ pub enum Act {
     CloseMutual { alice: u128, lacks: u128, owned: u128, pays: bool },
     Delegates { by: Actor, appoints: bool },
     Register,
+    Open { opened: Opened, pays: bool },
     End { person: usize, state: Option<Sketch> },
     Certify { hub: usize, alice: u128, lacks: u128 },
     Wait { seconds: u64, commits: u64 },
@@ -160,6 +163,7 @@ fn acts_after(model: &Model) -> BoxedStrategy<Act> {
         1 => (by, sketches()).prop_map(|(by, state)| Act::Snapshot { by, state }),
         1 => (shows(model), any::<bool>()).prop_map(|(shows, pays)| Act::Settle { shows, pays }),
         1 => Just(Act::Register),
+        1 => openings(),
         1 => Just(Act::Wait { seconds: 1, commits: 1 }),
     ]
     .boxed()
@@ -211,6 +215,7 @@ fn acts(model: &Model) -> BoxedStrategy<Act> {
             .prop_map(|(by, serial, amount)| Act::Claim { by, serial, amount }),
         weight(1, 3) => of_the_end,
         weight(3, 2) => (by, any::<bool>()).prop_map(|(by, appoints)| Act::Delegates { by, appoints }),
+        weight(2, 1) => openings(),
         of_virtual(4) => of_the_hub,
         weight(2, 4) => (0..12u64, 0..6u64).prop_map(|(seconds, commits)| Act::Wait { seconds, commits }),
     ]
@@ -240,7 +245,12 @@ impl ReferenceStateMachine for Model {
     fn preconditions(model: &Self, act: &Act) -> bool {
         let can_always = matches!(
             act,
-            Act::CallLeft { .. } | Act::Snapshot { .. } | Act::Settle { .. } | Act::Register | Act::Wait { .. }
+            Act::CallLeft { .. }
+                | Act::Snapshot { .. }
+                | Act::Settle { .. }
+                | Act::Register
+                | Act::Open { .. }
+                | Act::Wait { .. }
         );
         can_always || model.stage != Stage::Closed
     }

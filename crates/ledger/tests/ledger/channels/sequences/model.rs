@@ -5,6 +5,7 @@ use byway_records::state::Settled;
 use byway_vm::{State, WholeAlone};
 
 use super::assets::{CENT, FIRST};
+use super::beside::Beside;
 use super::calls::{Facts, Offer};
 use super::{Act, Actor, run};
 use crate::channels::guaranteed::DISPUTE;
@@ -62,7 +63,7 @@ macro_rules! ended {
 ended! {
     Deposit, Withdraw, PutIn, TakeOut, Leave, CallLeft, Snapshot, Close, Slash, Forced, Reverted, OutOfGas,
     Missing, Balances, ShownTooMuch, MovedAssets, Claim, Settle, AssetsByRule, CloseMutual, Delegates, End,
-    Certify, Wait, ShownByDelegate, ForcedByDelegate, PaidByTransaction, ClosedWithKnown
+    Certify, Wait, Create, RegisterCode, RegisterVirtual, ShownByDelegate, ForcedByDelegate, PaidByTransaction, ClosedWithKnown
 }
 
 /// What is in the channel.
@@ -103,6 +104,7 @@ pub struct Model {
     pub known: Option<Offer>,
     /// The bank, once it has left.
     pub left: Option<WholeAlone>,
+    pub beside: Beside,
     /// What became of a virtual channel.
     pub outcome: Option<[u128; 2]>,
     /// Whether what was attempted last was possible, and how it went; more than one where it says more.
@@ -143,6 +145,7 @@ impl Model {
             state,
             known: None,
             left: None,
+            beside: Beside::default(),
             outcome: None,
             was_possible: false,
             ended: None,

@@ -17,7 +17,7 @@ use byway_vm::State;
 use super::assets::FIRST;
 use super::calls::{Facts, LOOP_CODE, Offer, TRAP_CODE};
 use super::model::{Held, Kind, Model, Moment, STREAK_MAX, Stage, Start};
-use super::{Act, Actor, Called, Sketch};
+use super::{Act, Actor, Called, Sketch, beside};
 use crate::channels::guaranteed::{certificate, outcome, registered_with, virtual_terms_of};
 use crate::channels::purses::{cents, with_assets};
 use crate::channels::{BANK, DEPOSIT, GAS, LOCK, RESERVE, SAVED, Scene, draft};
@@ -176,6 +176,7 @@ impl Run {
                 (draft(call, &[signer(by)]), fee(by))
             }
             Act::Register => self.register()?,
+            Act::Open { opened, pays } => (opened.drafted(&self.scene, model), only(pays)),
             Act::End { person, state } => {
                 let state = state.as_ref().map(|state| self.shown(state));
                 (draft(ChannelsCall::EndVirtual { channel: id, state }, &[*person]), CHANNEL_PRICE)
@@ -288,6 +289,7 @@ impl Run {
         let expected = expected.map(|account| (account.balance, account.contract.expect("it is one").storage));
         assert_eq!(left, expected);
         assert_eq!(outcome(&self.scene), model.outcome);
+        beside::compare(&self.scene, model);
         self.compare_channel(model);
         self.count(model);
     }
@@ -336,10 +338,10 @@ impl Run {
         let holds = self.scene.open_channel().map_or(0, |channel| channel.holds().expect("no more is charged").units());
         let left = self.scene.contract(BANK).map_or(0, |entry| entry.balance.units());
         let pool = world.ledger.supply(&world.store).way().pool.units() - self.pool - self.fees;
-        let all = self.scene.accounts().iter().sum::<u128>() + holds + left + pool;
+        let all = self.scene.accounts().iter().sum::<u128>() + holds + left + pool + model.beside.holds;
         assert_eq!(all, if model.start.kind == Kind::Virtual { 0 } else { 2 * SAVED });
         if model.stage != Stage::Closed {
-            assert_eq!(pool, model.charged[0] + model.charged[1] + model.spent);
+            assert_eq!(pool, model.charged[0] + model.charged[1] + model.spent + model.beside.charged);
         }
     }
 
@@ -351,7 +353,8 @@ impl Run {
         let supply = audit(&world.store, &world.genesis, &last.checkpoint).expect("balanced");
         assert_eq!(supply.way().total(), world.genesis.supply());
         let left = model.left.as_ref().map_or(units(0), |left| left.account.balance);
-        assert_eq!(supply.way().channels, left, "the channel is closed");
+        let beside = units(model.beside.holds);
+        assert_eq!(Some(supply.way().channels), left.checked_add(beside), "the channel is closed");
     }
 }
 

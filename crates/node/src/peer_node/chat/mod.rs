@@ -130,10 +130,13 @@ impl Actor {
         text: &str,
     ) -> Answer<(IdentityId, Option<PeerCard>, Option<byway_chat::delivery::InviteToken>)> {
         if !ChatLink::is_meant(text) {
+            if let Some(peer) = self.identity_named(text) {
+                return Ok((peer, None, None));
+            }
             let (peer, card) = self.peer_named(text).map_err(|_| {
                 ApiError::invalid_params(
                     "who",
-                    "it is no link of a conversation (byway:chat/…), no card and no identity",
+                    "it is no link of a conversation (byway:chat/…), no card, no identity and no name that is in use",
                 )
             })?;
             return Ok((peer, card, None));

@@ -328,7 +328,12 @@ impl Actor {
         let live: Vec<(NameKey, Record)> = live.map(|(key, record)| (*key, record.clone())).collect();
         for (key, record) in live {
             let Ok(directory) = self.directory() else { return };
-            let next = record.next(self.me(), &directory, self.verdict(record.newest));
+            // Looking a transaction up reads the history.
+            let verdict = match record.stage {
+                Stage::Committing | Stage::Revealing => self.verdict(record.newest),
+                _ => Verdict::Final,
+            };
+            let next = record.next(self.me(), &directory, verdict);
             match next {
                 Next::Stay => {}
                 Next::Done => {

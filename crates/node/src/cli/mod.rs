@@ -14,6 +14,7 @@ mod chat_attach;
 mod chat_content;
 mod chat_group;
 mod chat_search;
+mod chat_who;
 mod confirm;
 mod contract;
 mod doctor;

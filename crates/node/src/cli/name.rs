@@ -20,7 +20,7 @@ pub async fn name(globals: &Globals, command: NameCommand) -> anyhow::Result<Out
         NameCommand::Register { name, years, yes, key } => {
             let known = shown(&client, name).await?;
             let price = priced(&known, years).checked_add(known.price_commit).unwrap_or(Amount::MAX);
-            confirm(yes, &format!("Take the name {} for {years} years, for {}?", known.name, way(price)))?;
+            confirm(yes, &format!("Take the name {} for {}, for {}?", known.name, in_years(years), way(price)))?;
             let idempotency_key = idempotency_key(key.idempotency_key)?;
             let request = NameRegister { name: known.name, years, idempotency_key };
             let wanted: NameWanted = client.call("name_register", &request).await?;
@@ -34,12 +34,13 @@ pub async fn name(globals: &Globals, command: NameCommand) -> anyhow::Result<Out
         NameCommand::Renew { name, years, yes, once } => {
             let known = shown(&client, name).await?;
             let price = way(priced(&known, years));
-            confirm(yes, &format!("Renew the name {} by {years} years, for {price}?", known.name))?;
+            confirm(yes, &format!("Renew the name {} by {}, for {price}?", known.name, in_years(years)))?;
             let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
             let request = NameRenew { name: known.name, years, idempotency_key };
             return move_money(globals, &client, "name_renew", &request, until).await;
         }
         NameCommand::Transfer { name, to, yes, once } => {
+            let to = super::chat_who::identity(&client, &to).await?;
             confirm(yes, &format!("Give the name {name} to {to}? Only they can give it back."))?;
             let (idempotency_key, until) = (idempotency_key(once.idempotency_key)?, Until::of(once.wait));
             let request = NameTransfer { name, to, idempotency_key };
@@ -62,6 +63,10 @@ pub async fn name(globals: &Globals, command: NameCommand) -> anyhow::Result<Out
 
 async fn shown(client: &Client, name: String) -> anyhow::Result<NameShown> {
     Ok(client.call("name_show", &NameShow { name }).await?)
+}
+
+fn in_years(years: u8) -> String {
+    if years == 1 { "a year".to_owned() } else { format!("{years} years") }
 }
 
 fn priced(name: &NameShown, years: u8) -> Amount {

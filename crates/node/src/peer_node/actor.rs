@@ -124,6 +124,7 @@ pub(super) struct Actor {
     pub(super) claims: Claims,
     pub(super) invites: Invites,
     pub(super) naming: Naming,
+    pub(super) called: super::chat::CalledDesk,
     /// Who waits for which peer's settlement to be handed in.
     pub(super) settling: Vec<(IdentityId, books::Settling)>,
 
@@ -226,6 +227,7 @@ impl Actor {
             claims: Claims::open(&ledger_journal),
             invites: Invites::open(&ledger_journal),
             naming: Naming::open(&ledger_journal),
+            called: super::chat::CalledDesk::default(),
             settling: Vec::new(),
             ledger_journal,
             ledger_token: Token(0),

@@ -26,8 +26,8 @@ use super::books::Order;
 use super::history::Note;
 use super::once::Once;
 use crate::api::{
-    Answer, ApiError, NameList, NamePrimary, NameRegister, NameRelease, NameRenew, NameShown, NameStage, NameStanding,
-    NameTransfer, NameWanted, Stage as EntryStage,
+    Answer, ApiError, Entry, NameList, NamePrimary, NameRegister, NameRelease, NameRenew, NameShown, NameStage,
+    NameStanding, NameTransfer, NameWanted, Stage as EntryStage,
 };
 
 const WANTED: Space = Space("names-wanted");
@@ -226,14 +226,18 @@ fn years_of(years: u8) -> Answer<Years> {
 impl Actor {
     /// Nothing before the first checkpoint.
     fn directory(&self) -> Answer<Directory<'_>> {
-        let tree = self.ledger.follower().tree(ProgramId::NAMES).ok_or_else(ApiError::kernel_unreachable)?;
+        let tree = self.names_tree().ok_or_else(ApiError::kernel_unreachable)?;
         Ok(Directory { tree, now: self.ledger_clock() })
+    }
+
+    /// Nothing before the first checkpoint.
+    pub(super) fn names_tree(&self) -> Option<&StateTree> {
+        self.ledger.follower().tree(ProgramId::NAMES)
     }
 
     /// Whom a name that somebody typed leads to, if it is in use.
     pub(super) fn identity_named(&self, text: &str) -> Option<IdentityId> {
-        let name: Name = text.parse().ok()?;
-        names::identity_of(self.ledger.follower().tree(ProgramId::NAMES)?, &name, self.ledger_clock())
+        names::identity_of(self.names_tree()?, &text.parse().ok()?, self.ledger_clock())
     }
 
     pub(super) fn names(&self) -> Answer<NameList> {
@@ -375,7 +379,7 @@ impl Actor {
         }
         match self.entry_of(id) {
             Some(entry) if entry.stage == EntryStage::Final => Verdict::Final,
-            Some(entry) if entry.reason.is_some() => Verdict::Rejected(entry.reason.unwrap_or_default()),
+            Some(Entry { reason: Some(reason), .. }) => Verdict::Rejected(reason.message),
             _ => Verdict::Lapsed,
         }
     }

@@ -27,7 +27,7 @@ fn deadline(at: u64) -> Deadline {
 fn committed(tree: &mut StateTree) {
     use byway_primitives::codec::Encode;
     let (hash, ends) = (commitment(ME, &name(), &SALT), deadline(ENDS));
-    let open = Commitment { hash, number: 5, covered: 3, ends };
+    let open = Commitment { hash, number: 5, covered: byway_records::Height(3), ends };
     tree.insert(commitment_key(ME, 0), open.to_bytes());
 }
 

@@ -26,6 +26,26 @@ impl ApiError {
         )
     }
 
+    /// Where somebody is to be found by it.
+    pub fn nobody_named(name: &Name) -> Self {
+        Self::new(
+            ErrorKind::NameNotFound,
+            format!("Nobody has the name {name}."),
+            "Look whether it is written as they write it, or ask them for a link (`byway chat invite` there).",
+        )
+    }
+
+    /// Where somebody is to be found by it.
+    pub fn name_looks_like(name: &Name, taken: &Name, owner: IdentityId) -> Self {
+        let why = format!("Nobody has the name {name}; it looks like {taken}, which is {owner}'s.");
+        let action = format!(
+            "If that is whom you mean, write {taken}; if somebody gave you {name}, they may want to be taken for them."
+        );
+        Self::new(ErrorKind::NameNotFound, why, action)
+            .with("looks_like", taken.as_str().into())
+            .with("owner", owner.to_string().into())
+    }
+
     pub fn not_your_name(name: &Name, owner: IdentityId) -> Self {
         Self::new(
             ErrorKind::NotYourName,

@@ -1,6 +1,5 @@
 //! `byway name`.
 
-use byway_primitives::IdentityId;
 use clap::Subcommand;
 
 use super::OnceArgs;
@@ -39,7 +38,9 @@ pub enum NameCommand {
     /// Give a name of yours to another registered identity
     Transfer {
         name: String,
-        to: IdentityId,
+        /// Their identity, or a name of theirs
+        #[arg(value_name = "WHO")]
+        to: String,
         /// Do it without being asked
         #[arg(long)]
         yes: bool,

@@ -34,8 +34,8 @@ export function lookAlikes(people: ChatPerson[]): Set<string> {
 /** For whom somebody could be taken, in words; null where that is nobody. */
 export function alikeWords({ looks_like }: Pick<ChatPerson, "looks_like">): string | null {
   if (!looks_like) return null;
-  const { name, identity, registered } = looks_like;
-  if (registered) return `In the directory, ${name} is somebody else: ${shortId(identity)}. What this one is called here nobody has checked.`;
+  const { name, identity, in_directory } = looks_like;
+  if (in_directory) return `In the directory, ${name} is somebody else: ${shortId(identity)}. What this one is called here nobody has checked.`;
   return `Somebody else in your list has a name that looks like this one: ${name}, ${shortId(identity)}. Names are what people call themselves; nobody has checked them.`;
 }
 
@@ -147,7 +147,7 @@ export function searchedConversations(conversations: ChatConversation[], people:
   if (words.length === 0) return conversations;
   return conversations.filter((conversation) => {
     const known = people?.filter(({ identity }) => conversation.members.includes(identity)) ?? [];
-    const names = [...known.map(({ name, claimed, registered_name }) => `${name} ${claimed ?? ""} ${registered_name ?? ""}`), ...(conversation.group?.members.map(({ name }) => name) ?? [])];
+    const names = [...known.map(({ name, claimed, primary_name }) => `${name} ${claimed ?? ""} ${primary_name ?? ""}`), ...(conversation.group?.members.map(({ name }) => name) ?? [])];
     const newest = conversation.newest ? excerpt(conversation.newest, namedIn(conversation, people)) : "";
     const text = folded([conversationTitle(conversation), ...names, newest].join(" "));
     return words.every((word) => text.includes(word));

@@ -94,8 +94,8 @@ describe("people", () => {
 
   test("two names that look alike are told apart", async () => {
     const one = stage.node.chat.person("Paypal");
-    const other = stage.node.chat.person("Раураl", { looks_like: { identity: one.identity, name: "Paypal", registered: false } });
-    one.looks_like = { identity: other.identity, name: "Раураl", registered: false };
+    const other = stage.node.chat.person("Раураl", { looks_like: { identity: one.identity, name: "Paypal", in_directory: false } });
+    one.looks_like = { identity: other.identity, name: "Раураl", in_directory: false };
     [one, other].forEach((person) => stage.node.chat.talk(person));
     await stage.openPage("Messages");
     for (const { identity } of stage.node.chat.people) await conversations().getByText(`${identity.slice(0, 6)}…${identity.slice(-4)}`).waitFor();

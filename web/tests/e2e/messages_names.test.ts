@@ -22,9 +22,9 @@ describe("people by their names", () => {
   });
 
   test("who asks is told to be registered or not, and for whom they could be taken", async () => {
-    const dora = stage.node.chat.person("Dora", { registered_name: "dora", registered: true });
+    const dora = stage.node.chat.person("Dora", { primary_name: "dora", registered: true });
     stage.node.chat.talk(dora);
-    const looks_like = { identity: dora.identity, name: "dora", registered: true };
+    const looks_like = { identity: dora.identity, name: "dora", in_directory: true };
     stage.node.chat.people.push(stage.node.chat.made("D0ra", { standing: "asking", conversation: null, looks_like }));
     await stage.openPage("Messages");
     await stage.page.getByRole("list", { name: "Requests" }).getByRole("link").click();

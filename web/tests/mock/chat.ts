@@ -208,7 +208,7 @@ export const chatHandlers: Handlers = {
       chat.tellConversation(chat.talk(person));
       return person;
     }
-    if (who === "dora") return chat.tellPerson(chat.made("", { standing: "asked", conversation: null, registered_name: "dora", registered: true }));
+    if (who === "dora") return chat.tellPerson(chat.made("", { standing: "asked", conversation: null, primary_name: "dora", registered: true }));
     if (/^[a-z0-9-]{3,32}$/.test(who)) throw new MethodError(1651, "name_not_found", `Nobody has the name ${who}. Look whether it is written as they write it, or ask them for a link (\`byway chat invite\` there).`);
     if (!/^byway:chat\/[0-9a-f]+$/.test(who)) {
       throw new MethodError(-32602, "invalid_params", "The parameter `who` can't be used: it is no link of a conversation (byway:chat/…), no card, no identity, and can be nobody's name. Correct it and call again.", { field: "who" });

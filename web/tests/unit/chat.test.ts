@@ -93,8 +93,8 @@ test("searching folds letters, and wants every word", () => {
 });
 
 test("names that look alike are those of which the node says so", () => {
-  const looks_like = { identity: OWN, name: "carol", registered: true };
-  const all = [person(ADA, "Carol", { looks_like }), person(BOB, "Bob"), person(OWN, "Carol", { looks_like: { identity: ADA, name: "Carol", registered: false } })];
+  const looks_like = { identity: OWN, name: "carol", in_directory: true };
+  const all = [person(ADA, "Carol", { looks_like }), person(BOB, "Bob"), person(OWN, "Carol", { looks_like: { identity: ADA, name: "Carol", in_directory: false } })];
   expect([...lookAlikes(all)]).toEqual([ADA, OWN]);
   expect(alikeWords(all[0]!)).toContain("In the directory, carol is somebody else");
   expect(alikeWords(all[1]!)).toBeNull();

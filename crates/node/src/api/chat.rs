@@ -84,7 +84,7 @@ pub struct ChatPerson {
     pub waiting: usize,
     /// Their primary name in the ledger's directory: proved, and theirs alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registered_name: Option<String>,
+    pub primary_name: Option<String>,
     /// Whether there is a pledge for their identity on the ledger.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub registered: bool,
@@ -100,7 +100,7 @@ pub struct ChatLookAlike {
     /// Harmless to look at.
     pub name: String,
     /// Whether the name is theirs in the ledger's directory; else they are one whom we know.
-    pub registered: bool,
+    pub in_directory: bool,
 }
 
 /// A conversation.

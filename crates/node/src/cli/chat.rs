@@ -75,7 +75,7 @@ pub(super) fn called(person: &ChatPerson) -> String {
 
 /// As whom one means by them, where the ledger knows them by a name.
 fn accepted(person: &ChatPerson) -> String {
-    let named = person.registered_name.as_ref().filter(|name| **name != person.name);
+    let named = person.primary_name.as_ref().filter(|name| **name != person.name);
     let whose = named.map_or_else(String::new, |name| format!(" ({name} in the directory)"));
     let caution = chat_who::caution(person).map_or_else(String::new, |caution| format!("{caution}\n"));
     match person.standing {
@@ -97,7 +97,7 @@ fn contacts(globals: &Globals, people: &Vec<ChatPerson>) -> anyhow::Result<()> {
                 ChatStanding::Blocked => "blocked",
             };
             let waiting = if person.waiting == 0 { String::new() } else { person.waiting.to_string() };
-            let registered = person.registered_name.clone().unwrap_or_default();
+            let registered = person.primary_name.clone().unwrap_or_default();
             table.row([person.name.clone(), registered, person.identity.to_string(), standing.to_owned(), waiting]);
         }
         let cautions: Vec<String> = people.iter().filter_map(chat_who::caution).collect();

@@ -13,7 +13,7 @@ pub async fn identity(client: &Client, text: &str) -> anyhow::Result<IdentityId>
     }
     let people: Vec<ChatPerson> = client.call("chat_people", &Nothing {}).await?;
     let is_called = |person: &&ChatPerson| {
-        let names = [Some(&person.name), person.registered_name.as_ref()];
+        let names = [Some(&person.name), person.primary_name.as_ref()];
         names.into_iter().flatten().any(|name| name.to_lowercase() == text.to_lowercase())
     };
     let mut named = people.iter().filter(is_called);
@@ -35,9 +35,9 @@ pub async fn identity(client: &Client, text: &str) -> anyhow::Result<IdentityId>
 
 /// What to beware of with somebody's name.
 pub fn caution(person: &ChatPerson) -> Option<String> {
-    let ChatLookAlike { identity, name, registered } = person.looks_like.as_ref()?;
+    let ChatLookAlike { identity, name, in_directory } = person.looks_like.as_ref()?;
     let who = person.identity;
-    Some(if *registered {
+    Some(if *in_directory {
         format!("Beware: {} ({who}) is called like {name}, who is {identity} in the directory.", person.name)
     } else {
         format!("Beware: {} ({who}) and {name} ({identity}) can be taken for each other.", person.name)

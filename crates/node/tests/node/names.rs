@@ -106,10 +106,10 @@ async fn people_are_asked_and_shown_by_their_names_and_whoever_only_claims_one_i
     bob.node.until("her offer", is_found).await;
     let asked = ask("Alice").await.unwrap();
     assert_eq!((asked.identity, asked.standing), (alices, ChatStanding::Asked));
-    assert_eq!((asked.registered, asked.registered_name), (true, None), "she has not chosen to be shown by it");
+    assert_eq!((asked.registered, asked.primary_name), (true, None), "she has not chosen to be shown by it");
 
     let asking = person(&alice.node, "Bob asks", |person| person.standing == ChatStanding::Asking).await;
-    let like = ChatLookAlike { identity: alices, name: "alice".to_owned(), registered: true };
+    let like = ChatLookAlike { identity: alices, name: "alice".to_owned(), in_directory: true };
     assert_eq!((asking.identity, asking.registered, asking.looks_like), (bobs, false, Some(like)));
     alice.node.api.chat_accept(ChatAccept { who: bobs.to_string() }).await.unwrap();
     person(&bob.node, "they talk", |person| person.conversation.is_some()).await;
@@ -122,7 +122,7 @@ async fn people_are_asked_and_shown_by_their_names_and_whoever_only_claims_one_i
     alice.node.api.name_primary(primary).await.unwrap();
     let shown = async {
         loop {
-            if let Event::ChatPerson(ChatPerson { registered_name: Some(name), identity, .. }) =
+            if let Event::ChatPerson(ChatPerson { primary_name: Some(name), identity, .. }) =
                 &*told.recv().await.unwrap()
             {
                 return (name.clone(), *identity);
@@ -131,7 +131,7 @@ async fn people_are_asked_and_shown_by_their_names_and_whoever_only_claims_one_i
     };
     let shown = tokio::time::timeout(SOON, shown).await.expect("whoever watches is told");
     assert_eq!(shown, ("alice".to_owned(), alices));
-    let known = person(&bob.node, "her name", |person| person.registered_name.is_some()).await;
+    let known = person(&bob.node, "her name", |person| person.primary_name.is_some()).await;
     assert_eq!((known.name.as_str(), known.looks_like), ("Alice", None), "it is hers");
     bob.node.api.chat_send(send("ALICE", "hello")).await.unwrap();
     alice.node.until("hello", async |api| (texts(api, "Bob").await == ["hello"]).then_some(())).await;

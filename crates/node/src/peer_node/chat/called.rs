@@ -14,7 +14,7 @@ use crate::api::*;
 /// What is said of somebody beside what they say themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Called {
-    pub registered_name: Option<String>,
+    pub primary_name: Option<String>,
     pub registered: bool,
     pub looks_like: Option<ChatLookAlike>,
 }
@@ -52,23 +52,19 @@ impl Alike {
 
 impl From<&ChatPerson> for Called {
     fn from(person: &ChatPerson) -> Self {
-        let ChatPerson { registered_name, registered, looks_like, .. } = person.clone();
-        Self { registered_name, registered, looks_like }
+        let ChatPerson { primary_name, registered, looks_like, .. } = person.clone();
+        Self { primary_name, registered, looks_like }
     }
 }
 
 impl Actor {
     pub(super) fn ledger_says(&self, peer: IdentityId, person: &Person, alike: &Alike) -> Called {
-        let registered_name = self.registered_name(peer).map(|name| name.to_string());
-        Called {
-            registered_name,
-            registered: self.is_registered(peer),
-            looks_like: self.looks_like(peer, person, alike),
-        }
+        let primary_name = self.primary_name(peer).map(|name| name.to_string());
+        Called { primary_name, registered: self.is_registered(peer), looks_like: self.looks_like(peer, person, alike) }
     }
 
     /// By which name the ledger knows somebody, if they chose to be called by one of theirs.
-    fn registered_name(&self, peer: IdentityId) -> Option<Name> {
+    fn primary_name(&self, peer: IdentityId) -> Option<Name> {
         name_of(self.names_tree()?, peer, self.ledger_clock())
     }
 
@@ -81,7 +77,7 @@ impl Actor {
         match taken {
             Some(entry) if entry.owner == peer => return None,
             Some(NameEntry { name, owner, .. }) if person.nickname.is_none() => {
-                return Some(ChatLookAlike { identity: owner, name: name.to_string(), registered: true });
+                return Some(ChatLookAlike { identity: owner, name: name.to_string(), in_directory: true });
             }
             _ => {}
         }
@@ -89,7 +85,7 @@ impl Actor {
         let is_contact = |other: &IdentityId| people.is_contact(*other);
         let other = alike.others(peer, name).find(is_contact).or_else(|| alike.others(peer, name).next())?;
         let name = people.get(other).and_then(|other| display::name(other.shown_name())).unwrap_or_default();
-        Some(ChatLookAlike { identity: other, name, registered: false })
+        Some(ChatLookAlike { identity: other, name, in_directory: false })
     }
 
     /// The name in the directory that leads to somebody, and looks like this.

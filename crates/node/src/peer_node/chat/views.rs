@@ -36,7 +36,7 @@ impl Actor {
             Standing::Contact => ChatStanding::Contact,
             Standing::Blocked => ChatStanding::Blocked,
         };
-        let Called { registered_name, registered, looks_like } = self.ledger_says(identity, person, alike);
+        let Called { primary_name, registered, looks_like } = self.ledger_says(identity, person, alike);
         let claimed = person.nickname.is_some().then(|| display::name(&person.name)).flatten();
         ChatPerson {
             identity,
@@ -47,7 +47,7 @@ impl Actor {
             conversation: person.direct.map(|room| hex::encode(room.0)),
             online: self.market.is_talking_to(identity),
             waiting: self.chats().waiting_for(identity),
-            registered_name,
+            primary_name,
             registered,
             looks_like,
         }

@@ -47,7 +47,7 @@ export class MockChat {
   /** Some of each kind that a person may come upon. */
   begin(): void {
     const now_ms = Date.now();
-    const ada = this.person("Ada", { online: true });
+    const ada = this.person("Ada", { online: true, primary_name: "ada-of-the-garden", registered: true });
     const talk = this.talk(ada);
     this.say(talk, { text: "Did the **parcel** come?", sent_ms: now_ms - 2 * DAY_MS }, ada);
     this.say(talk, { text: "It did. Look: https://parcel.example/track/17 says *delivered*.", sent_ms: now_ms - 2 * DAY_MS + MINUTE_MS });

@@ -30,3 +30,8 @@ export function wantedWords(wanted: NameWanted): string {
 export function isUnderWay(wanted: NameWanted[]): boolean {
   return wanted.some(({ stage }) => stage !== "failed");
 }
+
+/** "13 Mar 2027": names last for years. */
+export function dayOfYear(timeMs: number): string {
+  return new Date(timeMs).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+}

@@ -323,7 +323,12 @@ impl Actor {
     /// The registration of a name that a call began.
     pub(super) fn wanted_name(&self, text: &str) -> Answer<NameWanted> {
         let name = name_of(text)?;
-        self.naming.0.get(&name.key()).map(Record::view).ok_or_else(|| ApiError::name_not_found(&name))
+        if let Some(record) = self.naming.0.get(&name.key()) {
+            return Ok(record.view());
+        }
+        // It is settled, and whoever asks under the same key asks late.
+        let entry = taken(&self.directory()?, &name)?;
+        Err(ApiError::name_taken(&name, &entry.name, entry.owner))
     }
 
     /// Goes on with the names that are about to be taken.

@@ -294,7 +294,8 @@ impl Actor {
         }
         let live = self.naming.0.iter().filter(|(_, record)| Naming::is_live(record));
         if let Some((_, record)) = live.clone().find(|(key, _)| **key == name.key()) {
-            return Ok(record.newest);
+            let other = record.name().filter(|other| *other != name);
+            return other.map_or(Ok(record.newest), |other| Err(ApiError::name_taken(&name, &other, me)));
         }
         if live.count() >= usize::from(COMMITMENTS_MAX) {
             return Err(ApiError::too_many_names_wanted(COMMITMENTS_MAX.into()));

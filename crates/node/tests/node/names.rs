@@ -41,6 +41,8 @@ async fn a_name_is_taken_shown_elsewhere_renewed_and_given_away() {
     // Once the commitment is sent the answer comes, and the ledger may be quicker than that.
     let is_under_way = matches!(begun.stage, NameStage::Committing | NameStage::Revealing);
     assert!(begun.name == "alice" && is_under_way, "{begun:?}");
+    let like = alice.node.api.name_register(register("a1ice")).await.unwrap_err();
+    assert_eq!(like.kind, ErrorKind::NameTaken, "{like}");
     let shown = until_shown(&bob, "alice", "it is in use", |shown| shown.standing == NameStanding::InUse).await;
     assert_eq!((shown.owner, shown.primary, shown.looks_like), (Some(alices), false, None));
     // What looks like it is taken as well, and says why.

@@ -13,7 +13,7 @@ impl ApiError {
         } else {
             format!("The name {name} looks like {taken}, which is taken.")
         };
-        Self::new(ErrorKind::NameTaken, why, "`byway name show` says until when; choose another.")
+        Self::new(ErrorKind::NameTaken, why, format!("`byway name show {taken}` says until when; choose another."))
             .with("looks_like", taken.as_str().into())
             .with("owner", owner.to_string().into())
     }
@@ -59,7 +59,7 @@ impl ApiError {
         Self::new(
             ErrorKind::NameContested,
             format!("Somebody who committed to {name} earlier can still take it."),
-            "`byway name show` says until when; wait until then.",
+            format!("`byway name show {name}` says until when; wait until then."),
         )
     }
 

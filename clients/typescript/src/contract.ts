@@ -813,6 +813,15 @@ export interface ChatListEntry {
   text: string;
 }
 
+/** somebody else who could be meant by a name */
+export interface ChatLookAlike {
+  identity: Id;
+  /** whether the name is theirs in the ledger's directory; else they are one whom one knows */
+  in_directory: boolean;
+  /** harmless to look at */
+  name: string;
+}
+
 /** somebody in a group */
 export interface ChatMember {
   identity: Id;
@@ -827,9 +836,14 @@ export interface ChatPerson {
   /** 64 hex digits */
   conversation?: string | null;
   identity: Id;
+  looks_like?: ChatLookAlike | null;
   /** what to call them, harmless to look at; empty where they have said nothing */
   name: string;
   online: boolean;
+  /** their primary name in the ledger's directory: proved, and theirs alone */
+  primary_name?: string | null;
+  /** whether there is a pledge for their identity on the ledger */
+  registered?: boolean | null;
   since_ms: Time;
   standing: "asked" | "asking" | "contact" | "blocked";
   /** messages that wait for them to come back */
@@ -1382,6 +1396,36 @@ export interface LedgerView {
   kernel_nodes: KernelNode[];
   lag_ms?: number | null;
   time_ms: Time;
+}
+
+/** the names of this node's identity, and those that it is about to take */
+export interface NameList {
+  own: NameShown[];
+  wanted: NameWanted[];
+}
+
+/** a name as the directory has it */
+export interface NameShown {
+  expires_ms?: Time | null;
+  free_ms?: Time | null;
+  looks_like?: string | null;
+  name: string;
+  owner?: Id | null;
+  price_commit: Amount;
+  price_year: Amount;
+  primary: boolean;
+  settles_ms?: Time | null;
+  standing: "free" | "contested" | "in_use" | "in_grace";
+}
+
+/** a name that this node takes */
+export interface NameWanted {
+  began_ms: Time;
+  name: string;
+  reason?: string | null;
+  stage: "committing" | "revealing" | "contested" | "failed";
+  transaction_id: Id;
+  years: number;
 }
 
 /** a network, and the link by which others join it */
@@ -2054,6 +2098,20 @@ export interface Methods {
   "invite_show": { params: { number: number; relay?: string }; result: InviteLink };
   /** Draws back the coins of an invite that nobody has taken. */
   "invite_take_back": { params: { number: number; idempotency_key?: Key }; result: Entry };
+  /** The names of this node, and those that it is about to take. */
+  "name_list": { params: Record<string, never>; result: NameList };
+  /** Whose a name is, until when, which name it looks like, and what it costs. */
+  "name_show": { params: { name: string }; result: NameShown };
+  /** Takes a name: commits to it, and reveals it as soon as that is on the ledger. */
+  "name_register": { params: { name: string; years?: number; idempotency_key?: Key }; result: NameWanted };
+  /** Adds years to a name. */
+  "name_renew": { params: { name: string; years?: number; idempotency_key?: Key }; result: Entry };
+  /** Gives a name of one's own to another registered identity. */
+  "name_transfer": { params: { name: string; to: Id; idempotency_key?: Key }; result: Entry };
+  /** Gives a name of one's own up. */
+  "name_release": { params: { name: string; idempotency_key?: Key }; result: Entry };
+  /** Is called by a name of one's own, or by none. */
+  "name_primary": { params: { name?: string; idempotency_key?: Key }; result: Entry };
   /** A link by which this wallet is paid. */
   "wallet_request": { params: { amount?: Amount; asset?: AssetId; note?: string; expires_ms?: Time }; result: PaymentLink };
   /** What a payment link asks for. */
@@ -2108,6 +2166,11 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
   "kernel_upgrade",
   "invite_new",
   "invite_take_back",
+  "name_register",
+  "name_renew",
+  "name_transfer",
+  "name_release",
+  "name_primary",
   "wallet_pay",
 ]);
 
@@ -2201,6 +2264,10 @@ export const ERRORS = {
   member_key_taken: 1403,
   message_not_found: 1603,
   message_of_another_kind: 1624,
+  name_contested: 1653,
+  name_expired: 1654,
+  name_not_found: 1651,
+  name_taken: 1650,
   no_channel_with: 1510,
   no_channel_with_hub: 1555,
   no_holder: 1632,
@@ -2219,6 +2286,7 @@ export const ERRORS = {
   not_the_issuer: 1210,
   not_the_owner: 1407,
   not_watched: 1521,
+  not_your_name: 1652,
   nothing_to_allow: 1216,
   nothing_to_settle: 1206,
   nothing_to_withdraw: 1218,
@@ -2249,6 +2317,7 @@ export const ERRORS = {
   too_little_with_hub: 1556,
   too_many_blocks: 1119,
   too_many_invites: 1142,
+  too_many_names_wanted: 1655,
   too_many_payments: 1537,
   too_much_waits: 1606,
   tunnel_impossible: 1109,

@@ -1,6 +1,6 @@
 //! Whom one knows: contacts, those who ask to be one, and those who are not listened to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::hash::Context;
@@ -13,9 +13,11 @@ const PEOPLE: Space = Space("chat-people");
 const INVITES: Space = Space("chat-invites");
 const INVITE: Context = Context("byway 1 chat invite");
 
-/// Those who ask to be contacts and have no answer, at most; whoever asks then is not heard. Asking costs strangers nothing
-/// but an identity.
+/// Those who ask to be contacts, have no answer, and have pledged nothing for their identity, at most; whoever asks then is not heard.
+/// Asking costs them nothing.
 pub const ASKING_MAX: usize = 256;
+/// Those who ask, have no answer and are registered, at most: each has a pledge on the ledger, so a crowd of them costs its maker as many.
+pub const ASKING_REGISTERED_MAX: usize = 1024;
 /// Invites that nobody has used, at most.
 pub const INVITES_MAX: usize = 256;
 /// Bytes of what an invite is noted down as.
@@ -102,10 +104,22 @@ impl People {
         self.get(peer).is_some_and(|person| person.standing == Standing::Blocked)
     }
 
-    /// Whether one more may ask.
-    pub fn has_room(&self) -> bool {
-        let asks = |person: &&Person| matches!(person.standing, Standing::Asking { .. });
-        self.0.values().filter(asks).count() < ASKING_MAX
+    /// Whether one more may ask, who is registered or not. What those who are not have filled leaves room for those who are.
+    pub fn has_room(&self, peer: IdentityId, registered: &BTreeSet<IdentityId>) -> bool {
+        let asking = self.asking();
+        let (all, of_registered) = asking.fold((0, 0), |(all, of_registered), peer| {
+            (all + 1, of_registered + usize::from(registered.contains(&peer)))
+        });
+        if registered.contains(&peer) {
+            return of_registered < ASKING_REGISTERED_MAX;
+        }
+        // Who was registered when asking, and is no more, counts as what they are now.
+        all - of_registered < ASKING_MAX && all < ASKING_MAX + ASKING_REGISTERED_MAX
+    }
+
+    /// Those who ask and have no answer.
+    pub fn asking(&self) -> impl Iterator<Item = IdentityId> {
+        self.iter().filter(|(_, person)| matches!(person.standing, Standing::Asking { .. })).map(|(peer, _)| peer)
     }
 
     pub fn put(&mut self, peer: IdentityId, person: Person, batch: &mut Batch) {

@@ -69,6 +69,7 @@ pub(crate) mod kernel_access;
 mod keyed;
 mod limits;
 mod listing;
+mod naming;
 mod once;
 mod opened;
 mod outage;

@@ -26,22 +26,17 @@ export function conversationTitle(conversation: ChatConversation): string {
   return conversation.title || (conversation.peer ? shortId(conversation.peer) : "Group");
 }
 
-/** Identities whose names look alike: their short ids are shown beside them. */
+/** Identities whose names look like somebody else's, as the node says: their short ids are shown beside them. */
 export function lookAlikes(people: ChatPerson[]): Set<string> {
-  const byName = new Map<string, string[]>();
-  for (const { name, identity } of people) {
-    if (name !== "") byName.set(skeleton(name), [...(byName.get(skeleton(name)) ?? []), identity]);
-  }
-  return new Set([...byName.values()].filter((alike) => alike.length > 1).flat());
+  return new Set(people.filter(({ looks_like }) => looks_like).map(({ identity }) => identity));
 }
 
-/** Letters of other alphabets that look like Latin ones, the commonest; the node knows them all and says nothing of them yet. */
-const LIKE_LATIN: Record<string, string> = {
-  а: "a", е: "e", о: "o", р: "p", с: "c", у: "y", х: "x", і: "i", ј: "j", ѕ: "s", к: "k", м: "m", т: "t", н: "h", в: "b", ԁ: "d", һ: "h", ո: "n", ս: "u", ɡ: "g", ı: "l", ӏ: "l", ο: "o", α: "a", ν: "v", ι: "i", ρ: "p", κ: "k", τ: "t", υ: "u", γ: "y", η: "n", χ: "x", "5": "s", "0": "o", "1": "l",
-};
-
-function skeleton(name: string): string {
-  return Array.from(folded(name).replace(/[\u2066-\u2069]/g, ""), (letter) => LIKE_LATIN[letter] ?? letter).join("").replaceAll("i", "l").trim();
+/** For whom somebody could be taken, in words; null where that is nobody. */
+export function alikeWords({ looks_like }: Pick<ChatPerson, "looks_like">): string | null {
+  if (!looks_like) return null;
+  const { name, identity, in_directory } = looks_like;
+  if (in_directory) return `In the directory, ${name} is somebody else: ${shortId(identity)}. What this one is called here nobody has checked.`;
+  return `Somebody else in your list has a name that looks like this one: ${name}, ${shortId(identity)}. Names are what people call themselves; nobody has checked them.`;
 }
 
 /** The first letters of a name, for the disc beside it. */
@@ -152,7 +147,7 @@ export function searchedConversations(conversations: ChatConversation[], people:
   if (words.length === 0) return conversations;
   return conversations.filter((conversation) => {
     const known = people?.filter(({ identity }) => conversation.members.includes(identity)) ?? [];
-    const names = [...known.map(({ name, claimed }) => `${name} ${claimed ?? ""}`), ...(conversation.group?.members.map(({ name }) => name) ?? [])];
+    const names = [...known.map(({ name, claimed, primary_name }) => `${name} ${claimed ?? ""} ${primary_name ?? ""}`), ...(conversation.group?.members.map(({ name }) => name) ?? [])];
     const newest = conversation.newest ? excerpt(conversation.newest, namedIn(conversation, people)) : "";
     const text = folded([conversationTitle(conversation), ...names, newest].join(" "));
     return words.every((word) => text.includes(word));

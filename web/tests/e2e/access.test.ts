@@ -291,7 +291,7 @@ const STATES: [string, () => Promise<void>][] = [
     await click("Make the link");
     await page.getByRole("img", { name: "QR code of your invite" }).waitFor();
     await click("Use it");
-    await page.getByText("Paste the link that you got.").waitFor();
+    await page.getByText("Paste the link that you got, or write a name.").waitFor();
   }],
   ["preferences", async () => {
     await look("");

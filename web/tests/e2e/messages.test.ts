@@ -43,7 +43,7 @@ describe("people", () => {
   test("a link that was given is used, and a wrong one is told in words", async () => {
     await stage.openPage("Messages");
     await stage.page.keyboard.press("n");
-    await stage.page.getByLabel(/^An invite/).fill("hello");
+    await stage.page.getByLabel(/^An invite/).fill("byway:pay/00");
     await stage.button("Use it").click();
     await stage.page.getByText(/^It is no link of a conversation .* Correct it and try again\.$/).waitFor();
     await stage.page.getByLabel(/^An invite/).fill("byway:chat/00ff");
@@ -93,8 +93,10 @@ describe("people", () => {
   });
 
   test("two names that look alike are told apart", async () => {
-    stage.node.chat.talk(stage.node.chat.person("Paypal"));
-    stage.node.chat.talk(stage.node.chat.person("Раураl"));
+    const one = stage.node.chat.person("Paypal");
+    const other = stage.node.chat.person("Раураl", { looks_like: { identity: one.identity, name: "Paypal", in_directory: false } });
+    one.looks_like = { identity: other.identity, name: "Раураl", in_directory: false };
+    [one, other].forEach((person) => stage.node.chat.talk(person));
     await stage.openPage("Messages");
     for (const { identity } of stage.node.chat.people) await conversations().getByText(`${identity.slice(0, 6)}…${identity.slice(-4)}`).waitFor();
   });

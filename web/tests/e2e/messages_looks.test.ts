@@ -51,7 +51,7 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByRole("button", { name: "Make the link" }).click();
     await page.getByRole("img", { name: "QR code of your invite" }).waitFor();
     await page.getByRole("button", { name: "Use it" }).click();
-    await page.getByText("Paste the link that you got.").waitFor();
+    await page.getByText("Paste the link that you got, or write a name.").waitFor();
     await shoot("invite");
   });
 
@@ -198,8 +198,14 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.getByText("花火").last().waitFor();
     await shoot("alphabets");
     await look("");
+    const { names } = node.chat;
+    names.own = [{ ...names.shown("alex"), standing: "in_use", expires_ms: Date.now() + 9_000_000_000, primary: true }, { ...names.shown("a-name-of-thirty-two-letters-long"), standing: "in_grace" }];
+    names.wanted = [{ name: "zoe", years: 1, stage: "failed", began_ms: 0, transaction_id: "00".repeat(32), reason: "somebody who had committed to it earlier has taken it" }];
     await page.getByRole("button", { name: "Preferences" }).click();
     await page.getByRole("dialog", { name: "Preferences" }).waitFor();
+    await page.getByLabel("A name for you").fill("D0ra");
+    await page.getByRole("button", { name: "Look it up" }).click();
+    await page.getByText(/^d0ra can't be taken/).waitFor();
     await shoot("preferences");
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });

@@ -7,6 +7,7 @@ import type { MockNode } from "./node";
 import { contentHandlers, once } from "./chat_contents";
 import { groupHandlers } from "./chat_groups";
 import { fileHandlers } from "./chat_files";
+import { nameHandlers, OwnNames } from "./names";
 import { searchHandlers } from "./chat_search";
 import { signHandlers } from "./chat_signs";
 import { hex } from "./world";
@@ -36,6 +37,7 @@ export class MockChat {
   /** Bytes by upload, and by message and number. */
   readonly uploads = new Map<string, Buffer>();
   readonly files = new Map<string, Buffer>();
+  readonly names = new OwnNames();
   tells: ChatTells = { typing: true, presence: true, read_marks: true };
   readonly #talks = new Map<string, Talk>();
   #made = 0;
@@ -45,7 +47,7 @@ export class MockChat {
   /** Some of each kind that a person may come upon. */
   begin(): void {
     const now_ms = Date.now();
-    const ada = this.person("Ada", { online: true });
+    const ada = this.person("Ada", { online: true, primary_name: "ada-of-the-garden", registered: true });
     const talk = this.talk(ada);
     this.say(talk, { text: "Did the **parcel** come?", sent_ms: now_ms - 2 * DAY_MS }, ada);
     this.say(talk, { text: "It did. Look: https://parcel.example/track/17 says *delivered*.", sent_ms: now_ms - 2 * DAY_MS + MINUTE_MS });
@@ -206,8 +208,10 @@ export const chatHandlers: Handlers = {
       chat.tellConversation(chat.talk(person));
       return person;
     }
+    if (who === "dora") return chat.tellPerson(chat.made("", { standing: "asked", conversation: null, primary_name: "dora", registered: true }));
+    if (/^[a-z0-9-]{3,32}$/.test(who)) throw new MethodError(1651, "name_not_found", `Nobody has the name ${who}. Look whether it is written as they write it, or ask them for a link (\`byway chat invite\` there).`);
     if (!/^byway:chat\/[0-9a-f]+$/.test(who)) {
-      throw new MethodError(-32602, "invalid_params", "The parameter `who` can't be used: it is no link of a conversation (byway:chat/…), no card and no identity. Correct it and call again.", { field: "who" });
+      throw new MethodError(-32602, "invalid_params", "The parameter `who` can't be used: it is no link of a conversation (byway:chat/…), no card, no identity, and can be nobody's name. Correct it and call again.", { field: "who" });
     }
     return chat.tellPerson(chat.made("", { standing: "asked", conversation: null }));
   },
@@ -247,6 +251,7 @@ export const chatHandlers: Handlers = {
   ...contentHandlers,
   ...fileHandlers,
   ...groupHandlers,
+  ...nameHandlers,
   ...searchHandlers,
   ...signHandlers,
   chat_mark: ({ chat }, { to }) => {

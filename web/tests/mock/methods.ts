@@ -31,6 +31,10 @@ export const handlers: Handlers = {
     node.world.ownOffers = node.world.ownOffers.filter((offer) => offer.offer_id !== offer_id);
     return recorded(node, "publish", 0n);
   },
+  name_primary: (node, { name }) => {
+    node.chat.names.choose(name);
+    return recorded(node, "publish", 0n);
+  },
   identity_register: (node) => {
     node.world.isRegistered = true;
     node.publishStatus();

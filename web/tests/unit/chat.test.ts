@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { ChatConversation, ChatItem, ChatPerson } from "@byway/client";
-import { dayLabel, excerpt, initials, isEmojiAlone, kindWords, listTime, lookAlikes, markOf, searchedConversations, searchedItems, sortedConversations, titleCount } from "../../src/lib/chat_words";
+import { alikeWords, dayLabel, excerpt, initials, isEmojiAlone, kindWords, listTime, lookAlikes, markOf, searchedConversations, searchedItems, sortedConversations, titleCount } from "../../src/lib/chat_words";
 import { isoMoment } from "../../src/lib/format";
 import { firstPage, placeForNewer, rowsOf, unreadPlace, WINDOW_MAX, withChange, withPage } from "../../src/lib/timeline";
 
@@ -92,10 +92,13 @@ test("searching folds letters, and wants every word", () => {
   expect(searchedItems([item(0, { text: "東京の花火" })], people, "花火")).toHaveLength(1);
 });
 
-test("names that look alike", () => {
-  const all = [person(ADA, "\u2068Paypal\u2069"), person(BOB, "Раураl"), person(OWN, "Carol")];
-  expect([...lookAlikes(all)].sort()).toEqual([ADA, BOB].sort());
-  expect(lookAlikes([person(ADA, ""), person(BOB, "")]).size).toBe(0);
+test("names that look alike are those of which the node says so", () => {
+  const looks_like = { identity: OWN, name: "carol", in_directory: true };
+  const all = [person(ADA, "Carol", { looks_like }), person(BOB, "Bob"), person(OWN, "Carol", { looks_like: { identity: ADA, name: "Carol", in_directory: false } })];
+  expect([...lookAlikes(all)]).toEqual([ADA, OWN]);
+  expect(alikeWords(all[0]!)).toContain("In the directory, carol is somebody else");
+  expect(alikeWords(all[1]!)).toBeNull();
+  expect(alikeWords(all[2]!)).toContain("Somebody else in your list");
 });
 
 test.each([["Ada Lovelace", "AL"], ["\u2068ليلى\u2069", "ل"], ["", "?"], ["🌱", "?"]])("initials of %j", (name, expected) => expect(initials(name)).toBe(expected));

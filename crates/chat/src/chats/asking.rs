@@ -95,6 +95,21 @@ impl Chats {
         Ok(())
     }
 
+    /// Says of somebody whether there is a pledge for their identity on the ledger, of which this machine knows nothing by itself. Those for
+    /// whom there is one ask within bounds of their own ([`People::has_room`](crate::people::People::has_room)). It is kept of those alone
+    /// who are there, and of those who ask: of the latter it is to be said anew after a start.
+    pub fn set_registered(&mut self, peer: IdentityId, is_registered: bool) {
+        if is_registered && (self.outbox.is_there(peer) || self.asks(peer)) {
+            self.registered.insert(peer);
+        } else {
+            self.registered.remove(&peer);
+        }
+    }
+
+    pub(super) fn asks(&self, peer: IdentityId) -> bool {
+        self.people.get(peer).is_some_and(|person| matches!(person.standing, Standing::Asking { .. }))
+    }
+
     /// Somebody asks.
     pub(super) fn asked<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, ask: Ask) {
         let known = self.people.get(peer).cloned();
@@ -113,7 +128,7 @@ impl Chats {
             Some(Standing::Asked | Standing::Contact) => self.agree(call, peer, &ask.package, &person),
             Some(Standing::Asking { .. }) | None if is_invited => self.agree(call, peer, &ask.package, &person),
             Some(Standing::Asking { .. }) => self.put_person(peer, person),
-            None if self.people.has_room() => self.put_person(peer, person),
+            None if self.people.has_room(peer, &self.registered) => self.put_person(peer, person),
             None => {}
         }
     }

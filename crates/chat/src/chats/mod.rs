@@ -243,6 +243,8 @@ pub struct Chats {
     turned_away: BTreeSet<IdentityId>,
     /// Those who were there when the clock was last looked at.
     there_before: BTreeSet<IdentityId>,
+    /// Those who are there, or ask, and have a pledge on the ledger, as we were told.
+    registered: BTreeSet<IdentityId>,
     looks_at: Time,
     /// To be receipted with the next step.
     receipts: BTreeMap<IdentityId, Vec<ParcelId>>,
@@ -298,6 +300,7 @@ impl Chats {
             wanted: files::load_wanted(store),
             turned_away: BTreeSet::new(),
             there_before: BTreeSet::new(),
+            registered: BTreeSet::new(),
             looks_at: now + TICK,
             receipts: BTreeMap::new(),
             step,
@@ -355,6 +358,9 @@ impl Chats {
         self.receipts.remove(&peer);
         self.turned_away.remove(&peer);
         self.there_before.remove(&peer);
+        if !self.asks(peer) {
+            self.registered.remove(&peer);
+        }
     }
 
     /// Makes an invite, which is worth one contact.

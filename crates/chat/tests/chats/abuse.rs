@@ -6,12 +6,13 @@ use byway_chat::content::limits::LAMPORT_MAX;
 use byway_chat::content::{Content, Kind, MessageId};
 use byway_chat::delivery::ParcelId;
 use byway_chat::delivery::group_letter::{GroupLetter, GroupMatter};
-use byway_chat::delivery::letter::{ChatMessage, Letter};
+use byway_chat::delivery::letter::{Ask, ChatMessage, Letter};
 use byway_chat::delivery::outbox::WAITING_MAX;
 use byway_chat::mls::wire::{Body, Frame};
 use byway_chat::mls::{Change, EpochTag, Role, Roles, Room, RoomId};
+use byway_chat::people::ASKING_MAX;
 use byway_primitives::codec::{Encode, decode_exact};
-use byway_primitives::{Batch, Hash, Space, Span, Store, Time};
+use byway_primitives::{Batch, Hash, IdentityId, Space, Span, Store, Time};
 
 use super::groups::{DAVE, five};
 use super::rig::{World, text};
@@ -384,4 +385,40 @@ fn who_entered_a_group_anew_has_no_wish_to_remove_itself() {
         assert_eq!(world.authenticator(who, room), world.authenticator(ALICE, room));
     }
     assert!(world.people[ERIN].chats.talk(room).is_none());
+}
+
+#[test]
+fn a_crowd_of_made_up_identities_keeps_out_nobody_who_is_registered() {
+    let mut world = World::new(&["alice", "bob", "carol"]);
+    let (bob, carol) = (world.id(BOB), world.id(CAROL));
+    let ask = Letter::Ask(Ask { token: None, package: vec![1; 80], name: "stranger".to_owned() }).to_bytes();
+    let asks = |world: &mut World, peer: IdentityId| {
+        let (now, parcel) = (world.now, ParcelId::of(&ask));
+        let part = ChatMessage::Part { parcel, index: 0, count: 1, bytes: ask.clone() };
+        world.people[ALICE].with(|chats, seed, store| chats.handle_message(now, seed, peer, part, store));
+    };
+    for number in 0..ASKING_MAX + 10 {
+        let mut made_up = [9; 20];
+        made_up[..8].copy_from_slice(&number.to_be_bytes());
+        asks(&mut world, IdentityId(made_up));
+    }
+    let asking = |world: &World| world.people[ALICE].chats.people().asking().count();
+    assert_eq!(asking(&world), ASKING_MAX);
+    world.connect(ALICE, BOB);
+    world.connect(ALICE, CAROL);
+    asks(&mut world, bob);
+    assert_eq!(asking(&world), ASKING_MAX, "one more stranger");
+    world.with(ALICE, |chats, _, _, _| chats.set_registered(carol, true));
+    asks(&mut world, carol);
+    assert_eq!(asking(&world), ASKING_MAX + 1);
+    assert!(world.people[ALICE].chats.people().asking().any(|peer| peer == carol));
+    // It is remembered of her while she asks, and makes no room for strangers.
+    world.cut(ALICE, CAROL);
+    asks(&mut world, bob);
+    assert_eq!(asking(&world), ASKING_MAX + 1);
+    // Of those who neither ask nor are there nothing is kept, whatever is said.
+    world.with(ALICE, |chats, _, _, _| chats.set_registered(bob, true));
+    world.cut(ALICE, BOB);
+    asks(&mut world, bob);
+    assert_eq!(asking(&world), ASKING_MAX + 1);
 }

@@ -32,7 +32,7 @@ pub struct ChatInvite {
 /// Asks somebody to be a contact, or agrees where they have asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ChatAccept {
-    /// A link that they gave, their card, or their identity.
+    /// A link that they gave, their card, their identity, or their name in the ledger's directory.
     pub who: String,
 }
 
@@ -82,6 +82,25 @@ pub struct ChatPerson {
     pub online: bool,
     /// Messages that wait for them to come back.
     pub waiting: usize,
+    /// Their primary name in the ledger's directory: proved, and theirs alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary_name: Option<String>,
+    /// Whether there is a pledge for their identity on the ledger.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub registered: bool,
+    /// Somebody else who could be meant by what they are called here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks_like: Option<ChatLookAlike>,
+}
+
+/// Somebody whose name another's looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatLookAlike {
+    pub identity: IdentityId,
+    /// Harmless to look at.
+    pub name: String,
+    /// Whether the name is theirs in the ledger's directory; else they are one whom we know.
+    pub in_directory: bool,
 }
 
 /// A conversation.

@@ -9,6 +9,7 @@ mod hub;
 mod ledger;
 mod market;
 mod money;
+mod names;
 mod service;
 
 use serde_json::{Map, Value, json};
@@ -103,6 +104,12 @@ kinds! {
     1632 NoHolder "no_holder",
     1633 NotHeldBy "not_held_by",
     1634 HolderUnregistered "holder_not_registered",
+    1650 NameTaken "name_taken",
+    1651 NameNotFound "name_not_found",
+    1652 NotYourName "not_your_name",
+    1653 NameContested "name_contested",
+    1654 NameExpired "name_expired",
+    1655 TooManyNamesWanted "too_many_names_wanted",
     1201 SpendingLimit "spending_limit",
     1216 NothingToAllow "nothing_to_allow",
     1217 WithdrawalUnderWay "withdrawal_under_way",

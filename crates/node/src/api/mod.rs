@@ -32,6 +32,7 @@ pub mod ledger;
 pub mod market;
 pub mod membership;
 pub mod money;
+pub mod names;
 pub mod params;
 pub mod payments;
 pub mod provider;
@@ -75,6 +76,7 @@ pub use ledger::*;
 pub use market::*;
 pub use membership::*;
 pub use money::*;
+pub use names::*;
 pub use payments::*;
 pub use provider::*;
 pub use proxy::*;
@@ -107,6 +109,14 @@ pub trait NodeApi: KernelApi {
     fn invite_list(&self) -> impl Future<Output = Answer<InviteList>> + Send;
     fn invite_show(&self, request: InviteShow) -> impl Future<Output = Answer<InviteLink>> + Send;
     fn invite_take_back(&self, request: InviteTakeBack) -> impl Future<Output = Answer<Entry>> + Send;
+
+    fn name_list(&self) -> impl Future<Output = Answer<NameList>> + Send;
+    fn name_show(&self, request: NameShow) -> impl Future<Output = Answer<NameShown>> + Send;
+    fn name_register(&self, request: NameRegister) -> impl Future<Output = Answer<NameWanted>> + Send;
+    fn name_renew(&self, request: NameRenew) -> impl Future<Output = Answer<Entry>> + Send;
+    fn name_transfer(&self, request: NameTransfer) -> impl Future<Output = Answer<Entry>> + Send;
+    fn name_release(&self, request: NameRelease) -> impl Future<Output = Answer<Entry>> + Send;
+    fn name_primary(&self, request: NamePrimary) -> impl Future<Output = Answer<Entry>> + Send;
 
     fn identity_list(&self) -> impl Future<Output = Answer<Vec<Identity>>> + Send;
     fn identity_register(&self, request: IdentityRegister) -> impl Future<Output = Answer<Entry>> + Send;

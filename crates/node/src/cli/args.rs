@@ -18,6 +18,7 @@ mod invite;
 mod kernel;
 mod limit;
 mod market;
+mod name;
 mod network;
 mod provider;
 mod proxy;
@@ -50,6 +51,7 @@ pub use invite::*;
 pub use kernel::*;
 pub use limit::*;
 pub use market::*;
+pub use name::*;
 pub use network::*;
 pub use provider::*;
 pub use proxy::*;
@@ -177,6 +179,9 @@ pub enum Command {
     /// Assets beside WAY
     #[command(subcommand)]
     Asset(AssetCommand),
+    /// What identities are called in the ledger's directory
+    #[command(subcommand)]
+    Name(NameCommand),
     /// The keystore and its identities
     #[command(subcommand)]
     Identity(IdentityCommand),

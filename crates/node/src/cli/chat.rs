@@ -6,7 +6,7 @@ use byway_primitives::IdentityId;
 
 use super::output::{ago, now};
 use super::wallet::show;
-use super::{ChatCommand, Globals, Outcome, Table, chat_attach, chat_content, chat_search, idempotency_key};
+use super::{ChatCommand, Globals, Outcome, Table, chat_attach, chat_content, chat_search, chat_who, idempotency_key};
 use crate::api::*;
 use crate::client::Client;
 
@@ -25,10 +25,7 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
         }
         ChatCommand::Accept { who } => {
             let person: ChatPerson = client.call("chat_accept", &ChatAccept { who }).await?;
-            show(globals, &person, |person| match person.standing {
-                ChatStanding::Contact => format!("{} is your contact.\n", called(person)),
-                _ => format!("{} is asked; `byway chat contacts` says when they agree.\n", called(person)),
-            })?;
+            show(globals, &person, accepted)?;
         }
         ChatCommand::Contacts => contacts(globals, &client.call::<Vec<ChatPerson>>("chat_people", &Nothing {}).await?)?,
         ChatCommand::Conversations => conversations(globals, &client).await?,
@@ -58,11 +55,13 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
             about(globals, &client, ChatAbout { to, message, what: ChatAboutWhat::Delete, value: None }).await?;
         }
         ChatCommand::Name { who, nickname } => {
+            let who = chat_who::identity(&client, &who).await?;
             let person: ChatPerson = client.call("chat_nickname", &ChatNickname { who, nickname }).await?;
             show(globals, &person, |person| format!("{} is called {} here.\n", person.identity, called(person)))?;
         }
         ChatCommand::Group(command) => super::chat_group::group(globals, &client, command).await?,
         ChatCommand::Block { who, undo } => {
+            let who = chat_who::identity(&client, &who).await?;
             let people: Vec<ChatPerson> = client.call("chat_block", &ChatBlock { who, blocked: !undo }).await?;
             contacts(globals, &people)?;
         }
@@ -74,21 +73,36 @@ pub(super) fn called(person: &ChatPerson) -> String {
     if person.name.is_empty() { person.identity.to_string() } else { person.name.clone() }
 }
 
+/// As whom one means by them, where the ledger knows them by a name.
+fn accepted(person: &ChatPerson) -> String {
+    let named = person.primary_name.as_ref().filter(|name| **name != person.name);
+    let whose = named.map_or_else(String::new, |name| format!(" ({name} in the directory)"));
+    let caution = chat_who::caution(person).map_or_else(String::new, |caution| format!("{caution}\n"));
+    match person.standing {
+        ChatStanding::Contact => format!("{}{whose} is your contact.\n{caution}", called(person)),
+        _ => format!("{}{whose} is asked; `byway chat contacts` says when they agree.\n{caution}", called(person)),
+    }
+}
+
 fn contacts(globals: &Globals, people: &Vec<ChatPerson>) -> anyhow::Result<()> {
     show(globals, people, |people| {
-        let mut table = Table::new(&["name", "identity", "", ">waiting"]);
+        let mut table = Table::new(&["name", "in the directory", "identity", "", ">waiting"]);
         for person in people {
             let standing = match person.standing {
                 ChatStanding::Asked => "asked by you",
+                ChatStanding::Asking if person.registered => "asks, is registered: byway chat accept",
                 ChatStanding::Asking => "asks: byway chat accept",
                 ChatStanding::Contact if person.online => "there",
                 ChatStanding::Contact => "away",
                 ChatStanding::Blocked => "blocked",
             };
             let waiting = if person.waiting == 0 { String::new() } else { person.waiting.to_string() };
-            table.row([person.name.clone(), person.identity.to_string(), standing.to_owned(), waiting]);
+            let registered = person.primary_name.clone().unwrap_or_default();
+            table.row([person.name.clone(), registered, person.identity.to_string(), standing.to_owned(), waiting]);
         }
-        table.text("Nobody yet. `byway chat invite` makes a link for somebody whom you know.")
+        let cautions: Vec<String> = people.iter().filter_map(chat_who::caution).collect();
+        let table = table.text("Nobody yet. `byway chat invite` makes a link for somebody whom you know.");
+        if cautions.is_empty() { table } else { format!("{table}\n{}\n", cautions.join("\n")) }
     })
 }
 

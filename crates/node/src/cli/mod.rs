@@ -14,6 +14,7 @@ mod chat_attach;
 mod chat_content;
 mod chat_group;
 mod chat_search;
+mod chat_who;
 mod confirm;
 mod contract;
 mod doctor;
@@ -31,6 +32,7 @@ mod light;
 mod limit;
 mod market;
 mod membership;
+mod name;
 mod network;
 mod output;
 mod progress;
@@ -146,6 +148,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Promise(command) => wallet::promise(&globals, command).await,
         Command::Wallet(command) => wallet::wallet(&globals, command, hosting).await,
         Command::Asset(command) => asset::asset(&globals, command).await,
+        Command::Name(command) => name::name(&globals, command).await,
         Command::Identity(command) => identity::identity(&globals, command).await,
         Command::Backup(command) => backup::backup(&globals, command).await,
         Command::Ledger(command) => ledger::ledger(&globals, command).await,

@@ -40,6 +40,7 @@ use super::holding::{self, HoldDesk};
 use super::inquiring::Inquiries;
 use super::inviting::Invites;
 use super::kernel_access::KernelAccess;
+use super::naming::Naming;
 use super::once::OnceLog;
 use super::opened::Opened as OpenedServices;
 use super::plugging::Plugging;
@@ -122,6 +123,8 @@ pub(super) struct Actor {
     pub(super) accounts: Accounts,
     pub(super) claims: Claims,
     pub(super) invites: Invites,
+    pub(super) naming: Naming,
+    pub(super) called: super::chat::CalledDesk,
     /// Who waits for which peer's settlement to be handed in.
     pub(super) settling: Vec<(IdentityId, books::Settling)>,
 
@@ -223,6 +226,8 @@ impl Actor {
             accounts: Accounts::open(&ledger_journal),
             claims: Claims::open(&ledger_journal),
             invites: Invites::open(&ledger_journal),
+            naming: Naming::open(&ledger_journal),
+            called: super::chat::CalledDesk::default(),
             settling: Vec::new(),
             ledger_journal,
             ledger_token: Token(0),

@@ -631,6 +631,41 @@ impl NodeApi for PeerNode {
         self.send_once(once, move |actor, once| actor.take_back(request.number, Some(once))).await
     }
 
+    async fn name_list(&self) -> Answer<NameList> {
+        self.ask(|actor| actor.names()).await
+    }
+
+    async fn name_show(&self, request: NameShow) -> Answer<NameShown> {
+        self.ask(move |actor| actor.name_shown(&request.name)).await
+    }
+
+    async fn name_register(&self, request: NameRegister) -> Answer<NameWanted> {
+        let once = Once::new("name_register", &request.idempotency_key, &request);
+        let name = request.name.clone();
+        self.send_once(once, move |actor, once| actor.register_name(&request, once)).await?;
+        self.ask(move |actor| actor.wanted_name(&name)).await
+    }
+
+    async fn name_renew(&self, request: NameRenew) -> Answer<Entry> {
+        let once = Once::new("name_renew", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.name_renewal(&request)).await
+    }
+
+    async fn name_transfer(&self, request: NameTransfer) -> Answer<Entry> {
+        let once = Once::new("name_transfer", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.name_transfer(&request)).await
+    }
+
+    async fn name_release(&self, request: NameRelease) -> Answer<Entry> {
+        let once = Once::new("name_release", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.name_release(&request)).await
+    }
+
+    async fn name_primary(&self, request: NamePrimary) -> Answer<Entry> {
+        let once = Once::new("name_primary", &request.idempotency_key, &request);
+        self.spend(once, move |actor| actor.name_primary(&request)).await
+    }
+
     async fn wallet_request(&self, request: WalletRequest) -> Answer<PaymentLink> {
         self.ask(move |actor| actor.request_payment(request)).await
     }

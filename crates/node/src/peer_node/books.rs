@@ -257,6 +257,7 @@ impl Actor {
         self.tend_invites();
         if self.ledger.follower().tip().is_some() {
             self.tend_withdrawal();
+            self.tend_names();
             self.tend_asset_withdrawals();
             self.tend_put_back();
             self.tend_offer();

@@ -48,6 +48,7 @@ impl Actor {
         self.take_up_claims();
         self.take_up_channels();
         self.note_channels(None);
+        self.tell_called();
     }
 
     /// Starts following.
@@ -117,6 +118,10 @@ impl Actor {
             self.settled_alone = promise_log::alone(&found, &self.settlements);
             self.note_peers();
             self.settled_alone.clear();
+        }
+        let says_who_is_who = [ProgramId::NAMES, ProgramId::REGISTRY];
+        if changed.iter().any(|(program, keys)| says_who_is_who.contains(program) && !keys.is_empty()) {
+            self.tell_called();
         }
         if !keys.is_empty() {
             self.sell();
@@ -198,6 +203,7 @@ impl Actor {
         let taken: Option<Settled> = tree.read(&settled_key(&series(peer, me)));
         let given: Option<Settled> = tree.read(&settled_key(&series(me, peer)));
         let standing = self.standing_of(peer);
+        self.market.note_registered(peer, self.is_registered(peer));
         self.market.set_standing(now, peer, standing, &self.market_journal);
         self.market.note_settled(now, peer, taken, given, &self.market_journal);
         self.look_up_warnings(peer);

@@ -5,6 +5,7 @@
 mod chat;
 mod contracts;
 mod holding;
+mod names;
 
 use std::sync::Arc;
 
@@ -33,6 +34,13 @@ pub const METHODS: &[&str] = &[
     "invite_list",
     "invite_show",
     "invite_take_back",
+    "name_list",
+    "name_show",
+    "name_register",
+    "name_renew",
+    "name_transfer",
+    "name_release",
+    "name_primary",
     "identity_list",
     "identity_register",
     "identity_card",
@@ -314,6 +322,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "hub_run" | "hub_rebalance" | "hub_ask" => self.call_channel(method, params).await,
             hold if hold.starts_with("hold_") => self.call_hold(hold, params).await,
             chat if chat.starts_with("chat_") => self.call_chat(chat, params).await,
+            name if name.starts_with("name_") => self.call_name(name, params).await,
             contract if contract.starts_with("contract_") => self.call_contract(contract, params).await,
             other => self.call_plain(other, params).await,
         }

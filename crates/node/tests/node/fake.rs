@@ -21,6 +21,7 @@ use super::fake_forwards;
 use super::fake_holding;
 use super::fake_hubs;
 use super::fake_invites;
+use super::fake_names;
 pub use super::fake_status::status;
 
 pub const TOKEN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -266,6 +267,38 @@ impl NodeApi for Fake {
 
     async fn invite_show(&self, request: InviteShow) -> Answer<InviteLink> {
         Ok(fake_invites::open(request.number))
+    }
+
+    async fn name_list(&self) -> Answer<NameList> {
+        fake_names::list()
+    }
+
+    async fn name_show(&self, request: NameShow) -> Answer<NameShown> {
+        fake_names::shown(&request.name)
+    }
+
+    async fn name_register(&self, request: NameRegister) -> Answer<NameWanted> {
+        fake_names::wanted(&request)
+    }
+
+    async fn name_renew(&self, request: NameRenew) -> Answer<Entry> {
+        fake_names::shown(&request.name)?;
+        self.transact(EntryKind::Fee, Amount::ZERO).await
+    }
+
+    async fn name_transfer(&self, request: NameTransfer) -> Answer<Entry> {
+        fake_names::shown(&request.name)?;
+        self.transact(EntryKind::Fee, Amount::ZERO).await
+    }
+
+    async fn name_release(&self, request: NameRelease) -> Answer<Entry> {
+        fake_names::shown(&request.name)?;
+        self.transact(EntryKind::Fee, Amount::ZERO).await
+    }
+
+    async fn name_primary(&self, request: NamePrimary) -> Answer<Entry> {
+        request.name.map(|name| fake_names::shown(&name)).transpose()?;
+        self.transact(EntryKind::Fee, Amount::ZERO).await
     }
 
     async fn invite_take_back(&self, request: InviteTakeBack) -> Answer<Entry> {

@@ -28,6 +28,9 @@ pub fn person() -> ChatPerson {
         conversation: Some(conversation_id()),
         online: true,
         waiting: 0,
+        primary_name: Some("bob-the-baker".to_owned()),
+        registered: true,
+        looks_like: Some(ChatLookAlike { identity: STRANGER, name: "b0b".to_owned(), in_directory: true }),
     }
 }
 

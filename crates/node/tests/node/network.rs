@@ -27,7 +27,7 @@ use byway_node::peer_node::{PeerNode, PeerNodeConfig};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Encode, Hash, IdentityId, Span, Time};
-use byway_records::genesis::Wait;
+use byway_records::genesis::{Parameters, Wait};
 use byway_records::{Genesis, Height, Member};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -91,6 +91,11 @@ impl Network {
 
     /// Starts it likewise, where what leaves an account waits for so long.
     pub async fn start_with_notice(others: &[&str], kept: &[usize], notice: Wait) -> Self {
+        Self::start_with(others, kept, |parameters| parameters.withdrawal_notice = notice).await
+    }
+
+    /// Starts it likewise, with other parameters than are usual.
+    pub async fn start_with(others: &[&str], kept: &[usize], change: impl FnOnce(&mut Parameters)) -> Self {
         // Whoever looks for a mistake sees what all nodes have to say.
         if let Ok(level) = std::env::var(logs::LOG_VARIABLE) {
             logs::init(&LogConfig { level, to: LogTarget::Terminal }, &Directory::new("")).unwrap();
@@ -113,7 +118,8 @@ impl Network {
         let time = Time(time.as_millis() as u64);
         let plan = Plan { name: "test".to_owned(), time, test: true, leaders: Leaders::Turns, members, funding };
         let mut genesis = genesis::build(plan, &[7; 32]).unwrap();
-        genesis.parameters.withdrawal_notice = notice;
+        genesis.parameters.withdrawal_notice = Wait { millis: Span::ZERO, commits: 0 };
+        change(&mut genesis.parameters);
         let genesis = Arc::new(genesis);
         let mut network = Self {
             genesis,

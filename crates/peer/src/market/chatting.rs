@@ -55,6 +55,13 @@ impl Market {
         self.carry_chats(now);
     }
 
+    /// Tells the conversations whether there is a pledge for somebody's identity, which they ask for of whoever is new.
+    pub fn note_registered(&mut self, peer: IdentityId, is_registered: bool) {
+        if let Some(chats) = &mut self.chats {
+            chats.set_registered(peer, is_registered);
+        }
+    }
+
     pub(super) fn chat_connected(&mut self, peer: IdentityId, store: &impl Store) {
         if let Some(chats) = &mut self.chats {
             chats.handle_connected(peer, &Pending { store, batch: &self.unseen });

@@ -114,6 +114,20 @@ pub enum NameError {
     Form,
 }
 
+impl NameKey {
+    /// What a text looks like that need be no name: what somebody says that they are called. Words count as if hyphens stood between
+    /// them, and what can't stand in a name does not count. Not part of what kernel nodes agree on.
+    pub fn of_text(text: &str) -> Self {
+        let end = text.char_indices().nth(TEXT_BYTES_MAX).map_or(text.len(), |(end, _)| end);
+        let words = normalised(&text[..end]);
+        let words = words
+            .split(|c: char| c.is_whitespace() || c == '-')
+            .map(|word| word.chars().filter(|c| c.is_alphanumeric()).collect::<String>());
+        let words: Vec<String> = words.filter(|word| !word.is_empty()).collect();
+        Self(KEY.hash(&[skeleton_of(&words.join("-")).as_bytes()]))
+    }
+}
+
 impl Name {
     /// A name that is written exactly so.
     pub fn exact(text: &str) -> Result<Self, NameError> {

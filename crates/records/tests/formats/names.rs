@@ -3,7 +3,7 @@
 use byway_primitives::codec::{Decode, DecodeError, Encode, Writer};
 use byway_primitives::hash::Context;
 use byway_records::names::name::{NAME_CHARS_MAX, NAME_CHARS_MIN, RESERVED};
-use byway_records::names::{Name, NameError};
+use byway_records::names::{Name, NameError, NameKey};
 use proptest::prelude::*;
 
 fn name(text: &str) -> Name {
@@ -32,6 +32,30 @@ fn a_name_is_written_in_one_way_and_typed_in_many() {
     ] {
         assert_eq!(name(typed).as_str(), written, "{typed}");
         assert_eq!(Name::exact(written), Ok(name(typed)), "{typed}");
+    }
+}
+
+#[test]
+fn what_people_say_they_are_called_looks_like_names() {
+    let (alice, tea) = (name("alice").key(), name("ada-tea").key());
+    for text in [
+        "Alice",
+        "  ALICE ",
+        "аlісе",
+        "a1ice",
+        "ali\u{200b}ce",
+        "\u{2068}Alice\u{2069}",
+        "Alice!",
+        "-alice-",
+        "🌱 Alice",
+    ] {
+        assert_eq!(NameKey::of_text(text), alice, "{text:?}");
+    }
+    for text in ["Ada Tea", "ada - tea", "ada\n\tTEA", "Ada-Tea", "ada  tеа"] {
+        assert_eq!(NameKey::of_text(text), tea, "{text:?}");
+    }
+    for text in ["alices", "al ice", "", " ", &"alice".repeat(10_000)] {
+        assert_ne!(NameKey::of_text(text), alice, "{text:?}");
     }
 }
 

@@ -1,6 +1,5 @@
 //! `byway chat`.
 
-use byway_primitives::IdentityId;
 use clap::Subcommand;
 
 use super::{ChatAttachArgs, ChatFetchArgs, ChatListCommand, ChatPollCommand};
@@ -17,10 +16,11 @@ pub enum ChatCommand {
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
     },
-    /// Become a contact of whoever gave you a link, or agree where somebody asks
+    /// Become a contact of whoever gave you a link, agree where somebody asks, or ask somebody
+    #[command(visible_alias = "ask")]
     Accept {
-        /// A link (byway:chat/…), or the identity of whoever asks
-        #[arg(value_name = "LINK|IDENTITY")]
+        /// A link (byway:chat/…), a name in the ledger's directory, a card, or an identity
+        #[arg(value_name = "LINK|NAME|CARD|IDENTITY")]
         who: String,
     },
     /// Whom you know, who asks, and who is there
@@ -120,8 +120,9 @@ pub enum ChatCommand {
     },
     /// Call somebody otherwise than they call themselves
     Name {
-        #[arg(value_name = "IDENTITY")]
-        who: IdentityId,
+        /// Their identity, or a name of theirs
+        #[arg(value_name = "WHO")]
+        who: String,
         /// What they call themselves when left out
         #[arg(value_name = "NAME")]
         nickname: Option<String>,
@@ -131,8 +132,9 @@ pub enum ChatCommand {
     Group(super::ChatGroupCommand),
     /// Hear somebody no more; they are not told
     Block {
-        #[arg(value_name = "IDENTITY")]
-        who: IdentityId,
+        /// Their identity, or a name of theirs
+        #[arg(value_name = "WHO")]
+        who: String,
         /// Hear them again
         #[arg(long)]
         undo: bool,

@@ -2,6 +2,7 @@
 //! [`byway_chat::chats`], which the market carries; whom to reach, and by what they were found, is said here.
 
 mod attaching;
+mod called;
 mod contents;
 mod desk;
 mod files;
@@ -24,6 +25,7 @@ use byway_primitives::{IdentityId, Pending, Span, Store, Time};
 
 use super::{Actor, PeerNodeConfig};
 use crate::api::*;
+pub(super) use called::CalledDesk;
 pub(super) use desk::OwnDesk;
 pub(super) use files::{FileCame, FileDesk};
 pub(super) use searching::SearchDesk;
@@ -130,10 +132,13 @@ impl Actor {
         text: &str,
     ) -> Answer<(IdentityId, Option<PeerCard>, Option<byway_chat::delivery::InviteToken>)> {
         if !ChatLink::is_meant(text) {
+            if let Ok(name) = text.parse() {
+                return Ok((self.owner_named(&name)?, None, None));
+            }
             let (peer, card) = self.peer_named(text).map_err(|_| {
                 ApiError::invalid_params(
                     "who",
-                    "it is no link of a conversation (byway:chat/…), no card and no identity",
+                    "it is no link of a conversation (byway:chat/…), no card, no identity, and can be nobody's name",
                 )
             })?;
             return Ok((peer, card, None));

@@ -104,7 +104,7 @@ impl Actor {
         Ok(())
     }
 
-    /// A conversation by its id, by the other one's identity, or by their name or that of a group.
+    /// A conversation by its id, by the other one's identity, or by what they are called here or in the ledger's directory, or a group is.
     pub(super) fn room_named(&self, name: &str) -> Answer<RoomId> {
         let (name, chats) = (name.trim(), self.chats());
         if name == ME || name.parse() == Ok(self.me()) {
@@ -118,7 +118,11 @@ impl Actor {
             let person = chats.people().get(peer).ok_or_else(|| ApiError::chat(ChatError::Unknown(peer)))?;
             return person.direct.ok_or_else(|| ApiError::chat_not_begun(peer));
         }
-        let named = chats.people().iter().filter(|(_, person)| person.shown_name().eq_ignore_ascii_case(name));
+        let owner = self.identity_named(name);
+        let named = chats
+            .people()
+            .iter()
+            .filter(|(peer, person)| owner == Some(*peer) || person.shown_name().eq_ignore_ascii_case(name));
         let is_called = |view: &TalkView| {
             view.is_group && view.title.as_ref().is_some_and(|title| title.eq_ignore_ascii_case(name))
         };

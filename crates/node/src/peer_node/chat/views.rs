@@ -7,6 +7,7 @@ use byway_chat::people::{Person, Standing};
 use byway_primitives::{IdentityId, Time};
 
 use super::super::Actor;
+use super::called::{Alike, Called};
 use crate::api::*;
 
 /// Digits of a safety number, in groups of so many.
@@ -17,21 +18,25 @@ pub(super) const OWN_TITLE: &str = "Notes to yourself";
 
 impl Actor {
     pub(in super::super) fn chat_people(&self) -> Vec<ChatPerson> {
-        self.chats().people().iter().map(|(peer, person)| self.person(peer, person)).collect()
+        let people = self.chats().people();
+        let alike = Alike::of(people);
+        people.iter().map(|(peer, person)| self.person(peer, person, &alike)).collect()
     }
 
     pub(super) fn chat_person(&self, peer: IdentityId) -> Answer<ChatPerson> {
         let unknown = || ApiError::chat(byway_chat::chats::ChatError::Unknown(peer));
-        self.chats().people().get(peer).map(|person| self.person(peer, person)).ok_or_else(unknown)
+        let people = self.chats().people();
+        people.get(peer).map(|person| self.person(peer, person, &Alike::of(people))).ok_or_else(unknown)
     }
 
-    fn person(&self, identity: IdentityId, person: &Person) -> ChatPerson {
+    fn person(&self, identity: IdentityId, person: &Person, alike: &Alike) -> ChatPerson {
         let standing = match person.standing {
             Standing::Asked => ChatStanding::Asked,
             Standing::Asking { .. } => ChatStanding::Asking,
             Standing::Contact => ChatStanding::Contact,
             Standing::Blocked => ChatStanding::Blocked,
         };
+        let Called { primary_name, registered, looks_like } = self.ledger_says(identity, person, alike);
         let claimed = person.nickname.is_some().then(|| display::name(&person.name)).flatten();
         ChatPerson {
             identity,
@@ -42,6 +47,9 @@ impl Actor {
             conversation: person.direct.map(|room| hex::encode(room.0)),
             online: self.market.is_talking_to(identity),
             waiting: self.chats().waiting_for(identity),
+            primary_name,
+            registered,
+            looks_like,
         }
     }
 

@@ -19,6 +19,7 @@ mod kernel;
 mod limit;
 mod market;
 mod network;
+mod phone;
 mod provider;
 mod proxy;
 mod service;
@@ -51,6 +52,7 @@ pub use kernel::*;
 pub use limit::*;
 pub use market::*;
 pub use network::*;
+pub use phone::*;
 pub use provider::*;
 pub use proxy::*;
 pub use service::*;
@@ -171,6 +173,9 @@ pub enum Command {
     /// Budgets within this node, for whoever resells
     #[command(subcommand)]
     Account(AccountCommand),
+    /// A phone's browser on this node, over the local network
+    #[command(subcommand)]
+    Phone(PhoneCommand),
     /// What is owed, and settling it on the ledger
     #[command(subcommand)]
     Promise(PromiseCommand),

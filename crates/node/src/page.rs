@@ -37,8 +37,7 @@ pub async fn serve(listener: TcpListener, rpc_port: u16, stop: watch::Receiver<b
         return Err(io::Error::new(io::ErrorKind::InvalidInput, refusal));
     }
     let policy = policy(&format!("ws://127.0.0.1:{rpc_port} ws://localhost:{rpc_port}"));
-    let router =
-        Router::new().fallback(handle).with_state(Arc::new(Page { port: address.port(), policy }));
+    let router = Router::new().fallback(handle).with_state(Arc::new(Page { port: address.port(), policy }));
     axum::serve(Bounded::new(listener, CONNECTIONS_MAX), router).with_graceful_shutdown(stopped(stop)).await
 }
 

@@ -157,7 +157,11 @@ impl ApiError {
     }
 
     pub fn phone_not_found() -> Self {
-        Self::new(ErrorKind::PhoneNotFound, "No phone of this name is linked.", "`byway phone list` shows those that are.")
+        Self::new(
+            ErrorKind::PhoneNotFound,
+            "No phone of this name is linked.",
+            "`byway phone list` shows those that are.",
+        )
     }
 
     pub fn phone_name_taken() -> Self {

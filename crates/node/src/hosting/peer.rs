@@ -74,7 +74,9 @@ pub(super) async fn run(
     directory.write_run_file(&hosted.run)?;
     match door_state {
         DoorState::Off => {}
-        DoorState::NoAddress => println!("phones: no private address in a local network; see [phone] in the configuration"),
+        DoorState::NoAddress => {
+            println!("phones: no private address in a local network; see [phone] in the configuration")
+        }
         DoorState::Open(address) => println!("phones https://{address} (`byway phone link`)"),
     }
     println!("ready: proxy {}, page http://{}, api {}", hosted.run.proxy, hosted.run.web, hosted.run.rpc);

@@ -225,7 +225,9 @@ impl<S: Surface> Connection<S> {
         params.finish()?;
         let topics = names.iter().map(|name| {
             let unknown = || ApiError::invalid_params("topics", format_args!("{name:?} is no topic here"));
-            Topic::parse(name).filter(|topic| self.surface.topics(self.visitor.right).contains(topic)).ok_or_else(unknown)
+            Topic::parse(name)
+                .filter(|topic| self.surface.topics(self.visitor.right).contains(topic))
+                .ok_or_else(unknown)
         });
         let topics = topics.collect::<Answer<BTreeSet<Topic>>>()?;
         if topics.is_empty() {

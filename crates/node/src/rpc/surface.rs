@@ -7,7 +7,7 @@ use byway_records::TransactionId;
 use serde_json::Value;
 
 use super::Right;
-use crate::api::{AccountNumber, Answer, PhoneId, Event, Events, KernelTransactionRecord, Topic};
+use crate::api::{AccountNumber, Answer, Event, Events, KernelTransactionRecord, PhoneId, Topic};
 
 /// Calls and events of a node, by name and as JSON. Cheap to clone.
 pub trait Surface: Clone + Send + Sync + 'static {

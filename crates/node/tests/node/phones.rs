@@ -22,7 +22,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature,
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 
-use super::cli::check_typed;
+use super::cli::{byway, check_typed, directory_of, failure, json, text};
 use super::fake::{ACCOUNT_TOKEN, Fake, TOKEN};
 use super::network::Network;
 use super::wire::{Answer as Heard, Frame, Socket, exchange};
@@ -175,6 +175,33 @@ fn what_can_be_typed_about_phones() {
     ]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_commands_show_and_what_goes_wrong_has_a_remedy() {
+    let served = Fake::new().serve().await;
+    let folder = directory_of(served.port);
+    let directory = folder.path();
+    let shown = |arguments: &[&str]| {
+        let output = byway(directory, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert!(shown(&["phone", "list"]).contains("No phone is linked."));
+    let link = shown(&["phone", "link", "--name", "Tablet"]);
+    assert!(
+        link.contains("https://192.168.1.20:7072/#link=") && link.contains("AB:CD") && link.contains('█'),
+        "{link}"
+    );
+    let invitation: PhoneInvitation =
+        serde_json::from_value(json(directory, &["phone", "link", "--name", "Tablet"])).unwrap();
+    served.fake.phone_take(code_of(&invitation).to_owned()).await.unwrap();
+    assert!(shown(&["phone", "list"]).contains("Tablet"));
+    let taken = failure(directory, &["phone", "link", "--name", "Tablet"]);
+    assert!(taken.contains("unlink that one first"), "{taken}");
+    assert_eq!(shown(&["phone", "unlink", "Tablet"]), "Tablet opens this node no more.\n");
+    let gone = failure(directory, &["phone", "unlink", "Tablet"]);
+    assert!(gone.contains("`byway phone list`"), "{gone}");
+}
+
 #[test]
 fn no_door_is_opened_unasked_nor_everywhere() {
     let parse = |more: &str| {
@@ -319,7 +346,9 @@ async fn a_phone_may_call_what_is_listed_and_nothing_else() {
     assert!(dispatch::METHODS.iter().all(|known| methods.iter().any(|method| method == known)));
     assert!(PHONE_METHODS.iter().all(|known| methods.iter().any(|method| method == known)), "none is misspelt");
     // These can spend, show secrets, or open the node to others.
-    for never in ["backup_export", "wallet_send", "wallet_withdraw", "wallet_view_key", "phone_link", "sub_account_create"] {
+    for never in
+        ["backup_export", "wallet_send", "wallet_withdraw", "wallet_view_key", "phone_link", "sub_account_create"]
+    {
         assert!(!PHONE_METHODS.contains(&never) && methods.iter().any(|method| method == never), "{never}");
     }
     // One address has a hundred calls at once.
@@ -337,7 +366,9 @@ async fn a_phone_may_call_what_is_listed_and_nothing_else() {
     for topic in Topic::ALL {
         let transactions = if topic == Topic::Transaction { vec!["00".repeat(32)] } else { vec![] };
         let params = json!({"topics": [topic.name()], "transactions": transactions});
-        socket.send(&json!({"jsonrpc": "2.0", "id": topic.name(), "method": "subscribe", "params": params}).to_string()).await;
+        socket
+            .send(&json!({"jsonrpc": "2.0", "id": topic.name(), "method": "subscribe", "params": params}).to_string())
+            .await;
         let answer = loop {
             let message = socket.next_text().await;
             if message["id"] == topic.name() {

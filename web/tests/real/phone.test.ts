@@ -35,6 +35,7 @@ test("the code on the node's page opens its messages on a phone", async () => {
   const sheet = page!.getByRole("dialog", { name: "Use on your phone" });
   await sheet.getByRole("button", { name: "Show the code" }).click();
   await sheet.getByRole("img", { name: "QR code that links a phone" }).waitFor();
+  await sheet.getByText("within 5 minutes").waitFor();
   await shoot(page!, "real-phone-code");
   // The sheet's code can't be read without a camera; the command's is as good, and ends it.
   const { url, fingerprint } = await node.json<PhoneInvitation>("phone", "link");

@@ -1504,6 +1504,31 @@ export interface PaymentLink {
   to: Address;
 }
 
+/** a phone whose browser opens this node */
+export interface Phone {
+  linked_ms: Time;
+  name: string;
+}
+
+/** what a phone is to open */
+export interface PhoneInvitation {
+  expires_ms: Time;
+  fingerprint: string;
+  url: string;
+}
+
+/** which phones there are, and where they find the node */
+export interface PhoneStatus {
+  code_until_ms?: Time | null;
+  /** SHA-256 of the certificate shown there: pairs of hex digits with colons */
+  fingerprint?: string | null;
+  phones: Phone[];
+  /** whether more than the local network may reach it */
+  public: boolean;
+  /** the page's address for phones; none where no door is open */
+  url?: string | null;
+}
+
 /** per unit, for clients of this reputation */
 export interface Price {
   amount: Amount;
@@ -2118,6 +2143,12 @@ export interface Methods {
   "wallet_link": { params: { link: string }; result: PaymentLink };
   /** Pays what a link asks for. */
   "wallet_pay": { params: { link: string; amount?: Amount; idempotency_key?: Key }; result: Entry };
+  /** A code by which the browser of a phone in the same local network is linked, once, within five minutes. */
+  "phone_link": { params: { name?: string }; result: PhoneInvitation };
+  /** Where phones find this node, and which are linked. */
+  "phone_list": { params: Record<string, never>; result: PhoneStatus };
+  /** The token of a phone opens nothing any more. */
+  "phone_unlink": { params: { name: string }; result: Phone };
   /** All sub-accounts, revoked ones included. */
   "sub_account_list": { params: Record<string, never>; result: SubAccount[] };
   /** Makes a sub-account, and its token. */
@@ -2183,6 +2214,7 @@ export interface Events {
   message: ChatItem;
   offers: Offer[];
   people: ChatPerson;
+  phone: PhoneStatus;
   promise: Promise;
   session: Session;
   sign: ChatSign;
@@ -2298,6 +2330,9 @@ export const ERRORS = {
   peer_unreachable: 1505,
   person_not_found: 1604,
   person_not_in_group: 1611,
+  phone_name_taken: 1683,
+  phone_not_found: 1682,
+  phone_off: 1680,
   pledge_locked: 1410,
   poll_closed: 1625,
   port_not_given: 1136,
@@ -2319,6 +2354,7 @@ export const ERRORS = {
   too_many_invites: 1142,
   too_many_names_wanted: 1655,
   too_many_payments: 1537,
+  too_many_phones: 1684,
   too_much_waits: 1606,
   tunnel_impossible: 1109,
   update_refused: 1503,

@@ -15,6 +15,7 @@ mod kernel;
 mod ledger;
 mod link;
 mod log;
+mod phone;
 mod plugged;
 mod provider;
 mod proxy;
@@ -48,6 +49,7 @@ pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, Met
 pub use ledger::{KernelAddress, LedgerConfig};
 pub use link::{DisguiseChoice, FrontConfig, LinkConfig, RelayConfig, RelayText};
 pub use log::{LogConfig, LogTarget};
+pub use phone::PhoneConfig;
 pub use plugged::PluggedConfig;
 pub use proxy::{ProxyConfig, ProxyPortConfig};
 pub use quality::QualityConfig;
@@ -87,6 +89,9 @@ pub struct Config {
     pub rpc: RpcConfig,
     #[serde(default)]
     pub page: PageConfig,
+    /// The page for phones on the local network.
+    #[serde(default)]
+    pub phone: PhoneConfig,
     #[serde(default)]
     pub buying: BuyingConfig,
     #[serde(default)]
@@ -269,6 +274,7 @@ impl Config {
         self.chat.check()?;
         self.watch.check()?;
         self.hold.check()?;
+        self.phone.check()?;
         self.hub.as_ref().map_or(Ok(()), HubConfig::check)?;
         self.link.check()?;
         self.quality.check()?;

@@ -7,6 +7,7 @@
 //!   [`claims`]: what takes an invite's coins.
 //! - [`api`]: what a node can be asked, as types and the trait [`api::NodeApi`]; [`rpc`] serves it on a loopback port,
 //!   [`page`] serves the web page that uses it, [`client`] asks from another process.
+//! - [`phone`]: serves both to a phone on the local network, with rights of its own.
 //! - [`explorer`]: answers about the kernel, for kernel nodes and market nodes alike.
 //! - [`health`]: whether a kernel, and a node of it, does its work.
 //! - [`metrics`]: a node's figures for monitoring.
@@ -48,6 +49,7 @@ pub mod metrics;
 pub mod page;
 pub mod passphrase;
 pub mod peer_node;
+pub mod phone;
 pub mod plugged;
 pub mod ports;
 pub mod rpc;

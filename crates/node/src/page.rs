@@ -36,8 +36,8 @@ pub async fn serve(listener: TcpListener, rpc_port: u16, stop: watch::Receiver<b
         let refusal = format!("the web page was to be served on {address}, which others can reach; use 127.0.0.1");
         return Err(io::Error::new(io::ErrorKind::InvalidInput, refusal));
     }
-    let router =
-        Router::new().fallback(handle).with_state(Arc::new(Page { port: address.port(), policy: policy(rpc_port) }));
+    let policy = policy(&format!("ws://127.0.0.1:{rpc_port} ws://localhost:{rpc_port}"));
+    let router = Router::new().fallback(handle).with_state(Arc::new(Page { port: address.port(), policy }));
     axum::serve(Bounded::new(listener, CONNECTIONS_MAX), router).with_graceful_shutdown(stopped(stop)).await
 }
 
@@ -46,11 +46,11 @@ struct Page {
     policy: String,
 }
 
-fn policy(rpc_port: u16) -> String {
+/// The page may load its own files and speak with these, and nothing else.
+pub(crate) fn policy(connect: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-         media-src blob:; connect-src ws://127.0.0.1:{rpc_port} ws://localhost:{rpc_port}; base-uri 'none'; form-action 'none'; \
-         frame-ancestors 'none'"
+         media-src blob:; connect-src {connect}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }
 
@@ -58,6 +58,11 @@ async fn handle(State(page): State<Arc<Page>>, request: Request) -> Response {
     if !gate::host_is_ours(request.headers(), page.port) {
         return StatusCode::FORBIDDEN.into_response();
     }
+    answer(&request, &page.policy)
+}
+
+/// A file of the page, under this policy, for whoever may have it.
+pub(crate) fn answer(request: &Request, policy: &str) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
@@ -70,7 +75,7 @@ async fn handle(State(page): State<Arc<Page>>, request: Request) -> Response {
     let headers = [
         (CONTENT_TYPE, content_type(path)),
         (CACHE_CONTROL, cache_control(path)),
-        (CONTENT_SECURITY_POLICY, &page.policy),
+        (CONTENT_SECURITY_POLICY, policy),
         (REFERRER_POLICY, "no-referrer"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (OPENER_POLICY, "same-origin"),

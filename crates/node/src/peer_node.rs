@@ -19,6 +19,7 @@
 //! - [`exporting`]: its books of payment on another disk, and what follows when they were put back.
 //! - [`forwarding`]: ports at exits that lead the other way.
 //! - [`payout`]: what leaves the account.
+//! - [`phones`]: browsers of phones that open the node over the local network.
 //! - [`requesting`]: payment links; [`inviting`]: links by which others join, with coins or without; [`claiming`]: taking
 //!   coins of an invite.
 //! - [`selling`]: the provider's offer, [`listing`] that of a hub or a watchtower; [`serving`]: its sessions.
@@ -76,6 +77,7 @@ mod outage;
 mod owning;
 mod paying;
 mod payout;
+mod phones;
 mod plugging;
 mod probing;
 mod promise_log;
@@ -122,6 +124,7 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::api::Event;
 use crate::attachments::FileStore;
+use crate::phone::certificate::{Certificate, CertificateError};
 use crate::plugged::ProgramEvent;
 use actor::Actor;
 pub use channels::ChannelSettings;
@@ -198,6 +201,7 @@ pub struct PeerNode {
     ended: watch::Receiver<bool>,
     identity: IdentityId,
     tokens: accounts::Tokens,
+    phones: crate::phone::book::Tokens,
     files: FileStore,
 }
 
@@ -309,6 +313,7 @@ impl PeerNode {
             ended,
             identity: actor.config.identity.id(),
             tokens: actor.accounts.tokens.clone(),
+            phones: actor.phones.tokens(),
             files: actor.files.store.clone(),
         };
         if let Some(listener) = proxy {
@@ -336,6 +341,11 @@ impl PeerNode {
 
     pub fn identity(&self) -> IdentityId {
         self.identity
+    }
+
+    /// What the door for phones shows; the same at every start.
+    pub async fn phone_certificate(&self) -> Option<Result<Certificate, CertificateError>> {
+        self.call(Actor::phone_certificate).await
     }
 
     /// Whether the proxy would find an exit, or look for one.

@@ -33,6 +33,7 @@ impl Purpose {
     pub const PROXY: Purpose = Purpose { name: "proxy", key: "proxy.listen" };
     pub const PAGE: Purpose = Purpose { name: "page", key: "page.listen" };
     pub const RPC: Purpose = Purpose { name: "rpc", key: "rpc.listen" };
+    pub const PHONE: Purpose = Purpose { name: "phone", key: "phone.listen" };
     pub const LINK: Purpose = Purpose { name: "link", key: "link.listen" };
 }
 

@@ -8,7 +8,12 @@
 export interface NodeLink {
   token: string;
   rpcPort: number;
+  /** What this phone is called, where the page is one's over the local network: the node is then where the page came from. */
+  phone?: string;
 }
+
+/** A token as nodes give them. */
+export const TOKEN_PATTERN = /^[0-9a-f]{32,128}$/;
 
 export const RPC_PORT_DEFAULT = 7071;
 const KEY = "byway.link";
@@ -22,17 +27,21 @@ export function parseFragment(fragment: string): NodeLink | null {
 }
 
 function checkedLink(token: unknown, port: unknown): NodeLink | null {
-  if (typeof token !== "string" || !/^[0-9a-f]{32,128}$/.test(token)) return null;
+  if (typeof token !== "string" || !TOKEN_PATTERN.test(token)) return null;
   const rpcPort = port === null || port === undefined ? RPC_PORT_DEFAULT : Number(port);
   if (!Number.isInteger(rpcPort) || rpcPort < 1 || rpcPort > 65_535) return null;
   return { token, rpcPort };
 }
 
+function phoneLink(token: unknown, phone: string): NodeLink | null {
+  return typeof token === "string" && TOKEN_PATTERN.test(token) ? { token, rpcPort: 0, phone } : null;
+}
+
 export function storedLink(storages: KeyValue[]): NodeLink | null {
   for (const storage of storages) {
     try {
-      const value = JSON.parse(storage.getItem(KEY) ?? "null") as { token?: unknown; rpcPort?: unknown } | null;
-      const link = value && checkedLink(value.token, value.rpcPort);
+      const value = JSON.parse(storage.getItem(KEY) ?? "null") as { token?: unknown; rpcPort?: unknown; phone?: unknown } | null;
+      const link = value && (typeof value.phone === "string" ? phoneLink(value.token, value.phone) : checkedLink(value.token, value.rpcPort));
       if (link) return link;
     } catch {
       // Storage that is switched off or holds something else counts as empty.
@@ -73,6 +82,6 @@ export function takeLink(): NodeLink | null {
   return storedLink(storages);
 }
 
-export function rpcUrl(link: NodeLink, hostname: string): string {
-  return `ws://${hostname}:${link.rpcPort}/`;
+export function rpcUrl(link: NodeLink, place: Pick<Location, "hostname" | "host">): string {
+  return link.phone === undefined ? `ws://${place.hostname}:${link.rpcPort}/` : `wss://${place.host}/`;
 }

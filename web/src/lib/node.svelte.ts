@@ -12,7 +12,7 @@ import { rpcUrl, type NodeLink } from "./link";
 import { withRate, type RateSample } from "./rates";
 import type { Asked } from "./requests";
 import { upserted } from "./upserted";
-import { errorMessage, RpcClient, TOPICS, type LinkState, type PageTopic } from "./rpc";
+import { errorMessage, PHONE_TOPICS, RpcClient, TOPICS, type LinkState, type PageTopic } from "./rpc";
 import type {
   ChannelDetail,
   ChannelRecord,
@@ -26,6 +26,7 @@ import type {
   Methods,
   NodeStatus,
   Offer,
+  PhoneStatus,
   Promise as PaymentPromise,
   Pulse as KernelPulse,
   Session,
@@ -59,6 +60,8 @@ export class NodeStore {
   /** By rising height. */
   checkpoints = $state.raw<CheckpointRecord[]>([]);
   rates = $state.raw<RateSample[]>([]);
+  /** Phones that are linked. */
+  phones = $state.raw<PhoneStatus | null>(null);
   /** The request for a payment that was made here last; the node keeps none. */
   asked = $state.raw<Asked | null>(null);
 
@@ -82,12 +85,18 @@ export class NodeStore {
   /** People and conversations. */
   readonly chat = new ChatStore(this);
 
+  /** What this phone is called, where the page is one's: it may talk, and look at the wallet. */
+  readonly phone: string | null;
+
   #client: RpcClient;
   #wasRead = false;
 
   constructor(link: NodeLink) {
+    this.phone = link.phone ?? null;
+    // A phone is not told of these.
+    if (this.phone !== null) this.offers = this.sessions = this.promises = this.channels = [];
     this.#client = new RpcClient({
-      url: rpcUrl(link, location.hostname),
+      url: rpcUrl(link, location),
       token: link.token,
       onState: (state) => (this.link = state),
       onOpen: () => void this.#refresh(),
@@ -184,15 +193,13 @@ export class NodeStore {
 
   /** Subscribes, and reads what events don't repeat: the past. */
   async #refresh(): Promise<void> {
-    void this.#readCheckpoints();
+    const isPhone = this.phone !== null;
+    if (!isPhone) void this.#readCheckpoints();
     try {
       await Promise.all([
-        this.#client.subscribe(TOPICS),
-        this.call("session_list", {}).then((sessions) => (this.sessions = sessions)),
-        this.call("promise_list", {}).then((promises) => (this.promises = promises)),
+        this.#client.subscribe(isPhone ? PHONE_TOPICS : TOPICS),
+        isPhone || this.#readOwn(),
         this.call("wallet_history", { limit: HISTORY_MAX }).then((entries) => (this.history = entries)),
-        this.readChannels(),
-        this.readTunnel().catch(() => undefined),
         this.call("node_status", {}).then(({ identity }) => this.chat.read(identity.id)),
       ]);
       // Status and offers come as events, after the answers.
@@ -203,6 +210,16 @@ export class NodeStore {
       // that answers with an error is asked again after a pause.
       setTimeout(() => this.link.kind === "open" && !this.isKnown && void this.#refresh(), 2_000);
     }
+  }
+
+  /** What only the owner sees. */
+  async #readOwn(): Promise<void> {
+    await Promise.all([
+      this.call("session_list", {}).then((sessions) => (this.sessions = sessions)),
+      this.call("promise_list", {}).then((promises) => (this.promises = promises)),
+      this.readChannels(),
+      this.readTunnel().catch(() => undefined),
+    ]);
   }
 
   /** Only for looking at: the page is not held up where no kernel node answers. */
@@ -244,6 +261,7 @@ export class NodeStore {
         this.chat.reminders.note(item);
       },
       sign: (sign) => this.chat.noteSign(sign),
+      phone: (phones) => (this.phones = phones),
       pulse: (pulse) => this.#handlePulse(pulse),
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),
     };

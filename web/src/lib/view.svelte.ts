@@ -11,6 +11,9 @@ export const VIEWS: { view: View; label: string }[] = [
   { view: "network", label: "Network" },
 ];
 
+/** What a phone is shown of them. */
+export const PHONE_VIEWS = VIEWS.filter(({ view }) => view === "messages" || view === "wallet");
+
 class CurrentView {
   now = $state<View>(viewOf(location.hash));
   /** What of that page, where it has parts: stands behind a slash. */

@@ -29,13 +29,15 @@ export class Browser {
   readonly faults: string[] = [];
   private constructor(readonly context: BrowserContext, readonly folder: string) {}
 
-  static async start(viewport: Viewport, scheme: Scheme, reducedMotion: "reduce" | "no-preference" = "no-preference"): Promise<Browser> {
+  /** `believesAll`: certificates that nobody vouches for, too. */
+  static async start(viewport: Viewport, scheme: Scheme, reducedMotion: "reduce" | "no-preference" = "no-preference", believesAll = false): Promise<Browser> {
     if (!existsSync(EXECUTABLE)) throw new Error(`no Chromium at ${EXECUTABLE}; install it or set BYWAY_CHROMIUM`);
     const folder = await mkdtemp(join(tmpdir(), "byway-web-"));
     const isPhone = viewport === "phone";
     const context = await chromium.launchPersistentContext(folder, {
       executablePath: EXECUTABLE, headless: true, args: FLAGS, viewport: VIEWPORTS[viewport], colorScheme: scheme,
       reducedMotion, deviceScaleFactor: isPhone ? 2 : 1, hasTouch: isPhone, isMobile: isPhone, acceptDownloads: true,
+      ignoreHTTPSErrors: believesAll,
     });
     return new Browser(context, folder);
   }

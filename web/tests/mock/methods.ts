@@ -7,6 +7,7 @@ import { channelHandlers } from "./channels";
 import { chatHandlers } from "./chat";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
+import { phoneHandlers } from "./phones";
 import { changed, Refused } from "./tunnel";
 import { hex } from "./world";
 
@@ -19,6 +20,7 @@ type Handlers = { [M in Method]?:
 export const handlers: Handlers = {
   ...channelHandlers,
   ...chatHandlers,
+  ...phoneHandlers,
   node_status: ({ world }) => world.status(),
   offer_list: ({ world }, { limit = 200, ...filter }) => matching(world.offersOf(filter), filter).slice(0, limit),
   offer_own: ({ world }) => world.ownOffers,

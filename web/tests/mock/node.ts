@@ -17,6 +17,7 @@ import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type PageTopic } from "../../src/
 import { MockChannels } from "./channels";
 import { MockChat } from "./chat";
 import { handlers, MethodError } from "./methods";
+import { MockPhones } from "./phones";
 import { hex, World } from "./world";
 
 const TYPES: Record<string, string> = {
@@ -43,6 +44,7 @@ export class MockNode {
   readonly world = new World();
   readonly channels = new MockChannels();
   readonly chat = new MockChat(this.world.identity, (topic, data) => this.#publish(topic, data));
+  readonly phones = new MockPhones((status) => this.#publish("phone", status));
   readonly token = hex(7, 64);
   /** How long `connect` takes, so that "connecting" can be seen. */
   connectDelayMs = 700;
@@ -221,6 +223,7 @@ export class MockNode {
     send("offers", this.world.offers.slice(0, EVENT_MAX));
     send("pulse", this.world.pulse.view());
     send("checkpoint", this.world.pulse.checkpoint(this.world.pulse.height));
+    send("phone", this.phones.status());
     send("wallet", { balance: this.world.balance(), entries: [] });
     for (const person of this.chat.people) send("people", person);
     for (const conversation of this.chat.list()) send("conversation", conversation);

@@ -169,7 +169,7 @@ test("a link is kept, found again, forgotten; rubbish in storage is nothing", ()
   expect(storedLink([storage])).toBeNull();
   values.set("byway.link", '{"token":"x"}');
   expect(storedLink([storage])).toBeNull();
-  expect(rpcUrl(link, "localhost")).toBe("ws://localhost:7071/");
+  expect(rpcUrl(link, { hostname: "localhost", host: "localhost:7070" })).toBe("ws://localhost:7071/");
 });
 
 test("speeds: a minute is kept, the scale is a round number above all", () => {

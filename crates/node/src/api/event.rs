@@ -7,7 +7,7 @@ use tokio::sync::broadcast;
 
 use super::{
     Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry, KernelPulse,
-    KernelTransactionRecord, NodeStatus, Offer, Promise, Session,
+    KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
@@ -32,6 +32,7 @@ pub enum Event {
     ChatConversation(Box<ChatConversation>),
     ChatItem(Box<ChatItem>),
     ChatSign(ChatSign),
+    Phones(PhoneStatus),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
     Transaction(KernelTransactionRecord),
@@ -61,6 +62,8 @@ pub enum Topic {
     Message,
     /// What is true of somebody in a conversation for a moment.
     Sign,
+    /// Phones that are linked, or may be.
+    Phone,
     Pulse,
     Checkpoint,
     /// Of the transactions that the subscription names.
@@ -68,7 +71,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 13] = [
+    pub const ALL: [Topic; 14] = [
         Topic::Status,
         Topic::Session,
         Topic::Offers,
@@ -79,6 +82,7 @@ impl Topic {
         Topic::Conversation,
         Topic::Message,
         Topic::Sign,
+        Topic::Phone,
         Topic::Pulse,
         Topic::Checkpoint,
         Topic::Transaction,
@@ -98,6 +102,7 @@ impl Topic {
             Topic::Conversation => "conversation",
             Topic::Message => "message",
             Topic::Sign => "sign",
+            Topic::Phone => "phone",
             Topic::Pulse => "pulse",
             Topic::Checkpoint => "checkpoint",
             Topic::Transaction => "transaction",
@@ -122,6 +127,7 @@ impl Event {
             Event::ChatConversation(_) => Topic::Conversation,
             Event::ChatItem(_) => Topic::Message,
             Event::ChatSign(_) => Topic::Sign,
+            Event::Phones(_) => Topic::Phone,
             Event::Pulse(_) => Topic::Pulse,
             Event::Checkpoint(_) => Topic::Checkpoint,
             Event::Transaction(_) => Topic::Transaction,

@@ -35,6 +35,7 @@ pub mod money;
 pub mod names;
 pub mod params;
 pub mod payments;
+pub mod phones;
 pub mod provider;
 pub mod proxy;
 pub mod pulse;
@@ -78,6 +79,7 @@ pub use membership::*;
 pub use money::*;
 pub use names::*;
 pub use payments::*;
+pub use phones::*;
 pub use provider::*;
 pub use proxy::*;
 pub use pulse::*;
@@ -181,6 +183,17 @@ pub trait NodeApi: KernelApi {
     ) -> impl Future<Output = Answer<Vec<Session>>> + Send;
     /// Whether the session in use is on its bill.
     fn is_billed(&self, account: AccountNumber) -> impl Future<Output = Answer<bool>> + Send;
+
+    /// A code by which a phone's browser is linked.
+    fn phone_link(&self, request: PhoneLink) -> impl Future<Output = Answer<PhoneInvitation>> + Send;
+    fn phone_list(&self) -> impl Future<Output = Answer<PhoneStatus>> + Send;
+    fn phone_unlink(&self, request: PhoneUnlink) -> impl Future<Output = Answer<Phone>> + Send;
+    /// A phone hands in such a code, at its own door.
+    fn phone_take(&self, code: String) -> impl Future<Output = Answer<PhoneLinked>> + Send;
+    /// The phone that a token opens that door to.
+    fn phone_bearer(&self, token: &str) -> Option<PhoneId>;
+    /// Whether it is still linked.
+    fn phone_is_linked(&self, phone: PhoneId) -> bool;
 
     fn market_earnings(&self, request: MarketEarnings) -> impl Future<Output = Answer<ProviderEarnings>> + Send;
     /// The ports that clients have here, by number.

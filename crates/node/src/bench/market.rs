@@ -104,6 +104,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         directory: directory.join(name),
         root: directory.join(name),
         proxy_address: String::new(),
+        phone_door: Default::default(),
         link_bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
         link_public: Vec::new(),
         link_seed: own(b"link"),

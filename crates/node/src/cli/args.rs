@@ -20,6 +20,7 @@ mod limit;
 mod market;
 mod name;
 mod network;
+mod phone;
 mod provider;
 mod proxy;
 mod service;
@@ -53,6 +54,7 @@ pub use limit::*;
 pub use market::*;
 pub use name::*;
 pub use network::*;
+pub use phone::*;
 pub use provider::*;
 pub use proxy::*;
 pub use service::*;
@@ -173,6 +175,9 @@ pub enum Command {
     /// Budgets within this node, for whoever resells
     #[command(subcommand)]
     Account(AccountCommand),
+    /// A phone's browser on this node, over the local network
+    #[command(subcommand)]
+    Phone(PhoneCommand),
     /// What is owed, and settling it on the ledger
     #[command(subcommand)]
     Promise(PromiseCommand),

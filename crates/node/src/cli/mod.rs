@@ -35,6 +35,7 @@ mod membership;
 mod name;
 mod network;
 mod output;
+mod phone;
 mod progress;
 mod provider;
 mod proxy;
@@ -145,6 +146,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Service(command) => service::service(&globals, command).await,
         Command::Invite(command) => invite::invite(&globals, command).await,
         Command::Account(command) => account::account(&globals, command).await,
+        Command::Phone(command) => phone::phone(&globals, command).await,
         Command::Promise(command) => wallet::promise(&globals, command).await,
         Command::Wallet(command) => wallet::wallet(&globals, command, hosting).await,
         Command::Asset(command) => asset::asset(&globals, command).await,

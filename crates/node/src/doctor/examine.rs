@@ -21,7 +21,7 @@ use super::{
 };
 use crate::api::{
     ChannelCopyState, ChannelDetail, ChannelHealth, ChannelNamed, ChannelRecord, ChannelState, NodeStatus, Nothing,
-    Offer, RelayWay,
+    Offer, PhoneStatus, RelayWay,
 };
 use crate::client::Client;
 use crate::config::{Config, DisguiseChoice};
@@ -100,6 +100,7 @@ async fn ask_node(directory: &Directory, now: Time, findings: &mut Findings) {
     if let Ok(offers) = client.call::<Vec<Offer>>("offer_own", &Nothing {}).await {
         findings.offer = offers.iter().flat_map(|offer| &offer.contacts).find_map(named);
     }
+    findings.phones = client.call::<PhoneStatus>("phone_list", &Nothing {}).await.ok();
     if let Ok(channels) = client.call::<Vec<ChannelRecord>>("channel_list", &Nothing {}).await {
         findings.channels = channels.iter().flat_map(|record| troubles(record, now)).collect();
         for record in channels.iter().filter(|record| may_stand_still(record)).take(CHANNELS_SHOWN_MAX) {

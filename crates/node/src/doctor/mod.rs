@@ -6,6 +6,7 @@
 
 mod channels;
 mod examine;
+mod phones;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -14,6 +15,8 @@ use serde::Serialize;
 
 pub use channels::{ChannelFindings, ChannelTrouble};
 pub use examine::{Subject, examine};
+
+use crate::api::PhoneStatus;
 
 /// This much by a clock that is right, with what an answer takes and how old a checkpoint's time may be.
 const CLOCK_BEHIND_MAX: Span = Span::seconds(30);
@@ -50,6 +53,8 @@ pub struct Findings {
     pub disk_free_bytes: Option<u64>,
     /// Channels with which something is the matter, where the node runs.
     pub channels: Vec<ChannelFindings>,
+    /// Where phones open the node and which there are, where it runs.
+    pub phones: Option<PhoneStatus>,
 }
 
 /// Who has the port of links.
@@ -197,6 +202,7 @@ pub fn verdicts(findings: &Findings) -> Vec<Verdict> {
     verdicts.extend(relay(findings));
     verdicts.extend(machine(findings));
     verdicts.extend(findings.channels.iter().map(channels::channel));
+    verdicts.extend(findings.phones.as_ref().and_then(phones::phones));
     verdicts
 }
 

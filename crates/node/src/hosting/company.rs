@@ -114,7 +114,7 @@ async fn person(
     let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, if has_page { port } else { 0 }));
     let rpc = Some(ports.bind(Purpose::RPC, local(RPC)).await?);
     let page = if has_page { Some(ports.bind(Purpose::PAGE, local(PAGE)).await?) } else { None };
-    Hosted::start(config, directory, Front { proxy: None, rpc, page }).await
+    Hosted::start(config, directory, Front { rpc, page, ..Front::default() }).await
 }
 
 /// Makes `other` a contact of the user's, who has something from it to read then.

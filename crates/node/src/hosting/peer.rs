@@ -27,6 +27,8 @@ use crate::keystore::Keystore;
 use crate::peer_node::{
     Judging, KnownIdentity, PeerNode, PeerNodeConfig, RelaySettings, SellingConfig, SpendingConfig, TunnelSelling,
 };
+use crate::phone::DoorState;
+use crate::phone::door::{self, Patience};
 use crate::ports::{self, PortChoice, Ports, Purpose};
 use crate::rpc::{Settings, Token};
 use crate::{claims, genesis, metrics, page, rpc};
@@ -36,10 +38,14 @@ const LINK_SEED: HashContext = HashContext("byway 1 derive: link endpoint");
 const AHEAD_MAX: Amount = Amount::from_units(byway_primitives::amount::ONE / 50);
 
 /// Sockets that people and programs on this machine use.
+#[derive(Default)]
 pub(super) struct Front {
     pub proxy: Option<TcpListener>,
     pub rpc: Option<TcpListener>,
     pub page: Option<TcpListener>,
+    pub phone: Option<TcpListener>,
+    /// What became of that.
+    pub phone_door: DoorState,
 }
 
 /// A market node and its servers.
@@ -62,9 +68,17 @@ pub(super) async fn run(
     let genesis = Arc::new(genesis::load(network)?);
     let mut ports = Ports::load(directory, choice)?;
     let front = Front::bind(config, &mut ports).await?;
+    let door_state = front.phone_door;
     let hosted = Hosted::start(settings(config, &keystore, genesis, directory)?, directory, front).await?;
     let hosted = hosted.with_metrics(config.metrics.as_ref()).await?;
     directory.write_run_file(&hosted.run)?;
+    match door_state {
+        DoorState::Off => {}
+        DoorState::NoAddress => {
+            println!("phones: no private address in a local network; see [phone] in the configuration")
+        }
+        DoorState::Open(address) => println!("phones https://{address} (`byway phone link`)"),
+    }
     println!("ready: proxy {}, page http://{}, api {}", hosted.run.proxy, hosted.run.web, hosted.run.rpc);
     told_to_stop().await;
     hosted.stop().await;
@@ -141,6 +155,7 @@ pub(super) fn node_config(
         directory: directory.store_folder(),
         root: directory.root().to_owned(),
         proxy_address: String::new(),
+        phone_door: DoorState::Off,
         link_bind: Vec::new(),
         link_public: Vec::new(),
         relay: None,
@@ -262,11 +277,21 @@ impl Front {
             true => ports.bind(purpose, wanted).await.map(Some),
             false => Ok(None),
         };
-        Ok(Self {
+        let mut front = Self {
             proxy: listener(config.proxy.enabled, Purpose::PROXY, config.proxy.listen).await?,
             rpc: listener(config.rpc.enabled, Purpose::RPC, config.rpc.listen).await?,
             page: listener(config.page.enabled, Purpose::PAGE, config.page.listen).await?,
-        })
+            ..Self::default()
+        };
+        if config.phone.enabled {
+            front.phone_door = DoorState::NoAddress;
+            if let Some(address) = config.phone.address().await {
+                let listener = ports.bind(Purpose::PHONE, address).await?;
+                front.phone_door = DoorState::Open(listener.local_addr()?);
+                front.phone = Some(listener);
+            }
+        }
+        Ok(front)
     }
 }
 
@@ -286,6 +311,7 @@ impl Hosted {
             token_file: directory.token_file(),
         };
         config.proxy_address = run.proxy.clone();
+        config.phone_door = front.phone_door;
         let port = |listener: &Option<TcpListener>| -> std::io::Result<u16> {
             Ok(listener.as_ref().map(TcpListener::local_addr).transpose()?.map_or(0, |bound| bound.port()))
         };
@@ -298,7 +324,13 @@ impl Hosted {
             servers.push(tokio::spawn(rpc::serve(listener, settings, Arc::new(node.clone()), stopped.clone())));
         }
         if let Some(listener) = front.page {
-            servers.push(tokio::spawn(page::serve(listener, rpc_port, stopped)));
+            servers.push(tokio::spawn(page::serve(listener, rpc_port, stopped.clone())));
+        }
+        if let Some(listener) = front.phone {
+            let certificate = node.phone_certificate().await.context("the node has stopped")??;
+            let api = Arc::new(node.clone());
+            let serving = async move { door::serve(listener, &certificate, api, Patience::default(), stopped).await };
+            servers.push(tokio::spawn(serving));
         }
         Ok(Self { node, run, stop, servers })
     }

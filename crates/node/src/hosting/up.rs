@@ -83,6 +83,7 @@ pub(super) async fn run(globals: &Globals, args: UpArgs) -> anyhow::Result<Outco
         proxy: Some(ports.bind(Purpose::PROXY, local(PROXY)).await?),
         page: Some(ports.bind(Purpose::PAGE, local(PAGE)).await?),
         rpc: Some(ports.bind(Purpose::RPC, local(RPC)).await?),
+        ..Front::default()
     };
     say("making keys and opening the ledger …")?;
     let keys = Keys::open_or_make(&directory, &args)?;
@@ -294,7 +295,7 @@ async fn start_provider(
         tunnel: TunnelSelling::default(),
         plugged: Default::default(),
     });
-    Hosted::start(config, &own, Front { proxy: None, rpc: None, page: None }).await
+    Hosted::start(config, &own, Front::default()).await
 }
 
 /// Waits until the user's node can buy: follows, is registered, has money in its account, and sees all offers.

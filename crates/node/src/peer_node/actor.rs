@@ -43,6 +43,7 @@ use super::kernel_access::KernelAccess;
 use super::naming::Naming;
 use super::once::OnceLog;
 use super::opened::Opened as OpenedServices;
+use super::phones::Phones;
 use super::plugging::Plugging;
 use super::probing::Probing;
 use super::provision::Provision;
@@ -121,6 +122,7 @@ pub(super) struct Actor {
     pub(super) notes: Notes,
     pub(super) once: OnceLog,
     pub(super) accounts: Accounts,
+    pub(super) phones: Phones,
     pub(super) claims: Claims,
     pub(super) invites: Invites,
     pub(super) naming: Naming,
@@ -224,6 +226,7 @@ impl Actor {
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),
+            phones: Phones::open(&ledger_journal),
             claims: Claims::open(&ledger_journal),
             invites: Invites::open(&ledger_journal),
             naming: Naming::open(&ledger_journal),

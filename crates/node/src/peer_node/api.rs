@@ -12,6 +12,7 @@ use super::books::Order;
 use super::once::Once;
 use super::{PeerNode, accounts, audit, proof};
 use crate::api::*;
+use crate::phone::book;
 
 impl NodeApi for PeerNode {
     fn events(&self) -> Events {
@@ -208,6 +209,32 @@ impl NodeApi for PeerNode {
 
     async fn is_billed(&self, account: AccountNumber) -> Answer<bool> {
         self.ask(move |actor| Ok(actor.is_billed(account))).await
+    }
+
+    async fn phone_link(&self, request: PhoneLink) -> Answer<PhoneInvitation> {
+        let drawn = byway_driver::entropy::seed();
+        self.ask(move |actor| actor.offer_phone(request, drawn)).await
+    }
+
+    async fn phone_list(&self) -> Answer<PhoneStatus> {
+        self.ask(|actor| Ok(actor.phone_status())).await
+    }
+
+    async fn phone_unlink(&self, request: PhoneUnlink) -> Answer<Phone> {
+        self.ask(move |actor| actor.unlink_phone(&request.name)).await
+    }
+
+    async fn phone_take(&self, code: String) -> Answer<PhoneLinked> {
+        let drawn = byway_driver::entropy::seed();
+        self.ask(move |actor| actor.take_phone(&code, drawn)).await
+    }
+
+    fn phone_bearer(&self, token: &str) -> Option<PhoneId> {
+        book::bearer(&self.phones, token)
+    }
+
+    fn phone_is_linked(&self, phone: PhoneId) -> bool {
+        book::is_linked(&self.phones, phone)
     }
 
     async fn market_earnings(&self, request: MarketEarnings) -> Answer<ProviderEarnings> {

@@ -26,6 +26,7 @@ use crate::api as contract;
 use crate::claims::Claim;
 use crate::config::TunnelConfig;
 use crate::keystore::IdentityPurpose;
+use crate::phone::DoorState;
 use crate::plugged::PluggedSelling;
 
 /// What a market node needs to run.
@@ -48,6 +49,8 @@ pub struct PeerNodeConfig {
     pub root: PathBuf,
     /// Where its proxy listens, for showing.
     pub proxy_address: String,
+    /// Where phones find it, for showing.
+    pub phone_door: DoorState,
     /// UDP addresses of its links; empty for relayed links only.
     pub link_bind: Vec<SocketAddr>,
     /// Where others reach these beside the machine's own addresses.

@@ -6,6 +6,7 @@ mod chat;
 mod contracts;
 mod holding;
 mod names;
+mod phones;
 
 use std::sync::Arc;
 
@@ -69,6 +70,9 @@ pub const METHODS: &[&str] = &[
     "service_list",
     "service_open",
     "service_close",
+    "phone_link",
+    "phone_list",
+    "phone_unlink",
     "market_earnings",
     "market_ports",
     "market_port_close",
@@ -321,6 +325,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
             "hub_run" | "hub_rebalance" | "hub_ask" => self.call_channel(method, params).await,
             hold if hold.starts_with("hold_") => self.call_hold(hold, params).await,
+            phone if phone.starts_with("phone_") => self.call_phone(phone, params).await,
             chat if chat.starts_with("chat_") => self.call_chat(chat, params).await,
             name if name.starts_with("name_") => self.call_name(name, params).await,
             contract if contract.starts_with("contract_") => self.call_contract(contract, params).await,
@@ -430,6 +435,7 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
         let task = tokio::spawn(async move {
             match right {
                 Right::Account(account) => own.run_for(account, &method, params).await,
+                Right::Phone(phone) => own.run_for_phone(phone, &method, params).await,
                 Right::All | Right::Read => own.run_keyed(&method, params).await,
             }
         });
@@ -446,12 +452,26 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
         self.api.bearer(token)
     }
 
+    fn phone(&self, token: &str) -> Option<PhoneId> {
+        self.api.phone_bearer(token)
+    }
+
+    fn holds(&self, right: Right) -> bool {
+        match right {
+            Right::Phone(phone) => self.api.phone_is_linked(phone),
+            Right::All | Right::Read | Right::Account(_) => true,
+        }
+    }
+
     fn events(&self) -> Events {
         self.api.events()
     }
 
-    fn topics(&self) -> &'static [Topic] {
-        &Topic::ALL
+    fn topics(&self, right: Right) -> &'static [Topic] {
+        match right {
+            Right::Phone(_) => PHONE_TOPICS,
+            Right::All | Right::Read | Right::Account(_) => &Topic::ALL,
+        }
     }
 
     async fn state(&self, topic: Topic) -> Answer<Vec<Event>> {
@@ -486,6 +506,7 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
                 let all = api.chat_conversations().await?.into_iter();
                 all.map(|talk| Event::ChatConversation(Box::new(talk))).collect()
             }
+            Topic::Phone => vec![Event::Phones(api.phone_list().await?)],
             // Whoever shows a conversation asks for its messages; what is true for a moment is said again.
             Topic::Message | Topic::Sign => Vec::new(),
             Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,

@@ -28,6 +28,18 @@ pub fn origin_is_ours(headers: &HeaderMap, page_port: u16) -> bool {
     }
 }
 
+/// Whether there is exactly one `Host`, and it is this one.
+pub fn host_is(headers: &HeaderMap, host: &str) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    matches!((hosts.next(), hosts.next()), (Some(only), None) if only.as_bytes() == host.as_bytes())
+}
+
+/// Whether there is exactly one `Origin`, and it is this one.
+pub fn origin_is(headers: &HeaderMap, origin: &str) -> bool {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    matches!((origins.next(), origins.next()), (Some(only), None) if only.as_bytes() == origin.as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,7 +45,7 @@ impl<A: KernelApi> KernelDispatcher<A> {
 
 impl<A: KernelApi> Surface for KernelDispatcher<A> {
     async fn run(&self, right: Right, method: String, params: Option<Value>) -> Answer<Value> {
-        if right == Right::Read && method == "kernel_send" {
+        if right != Right::All && method == "kernel_send" {
             return Err(ApiError::read_only());
         }
         let (api, params) = (self.0.clone(), Params::new(params)?);
@@ -63,7 +63,7 @@ impl<A: KernelApi> Surface for KernelDispatcher<A> {
         self.0.kernel_events()
     }
 
-    fn topics(&self) -> &'static [Topic] {
+    fn topics(&self, _: Right) -> &'static [Topic] {
         &Topic::KERNEL
     }
 

@@ -43,7 +43,7 @@ use self::limits::Limits;
 use self::message::Call;
 use self::surface::Surface;
 pub use self::token::{TOKEN_FILE, Token, TokenError};
-use crate::api::{AccountNumber, ApiError, ErrorKind, KernelApi, NodeApi};
+use crate::api::{AccountNumber, ApiError, ErrorKind, KernelApi, NodeApi, PhoneId};
 use crate::bounded::Bounded;
 
 /// Bytes of one request or message.
@@ -71,6 +71,8 @@ pub enum Access {
     Token(Token),
     /// Everyone, for reading; with the token also for sending transactions.
     Public(Token),
+    /// Linked phones, by tokens of their own, at their own door ([`door`](crate::phone::door)).
+    Phones,
 }
 
 /// Serves `api` on `listener`, which must be bound to a loopback address, until `stop` turns true.
@@ -132,7 +134,7 @@ struct Door {
     page_port: u16,
 }
 
-struct Server<S> {
+pub(crate) struct Server<S> {
     door: Door,
     port: u16,
     surface: S,
@@ -158,6 +160,8 @@ pub enum Right {
     Read,
     /// What a sub-account may, on its bill.
     Account(AccountNumber),
+    /// What a phone may.
+    Phone(PhoneId),
 }
 
 impl Door {
@@ -165,6 +169,8 @@ impl Door {
     fn knows(&self, headers: &HeaderMap, port: u16) -> bool {
         match self.access {
             Access::Public(_) => true,
+            // Their door looks at them itself.
+            Access::Phones => false,
             Access::Token(_) => gate::host_is_ours(headers, port) && gate::origin_is_ours(headers, self.page_port),
         }
     }
@@ -177,13 +183,29 @@ impl Door {
                 None => Some(Right::Read),
                 Some(token) => known.matches(token).then_some(Right::All),
             },
+            Access::Phones => None,
         }
     }
 }
 
 impl<S: Surface> Server<S> {
-    /// What a token opens here: all of it, or what a sub-account may.
+    /// What stands behind the door for phones.
+    pub(crate) fn for_phones(surface: S, stop: watch::Receiver<bool>) -> Arc<Self> {
+        Arc::new(Self {
+            door: Door { access: Access::Phones, page_port: 0 },
+            port: 0,
+            surface,
+            sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
+            limits: Limits::default(),
+            stop,
+        })
+    }
+
+    /// What a token opens here: all of it, or what a sub-account may; at the door for phones what a phone may.
     fn right(&self, token: Option<&str>) -> Option<Right> {
+        if matches!(self.door.access, Access::Phones) {
+            return self.surface.phone(token?).map(Right::Phone);
+        }
         self.door.right(token).or_else(|| self.surface.bearer(token?).map(Right::Account))
     }
 }
@@ -234,7 +256,8 @@ async fn post<S: Surface>(server: Arc<Server<S>>, caller: IpAddr, request: Reque
     json(StatusCode::OK, &response)
 }
 
-async fn upgrade<S: Surface>(server: Arc<Server<S>>, caller: IpAddr, request: Request) -> Response {
+/// A request to become a WebSocket, from where it may come from.
+pub(crate) async fn upgrade<S: Surface>(server: Arc<Server<S>>, caller: IpAddr, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     let protocols = subprotocols(&parts.headers);
     if !protocols.iter().any(|name| name == SUBPROTOCOL) {
@@ -266,7 +289,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json")
 }

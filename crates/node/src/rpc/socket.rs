@@ -80,7 +80,7 @@ pub async fn serve<S: Surface>(socket: WebSocket, surface: S, visitor: Visitor, 
             event = events.recv() => connection.handle_event(event),
             () = tokio::time::sleep_until(wake.into()) => Ok(()),
         };
-        let step = match step {
+        let step = match step.and_then(|()| connection.check_right()) {
             Ok(()) => connection.send_due().await,
             end => end,
         };
@@ -225,7 +225,9 @@ impl<S: Surface> Connection<S> {
         params.finish()?;
         let topics = names.iter().map(|name| {
             let unknown = || ApiError::invalid_params("topics", format_args!("{name:?} is no topic here"));
-            Topic::parse(name).filter(|topic| self.surface.topics().contains(topic)).ok_or_else(unknown)
+            Topic::parse(name)
+                .filter(|topic| self.surface.topics(self.visitor.right).contains(topic))
+                .ok_or_else(unknown)
         });
         let topics = topics.collect::<Answer<BTreeSet<Topic>>>()?;
         if topics.is_empty() {
@@ -308,6 +310,14 @@ impl<S: Surface> Connection<S> {
         }
     }
 
+    /// What the connection was let in with may be taken back while it is open.
+    fn check_right(&self) -> Result<(), End> {
+        match self.surface.holds(self.visitor.right) {
+            true => Ok(()),
+            false => Err(End::Say(close::BAD_TOKEN, "bad_token")),
+        }
+    }
+
     fn wake_at(&self, now: Instant) -> Instant {
         let due = self.subscriptions.values().filter_map(|outbox| outbox.wake_at(now)).min();
         due.unwrap_or(now + IDLE)
@@ -332,6 +342,7 @@ impl<S: Surface> Connection<S> {
     }
 
     async fn send(&mut self, message: &Value) -> Result<(), End> {
+        self.check_right()?;
         let sending = self.socket.send(Message::text(message.to_string()));
         match tokio::time::timeout(SEND_TIME_MAX, sending).await {
             Ok(Ok(())) => Ok(()),

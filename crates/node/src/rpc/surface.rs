@@ -7,7 +7,7 @@ use byway_records::TransactionId;
 use serde_json::Value;
 
 use super::Right;
-use crate::api::{AccountNumber, Answer, Event, Events, KernelTransactionRecord, Topic};
+use crate::api::{AccountNumber, Answer, Event, Events, KernelTransactionRecord, PhoneId, Topic};
 
 /// Calls and events of a node, by name and as JSON. Cheap to clone.
 pub trait Surface: Clone + Send + Sync + 'static {
@@ -19,11 +19,21 @@ pub trait Surface: Clone + Send + Sync + 'static {
         None
     }
 
+    /// The phone that a token opens the door for phones to, where there are any.
+    fn phone(&self, _token: &str) -> Option<PhoneId> {
+        None
+    }
+
+    /// Whether what a connection was let in with still holds.
+    fn holds(&self, _right: Right) -> bool {
+        true
+    }
+
     /// Whatever changes from now on.
     fn events(&self) -> Events;
 
-    /// The topics that can be subscribed to.
-    fn topics(&self) -> &'static [Topic];
+    /// The topics that can be subscribed to with this right.
+    fn topics(&self, right: Right) -> &'static [Topic];
 
     /// What a subscriber of `topic` is told first.
     fn state(&self, topic: Topic) -> impl Future<Output = Answer<Vec<Event>>> + Send;

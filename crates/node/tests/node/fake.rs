@@ -22,6 +22,7 @@ use super::fake_holding;
 use super::fake_hubs;
 use super::fake_invites;
 use super::fake_names;
+use super::fake_phones::FakePhones;
 pub use super::fake_status::status;
 
 pub const TOKEN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -40,6 +41,7 @@ pub struct Fake {
     /// What `session_list` answers, one after the other and then the last for ever; the usual where empty.
     pub sessions: Mutex<Vec<Vec<Session>>>,
     pub channels: FakeChannels,
+    pub phones: FakePhones,
 }
 
 /// A fake node on a loopback port.
@@ -54,6 +56,7 @@ impl Fake {
         let events = broadcast::channel(EVENTS_BUFFERED).0;
         Self {
             channels: FakeChannels::new(events.clone()),
+            phones: FakePhones::new(events.clone()),
             events,
             transactions: AtomicU64::new(0),
             history: Mutex::default(),
@@ -337,6 +340,30 @@ impl NodeApi for Fake {
 
     async fn sub_account_revoke(&self, _: SubAccountRevoke) -> Answer<SubAccount> {
         Ok(SubAccount { revoked: true, ..sub_account() })
+    }
+
+    async fn phone_link(&self, request: PhoneLink) -> Answer<PhoneInvitation> {
+        self.phones.link(request)
+    }
+
+    async fn phone_list(&self) -> Answer<PhoneStatus> {
+        Ok(self.phones.status())
+    }
+
+    async fn phone_unlink(&self, request: PhoneUnlink) -> Answer<Phone> {
+        self.phones.unlink(&request.name)
+    }
+
+    async fn phone_take(&self, code: String) -> Answer<PhoneLinked> {
+        self.phones.take(&code)
+    }
+
+    fn phone_bearer(&self, token: &str) -> Option<PhoneId> {
+        self.phones.bearer(token)
+    }
+
+    fn phone_is_linked(&self, phone: PhoneId) -> bool {
+        self.phones.is_linked(phone)
     }
 
     fn bearer(&self, token: &str) -> Option<AccountNumber> {

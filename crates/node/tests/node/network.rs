@@ -24,6 +24,7 @@ use byway_node::kernel_node::{KernelNode, KernelNodeConfig, prologue};
 use byway_node::keystore::Keystore;
 use byway_node::logs;
 use byway_node::peer_node::{PeerNode, PeerNodeConfig};
+use byway_node::phone::DoorState;
 use byway_primitives::codec::decode_exact;
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Encode, Hash, IdentityId, Span, Time};
@@ -268,6 +269,11 @@ impl Network {
     /// Starts it likewise, where it is found again after a restart.
     pub async fn node_at(&self, listen: SocketAddr, name: &str, config: &str) -> Node {
         Node::start(self.settings_at(listen, name, config)).await
+    }
+
+    /// Starts it likewise, as one whose phones are told of this door.
+    pub async fn with_door(&self, name: &str, door: DoorState) -> Node {
+        Node::start(PeerNodeConfig { phone_door: door, ..self.settings(name, "") }).await
     }
 
     fn settings(&self, name: &str, config: &str) -> PeerNodeConfig {

@@ -3,7 +3,7 @@
 use std::io;
 
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::fake::TOKEN;
@@ -30,15 +30,19 @@ impl Answer {
 
 /// Sends bytes and reads until the other side closes.
 pub async fn raw(port: u16, request: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    exchange(TcpStream::connect(("127.0.0.1", port)).await.unwrap(), request).await.expect("a whole head")
+}
+
+/// Sends bytes over a stream and reads until the other side closes; `None` where that said no whole head.
+pub async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, request: &[u8]) -> Option<Answer> {
     // A server may answer and close before it has read everything.
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
     let head = String::from_utf8(answer[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head, body: answer[end + 4..].to_vec() }
+    Some(Answer { status, head, body: answer[end + 4..].to_vec() })
 }
 
 /// A request with these header lines; `Host` is right unless one of them says otherwise.
@@ -65,8 +69,8 @@ pub async fn call_with(port: u16, token: &str, body: &str) -> Value {
 }
 
 /// The client side of a WebSocket.
-pub struct Socket {
-    stream: BufReader<TcpStream>,
+pub struct Socket<S = TcpStream> {
+    stream: BufReader<S>,
 }
 
 /// What comes over a WebSocket.
@@ -80,6 +84,17 @@ impl Socket {
     /// Opens with these subprotocols; `Err` is the HTTP status of a refused upgrade.
     pub async fn open(port: u16, protocols: &str, headers: &[&str]) -> Result<Self, u16> {
         let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        Self::over(stream, port, protocols, headers).await
+    }
+
+    pub async fn authorised(port: u16) -> Self {
+        Self::open(port, &format!("byway.v1, byway.token.{TOKEN}"), &[]).await.unwrap()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// As [`open`](Socket::open) over a stream to this port.
+    pub async fn over(stream: S, port: u16, protocols: &str, headers: &[&str]) -> Result<Self, u16> {
         let mut stream = BufReader::new(stream);
         let host = format!("Host: 127.0.0.1:{port}");
         let protocols = format!("Sec-WebSocket-Protocol: {protocols}");
@@ -106,10 +121,6 @@ impl Socket {
         assert!(head.contains("sec-websocket-protocol: byway.v1\r\n"), "{head}");
         assert!(!head.contains("byway.token"), "{head}");
         Ok(Self { stream })
-    }
-
-    pub async fn authorised(port: u16) -> Self {
-        Self::open(port, &format!("byway.v1, byway.token.{TOKEN}"), &[]).await.unwrap()
     }
 
     /// Sends one frame, masked with zeros (which is a mask like any other).

@@ -131,6 +131,13 @@ impl Link {
         }
     }
 
+    /// Bytes of the datagrams that the link has taken so far, both ways together, with all that the transport puts around them but the
+    /// headers of UDP and IP.
+    pub fn datagram_bytes(&self) -> u64 {
+        let carried = self.0.connection.stats();
+        carried.udp_tx.bytes.saturating_add(carried.udp_rx.bytes)
+    }
+
     /// Queues a control frame; waits while [`FRAMES_QUEUED_MAX`] are queued. Frames arrive in the order of these calls.
     pub async fn send_frame(&self, frame: Vec<u8>) -> Result<(), SendError> {
         check_frame(&frame)?;

@@ -168,7 +168,8 @@ test("what is said to somebody whose node is off is held, and is there once when
     expect(await message(bob, text).count()).toBe(1);
   }
   await holder.until<HoldStatus>(({ clients }) => clients.every(({ held }) => held === 0), "hold", "status");
-  await say(bob, "I was away");
-  await message(alice!, "I was away").waitFor();
+  await field(bob).fill("I was away");
+  await bob.getByRole("button", { name: "Send" }).click();
+  await message(alice!, "I was away").waitFor({ timeout: 120_000 });
   await holder.stop();
 });

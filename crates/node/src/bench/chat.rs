@@ -2,12 +2,12 @@
 //!
 //! | part | | measured |
 //! | --- | --- | --- |
-//! | `send` | `send_ms` | from the call that sends a message to the event that shows it at another node of this process, over a direct link, one after the other |
+//! | `send` | `send_ms` | from the call that sends a message to the event that shows it at another node of this process, over a direct link |
 //! | `held` | `catch_up_s` | from the start of a node that was away to the last of the messages that a holder had for it |
 //! | | `idle_kb_per_day` | what a node that is held for and says nothing moves on its link to the holder |
 //! | `groups` | `group_add_ms`, `join_ms` | adding one to a large room, and coming into it, beside the bare library in the same run |
 //! | `attachments` | `attachment_mb_per_s` | a file from one node to another, beside a bare stream in the same run |
-//! | `search` | `search_ms` | from a query as it is typed to the messages that it finds, 20 at most, read from a sealed journal, with what is to be marked in them |
+//! | `search` | `search_ms` | from a query as it is typed to the messages that it finds, 20 at most, read from a sealed journal, with their marks |
 //! | | `search_processor_ms` | the same, without what others had the processor for |
 //! | | `index_s` | reading all messages from that journal and making the index, as a node does when somebody first searches |
 //!

@@ -156,7 +156,12 @@ async fn take_groups(
     }));
     let mut cut = None;
     for length in lengths {
-        match read(recv, length, speed).await {
+        let came = tokio::select! {
+            came = read(recv, length, speed) => came,
+            // It is not waited for what nobody takes.
+            () = ahead.closed() => break,
+        };
+        match came {
             Ok(bytes) => {
                 // Whoever takes no more has a reason, which counts.
                 if ahead.send(bytes).await.is_err() {

@@ -36,20 +36,24 @@ export class Network {
     return network;
   }
 
-  /** Runs a node until the network stops; it is ready when this is over. */
-  async startNode(dir: string, args: string[]): Promise<void> {
+  /** Runs a node until it is [stopped](stopNode), or the network; it is ready when this is over. */
+  async startNode(dir: string, args: string[]): Promise<ChildProcess> {
     const node = spawn(this.binary, ["--dir", dir, ...args], { stdio: ["ignore", "pipe", "inherit"], env: this.environment(dir) });
     this.#running.push(node);
     await said(node, /ready/i);
+    return node;
+  }
+
+  /** As Ctrl-C does. */
+  async stopNode(node: ChildProcess): Promise<void> {
+    if (node.exitCode !== null || node.signalCode !== null) return;
+    const gone = new Promise((resolve) => node.once("exit", resolve));
+    node.kill("SIGINT");
+    await gone;
   }
 
   async stop(): Promise<void> {
-    for (const child of this.#running.reverse()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const gone = new Promise((resolve) => child.once("exit", resolve));
-      child.kill("SIGINT");
-      await gone;
-    }
+    for (const child of this.#running.reverse()) await this.stopNode(child);
     rmSync(this.folder, { recursive: true, force: true });
   }
 

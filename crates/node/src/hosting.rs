@@ -97,9 +97,9 @@ impl Hosting for Hosts {
                 let each = std::time::Duration::from_millis(millis);
                 print_json(&bench::channel::run(channels, idle, each, bench_folder(globals)?.path()).await?)?;
             }
-            BenchCommand::Chat { messages, searches, sends } => {
+            BenchCommand::Chat(args) => {
                 let folder = bench_folder(globals)?;
-                print_json(&bench::chat::run(messages.into(), searches, sends, folder.path()).await?)?;
+                print_json(&bench::chat::run(args.sizes(), args.only, folder.path()).await?)?;
             }
             BenchCommand::Discovery { offers } => print_json(&bench::discovery::run(offers)?)?,
             BenchCommand::Kernel { nodes, seconds, leaders, idle: true, .. } => {

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Locator, Page } from "playwright-core";
+import type { HoldStatus } from "@byway/client";
 import { Network } from "../../../clients/typescript/test/network";
 import { Browser, shoot } from "../e2e/browser";
 import { openPage, RealNode } from "./nodes";
@@ -11,10 +12,17 @@ const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR
 let network: Network;
 let browsers: Browser[] = [];
 let [alice, bob]: Page[] = [];
+let [alicesNode, bobsNode]: RealNode[] = [];
 
 const messages = (page: Page): Locator => page.getByRole("list", { name: "Messages" });
 const message = (page: Page, text: string): Locator => messages(page).locator("li.message", { hasText: text });
 const field = (page: Page): Locator => page.getByRole("textbox", { name: /^Message to/ });
+
+/** The conversation of this title, in the list. */
+const conversation = (page: Page, title: string): Locator => {
+  const all = page.getByRole("list", { name: "Conversations" }).getByRole("link");
+  return all.filter({ has: page.locator(".name").getByText(title, { exact: true }) });
+};
 
 async function say(page: Page, text: string): Promise<void> {
   await field(page).fill(text);
@@ -28,7 +36,8 @@ async function menu(page: Page, text: string, ...items: string[]): Promise<void>
 
 beforeAll(async () => {
   network = await Network.start();
-  const nodes = [RealNode.first(network), await RealNode.join(network, "bob", '[chat]\nname = "Bob"\n', "2")];
+  const nodes = [RealNode.first(network), await RealNode.join(network, "bob", '[chat]\nname = "Bob"\n', "4")];
+  [alicesNode, bobsNode] = nodes;
   browsers = [await Browser.start("desktop", "light"), await Browser.start("phone", "dark")];
   [alice, bob] = await Promise.all(browsers.map((browser, at) => openPage(browser, nodes[at]!, "messages")));
 });
@@ -131,4 +140,36 @@ test("a list is changed by both, and a group is made, renamed and talked in", as
   await bob!.getByRole("textbox", { name: "Message to Monday walk" }).waitFor();
   expect(await bob!.getByRole("button", { name: "Rename" }).count()).toBe(0);
   expect(browsers.flatMap(({ faults }) => faults)).toEqual([]);
+});
+
+test("what is said to somebody whose node is off is held, and is there once when they are back", async () => {
+  const holder = await RealNode.join(network, "holder", "", "2");
+  await holder.register();
+  await holder.says("hold", "offer", "--price", "0.0001", "--publish");
+  await bobsNode!.register();
+  await bobsNode!.deposit("2");
+  await bobsNode!.until<unknown[]>((offers) => offers.length === 1, "hold", "find");
+  await bobsNode!.says("hold", "use", "--price-max", "0.0002");
+  await bobsNode!.until<HoldStatus>(({ holders }) => holders.some(({ holding, named }) => holding && named), "hold", "status");
+  await alicesNode!.until<{ waiting: number }[]>((people) => people.every(({ waiting }) => waiting === 0), "chat", "contacts");
+  await bob!.close();
+  await bobsNode!.stop();
+
+  await alice!.evaluate(() => (location.hash = "messages"));
+  await conversation(alice!, "Bob").click();
+  for (const text of ["Are you asleep?", "See you at nine", "Bring the map"]) await say(alice!, text);
+  await holder.until<HoldStatus>(({ clients }) => clients.some(({ held }) => held >= 3), "hold", "status");
+  // The one who holds is asked by whoever was away, and lets go of what has arrived.
+  await bobsNode!.start();
+  bob = await openPage(browsers[1]!, bobsNode!, "messages");
+  await conversation(bob, "Alex").click();
+  for (const text of ["Are you asleep?", "See you at nine", "Bring the map"]) {
+    await message(bob, text).waitFor();
+    expect(await message(bob, text).count()).toBe(1);
+  }
+  await holder.until<HoldStatus>(({ clients }) => clients.every(({ held }) => held === 0), "hold", "status");
+  await field(bob).fill("I was away");
+  await bob.getByRole("button", { name: "Send" }).click();
+  await message(alice!, "I was away").waitFor({ timeout: 120_000 });
+  await holder.stop();
 });

@@ -1,6 +1,8 @@
 /** Nodes for the tests over a real network: one that has the wallet, and others that have joined it. */
 
-import { appendFileSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { createSocket } from "node:dgram";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
@@ -13,7 +15,18 @@ import type { Browser } from "../e2e/browser";
 /** What is waited for comes when it comes: a slow machine fails nothing. */
 const PATIENCE = { timeout: 120_000, interval: 250 };
 
+/** A port for links that is free now. */
+async function freePort(): Promise<number> {
+  const socket = createSocket("udp4");
+  await new Promise<void>((resolve) => socket.bind(0, "127.0.0.1", resolve));
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(resolve));
+  return port;
+}
+
 export class RealNode {
+  #process: ChildProcess | undefined;
+
   private constructor(readonly network: Network, readonly dir: string) {}
 
   static first(network: Network): RealNode {
@@ -24,12 +37,34 @@ export class RealNode {
   static async join(network: Network, name: string, config: string, coins: string): Promise<RealNode> {
     const node = new RealNode(network, join(network.folder, name));
     await network.byway(node.dir, ["join", "-"], await network.byway(network.dir, ["network", "link"]));
-    appendFileSync(join(node.dir, "config.toml"), `\n${config}`);
-    await network.startNode(node.dir, ["run", "--ports", "auto"]);
+    const file = join(node.dir, "config.toml");
+    // It is found where it was when it has been away.
+    writeFileSync(file, readFileSync(file, "utf8").replace('listen = "0.0.0.0:0"', `listen = "127.0.0.1:${await freePort()}"`));
+    appendFileSync(file, `\n${config}`);
+    await node.start();
     await network.byway(network.dir, ["wallet", "send", await node.says("wallet", "address"), coins, "--wait"]);
     // A hub pays for the code that it needs on the ledger as soon as it can.
     await vi.waitUntil(async () => parseAmount((await node.json<Balance>("wallet", "balance")).wallet) > 0n, PATIENCE);
     return node;
+  }
+
+  async start(): Promise<void> {
+    this.#process = await this.network.startNode(this.dir, ["run", "--ports", "auto"]);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#process) await this.network.stopNode(this.#process);
+  }
+
+  /** Waits until a command's answer shows something. */
+  until<T>(seen: (answer: T) => boolean, ...args: string[]): Promise<true> {
+    return vi.waitUntil(async () => seen(await this.json<T>(...args)), PATIENCE);
+  }
+
+  /** Has the node registered, which coins in its wallet allow. */
+  async register(): Promise<void> {
+    await this.says("identity", "register");
+    await this.until<{ identity: { registered: boolean } }>(({ identity }) => identity.registered, "status");
   }
 
   /** What a command prints. */

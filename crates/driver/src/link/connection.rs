@@ -17,8 +17,10 @@ use super::progress::Progress;
 use super::stream::{StreamError, StreamRecv, StreamSend, read_header, write_header};
 use super::{DownReason, Event};
 
-/// Outgoing frames of one link that may wait to be written. A dialogue has few messages under way at a time.
-pub const FRAMES_QUEUED_MAX: usize = 32;
+/// Outgoing frames of one link that may wait to be written. Twice as many as a dialogue sends before it hears from the other side, so
+/// that what it says all at once, once it is durable, fits with its answers to what came meanwhile; the dialogue's window bounds their
+/// bytes, all together, far below that.
+pub const FRAMES_QUEUED_MAX: usize = 2048;
 /// How long the peer may take to begin the control stream, or to send the header of a stream that it opened.
 const HEADER_WAIT: Duration = Duration::from_secs(10);
 /// How long a closing link waits for the peer to have read the last frames.
@@ -129,6 +131,13 @@ impl Link {
             mtu: self.0.connection.max_datagram_size(),
             rtt: path.map(|path| path.rtt()).unwrap_or_default(),
         }
+    }
+
+    /// Bytes of the datagrams that the link has taken so far, both ways together, with all that the transport puts around them but the
+    /// headers of UDP and IP.
+    pub fn datagram_bytes(&self) -> u64 {
+        let carried = self.0.connection.stats();
+        carried.udp_tx.bytes.saturating_add(carried.udp_rx.bytes)
     }
 
     /// Queues a control frame; waits while [`FRAMES_QUEUED_MAX`] are queued. Frames arrive in the order of these calls.

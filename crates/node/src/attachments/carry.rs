@@ -11,6 +11,7 @@ use byway_chat::attachment::wire::{FileHeader, FileReply};
 use byway_chat::content::post::Attachment;
 use byway_driver::link::{Link, StreamError, StreamRecv, StreamSend};
 use byway_primitives::Encode;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::speed::Speed;
@@ -18,6 +19,8 @@ use super::{FileError, FileStore, Incoming, on_disk};
 
 /// How long the other side of a stream may do nothing.
 const IDLE_MAX: Duration = Duration::from_secs(30);
+/// Groups of one file that wait between its disk and its stream, so that neither waits for each step of the other.
+const GROUPS_AHEAD: usize = 4;
 
 /// Why a file did not come.
 #[derive(Debug, thiserror::Error)]
@@ -56,27 +59,29 @@ pub async fn give(store: FileStore, files: Vec<Attachment>, from: u32, mut send:
     let mut speed = Speed::new(Instant::now());
     write(&mut send, &[FileReply::Follows.byte()], &mut speed).await?;
     write(&mut send, &groups.to_bytes(), &mut speed).await?;
-    let shared = Arc::new(file);
-    for group in from..groups.count() {
-        let (file, length) = (shared.clone(), groups.bytes_of(group));
-        let bytes = on_disk(move || read_group(&file, group, length)).await?;
-        check(&groups, group, &bytes)?;
+    let (ahead, mut read) = mpsc::channel(GROUPS_AHEAD);
+    let reading = tokio::spawn(on_disk(move || read_groups(file, &groups, from, &ahead)));
+    while let Some(bytes) = read.recv().await {
         write(&mut send, &bytes, &mut speed).await?;
     }
+    reading.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))?;
     send.finish();
     Ok(())
 }
 
-/// What lies on the disk may have been damaged; whoever gets it would take its node for a liar.
-fn check(groups: &Groups, group: u32, bytes: &[u8]) -> Result<(), FetchError> {
-    groups.check(group, bytes).map_err(|_| FileError::Damaged.into())
-}
-
-fn read_group(mut file: &File, group: u32, length: usize) -> Result<Vec<u8>, FileError> {
-    let mut bytes = vec![0; length];
-    file.seek(SeekFrom::Start(u64::from(group) * GROUP_BYTES as u64))?;
-    file.read_exact(&mut bytes)?;
-    Ok(bytes)
+/// Reads groups ahead of the stream, until nobody takes them any more. What lies on the disk may have been damaged; whoever gets it
+/// would take its node for a liar.
+fn read_groups(mut file: File, groups: &Groups, from: u32, ahead: &mpsc::Sender<Vec<u8>>) -> Result<(), FileError> {
+    file.seek(SeekFrom::Start(u64::from(from) * GROUP_BYTES as u64))?;
+    for group in from..groups.count() {
+        let mut bytes = vec![0; groups.bytes_of(group)];
+        file.read_exact(&mut bytes)?;
+        groups.check(group, &bytes).map_err(|_| FileError::Damaged)?;
+        if ahead.blocking_send(bytes).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Says why no file follows.
@@ -127,13 +132,52 @@ pub async fn take(
         }
         let values = read(&mut recv, incoming.values_bytes(), &mut speed).await?;
         incoming = on_disk(move || incoming.take_values(&values).map(|()| incoming)).await?;
-        while !incoming.is_whole() {
-            let bytes = read(&mut recv, incoming.group_bytes(), &mut speed).await?;
-            incoming = on_disk(move || incoming.take_group(&bytes).map(|()| incoming)).await?;
-            fetched.store(incoming.fetched(), Ordering::Relaxed);
-        }
+        incoming = take_groups(incoming, &mut recv, &mut speed, fetched).await?;
     }
     Ok(on_disk(move || incoming.finish()).await?)
+}
+
+/// Takes all groups that are missing. They are checked and written beside the stream, which goes on meanwhile.
+async fn take_groups(
+    incoming: Incoming,
+    recv: &mut StreamRecv,
+    speed: &mut Speed,
+    fetched: Arc<AtomicU64>,
+) -> Result<Incoming, FetchError> {
+    let lengths = incoming.missing();
+    let (ahead, mut came) = mpsc::channel::<Vec<u8>>(GROUPS_AHEAD);
+    let writing = tokio::spawn(on_disk(move || {
+        let mut incoming = incoming;
+        while let Some(bytes) = came.blocking_recv() {
+            incoming.take_group(&bytes)?;
+            fetched.store(incoming.fetched(), Ordering::Relaxed);
+        }
+        Ok(incoming)
+    }));
+    let mut cut = None;
+    for length in lengths {
+        let came = tokio::select! {
+            came = read(recv, length, speed) => came,
+            // It is not waited for what nobody takes.
+            () = ahead.closed() => break,
+        };
+        match came {
+            Ok(bytes) => {
+                // Whoever takes no more has a reason, which counts.
+                if ahead.send(bytes).await.is_err() {
+                    break;
+                }
+            }
+            Err(error) => {
+                cut = Some(error);
+                break;
+            }
+        }
+    }
+    drop(ahead);
+    // What has come is kept, however the stream ended.
+    let written = writing.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))?;
+    cut.map_or(Ok(written), Err)
 }
 
 /// So many bytes, of which there are no more than those of a group or of its values.

@@ -90,9 +90,10 @@ impl Incoming {
         self.groups.as_ref().is_some_and(|groups| self.next == groups.count())
     }
 
-    /// Bytes of the next group; none where all are here.
-    pub fn group_bytes(&self) -> usize {
-        self.groups.as_ref().map_or(0, |groups| groups.bytes_of(self.next))
+    /// Bytes of each group that is not here, in order.
+    pub fn missing(&self) -> Vec<usize> {
+        let groups = self.groups.iter();
+        groups.flat_map(|groups| (self.next..groups.count()).map(|group| groups.bytes_of(group))).collect()
     }
 
     /// The next group came.

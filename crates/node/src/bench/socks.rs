@@ -220,7 +220,7 @@ pub(super) async fn source(bytes: u64) -> anyhow::Result<u16> {
 }
 
 /// Megabytes per second of one stream of a link between two fresh endpoints, without socket, gate and payment.
-async fn bare_stream(bytes: u64) -> anyhow::Result<f64> {
+pub(super) async fn bare_stream(bytes: u64) -> anyhow::Result<f64> {
     let endpoint = |name: &[u8]| LinkConfig {
         bind: vec![(Ipv4Addr::LOCALHOST, 0).into()],
         relay: None,

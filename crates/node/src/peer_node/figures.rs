@@ -67,6 +67,11 @@ impl PeerNode {
     pub async fn figures(&self) -> Option<String> {
         self.call(|actor| actor.figures()).await
     }
+
+    /// Bytes of the datagrams that the links which are up now have taken, both ways together; `None` once the node has stopped.
+    pub(crate) async fn link_bytes(&self) -> Option<u64> {
+        self.call(|actor| actor.link_handles.values().map(byway_driver::link::Link::datagram_bytes).sum()).await
+    }
 }
 
 impl Actor {

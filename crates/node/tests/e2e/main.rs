@@ -17,6 +17,7 @@
 //! - [`tunnel`]: a client's machine, a provider's and the internet in network namespaces (as root).
 //! - [`chain`]: an exit behind chosen hops, in namespaces (as root).
 //! - [`channels`]: a game in a channel, in which a player is killed at any moment and that the ledger finishes.
+//! - [`conversations`]: people who are away and held for, and a group of which one is removed and one killed.
 //! - [`ports`]: proxy ports that lead to one country each, beside the main one.
 //! - [`forwarding`]: ports at an exit that lead to a program of the client's.
 //! - [`recovery`]: lost disks of a provider and a client.
@@ -28,6 +29,7 @@ mod blocked;
 mod caps;
 mod chain;
 mod channels;
+mod conversations;
 mod doctor;
 mod faults;
 mod forwarding;

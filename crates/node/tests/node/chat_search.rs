@@ -139,6 +139,9 @@ fn what_can_be_typed_to_find_and_to_export() {
         ("chat export --to all.json --conversation Bob --format markdown", true),
         ("chat export --format html", false),
         ("bench chat --messages 1000 --searches 1 --sends 1 --json", true),
+        ("bench chat --only held --held 10 --idle-seconds 1 --json", true),
+        ("bench chat --only groups --members 1", false),
+        ("bench chat --only everything", false),
         ("bench chat --messages 0", false),
     ]);
 }
@@ -193,16 +196,41 @@ async fn what_was_said_is_written_down_and_nothing_over_another_file() {
 #[test]
 fn what_is_measured_of_conversations_has_these_names() {
     let folder = tempfile::tempdir().unwrap();
-    let small = ["bench", "chat", "--messages", "2000", "--searches", "2", "--sends", "3"];
+    let small = "bench chat --messages 2000 --searches 2 --sends 3 --held 5 --idle-seconds 1 --members 4 --megabytes 1";
+    let small: Vec<&str> = small.split(' ').collect();
     let report = json(folder.path(), &small);
-    assert_eq!((report["messages"].as_u64(), report["searches"].as_u64()), (Some(2000), Some(24)), "{report}");
+    for (name, expected) in
+        [("messages", 2000), ("searches", 24), ("held_messages", 5), ("members", 4), ("attachment_megabytes", 1)]
+    {
+        assert_eq!(report[name].as_u64(), Some(expected), "{name}: {report}");
+    }
     let kinds = report["search_ms_of"].as_object().unwrap();
     assert_eq!(kinds.len(), 12);
     for percentiles in [&report["send_ms"], &report["search_ms"]].into_iter().chain(kinds.values()) {
         let [p50, p99] = ["p50", "p99"].map(|name| percentiles[name].as_f64().unwrap());
         assert!(0.0 < p50 && p50 <= p99, "{percentiles}");
     }
-    for name in ["index_s", "index_bytes_per_message"] {
+    for name in [
+        "index_s",
+        "index_bytes_per_message",
+        "catch_up_s",
+        "fetch_bytes",
+        "idle_kb_per_day",
+        "group_add_ms",
+        "group_add_limit_ms",
+        "group_add_ratio",
+        "join_ms",
+        "join_limit_ms",
+        "join_ratio",
+        "attachment_mb_per_s",
+        "attachment_limit_mb_per_s",
+        "attachment_ratio",
+    ] {
         assert!(report[name].as_f64().is_some_and(|value| value > 0.0), "{name}: {report}");
     }
+    // What a fetch brings is as large whatever is in it.
+    assert!(report["fetch_bytes"].as_f64().unwrap() >= 16_384.0, "{report}");
+    let one = json(folder.path(), &["bench", "chat", "--only", "groups", "--members", "3"]);
+    assert_eq!(one["members"], 3);
+    assert!(one["send_ms"].is_null() && one["messages"].is_null(), "{one}");
 }

@@ -1,7 +1,10 @@
 //! What can be typed after `byway bench`.
 
-use clap::Subcommand;
+use std::time::Duration;
 
+use clap::{Args, Subcommand};
+
+use crate::bench::chat::{Part, Sizes};
 use crate::bench::kernel::Shape;
 use crate::genesis::Leaders;
 
@@ -19,18 +22,8 @@ pub enum BenchCommand {
         #[arg(long, default_value_t = 2_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=600_000))]
         millis: u64,
     },
-    /// Sending messages over a direct link, and finding some among many
-    Chat {
-        /// Messages to search
-        #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
-        messages: u32,
-        /// Searches of each kind
-        #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        searches: u32,
-        /// Messages to send
-        #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-        sends: u32,
-    },
+    /// Conversations: sending, being held for, large groups, files, and finding some messages among many
+    Chat(BenchChatArgs),
     /// Taking up and searching a market of many offers
     Discovery {
         /// Offers
@@ -148,4 +141,40 @@ pub enum BenchCommand {
         #[arg(long, hide = true, value_enum)]
         kind: Option<crate::bench::tunnel::Kind>,
     },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct BenchChatArgs {
+    /// Measure one part alone
+    #[arg(long, value_enum, value_name = "PART")]
+    pub only: Option<Part>,
+    /// Messages to search
+    #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    pub messages: u32,
+    /// Searches of each kind
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub searches: u32,
+    /// Messages to send
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub sends: u32,
+    /// Messages that are held for somebody who is away
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub held: u32,
+    /// How long the link to a holder is watched while nothing is said
+    #[arg(long, default_value_t = 60, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub idle_seconds: u64,
+    /// People in the group
+    #[arg(long, default_value_t = 1_000, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=2_000))]
+    pub members: u32,
+    /// Size of the file, in MB
+    #[arg(long, default_value_t = 100, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub megabytes: u64,
+}
+
+impl BenchChatArgs {
+    pub fn sizes(&self) -> Sizes {
+        let &Self { messages, searches, sends, held, idle_seconds, members, megabytes, only: _ } = self;
+        let idle = Duration::from_secs(idle_seconds);
+        Sizes { messages: messages.into(), searches, sends, held, idle, members, megabytes }
+    }
 }

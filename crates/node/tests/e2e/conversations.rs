@@ -1,0 +1,367 @@
+//! People who talk, each with a node of its own: what is said while one is away, and a group of which one is removed and one killed.
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::harness::byway::Node;
+use super::harness::process::{Process, write};
+use super::harness::{PATIENCE, SOON, Story, free_ports, turn};
+
+const NAMES: [&str; 5] = ["Alice", "Bob", "Carol", "Dave", "Erin"];
+const GROUP: &str = "Five";
+const PASSPHRASE: &str = "correct horse battery staple";
+/// What is held costs this, in WAY for a megabyte and a day, and what is paid for it at most.
+const HOLDING_PRICE: &str = "0.0001";
+const HOLDING_PRICE_MAX: &str = "0.0002";
+const PICTURE_BYTES: usize = 300_000;
+
+/// A network in one process, and people who have joined it by its link.
+struct Place {
+    up: Process,
+    node: Node,
+    link: String,
+    /// Last, so that it goes when the processes have ended.
+    folder: TempDir,
+}
+
+impl Place {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("network");
+        let dir_text = dir.display().to_string();
+        let arguments =
+            ["--dir", &dir_text, "up", "--alone", "--ports", "auto", "--providers", "1", "--kernel-nodes", "4"];
+        let mut up = Process::new("up", folder.path().join("up.log"), &arguments);
+        up.start_ready();
+        let node = Node::new(dir, None);
+        let link = node.json(&["network", "link"])["link"].as_str().unwrap().to_owned();
+        Self { up, node, link, folder }
+    }
+
+    /// Each listens for links at a port of its own, also after a restart.
+    fn joined<const N: usize>(&self, names: [&'static str; N]) -> [Person; N] {
+        let ports = free_ports::<N>();
+        std::array::from_fn(|index| self.join(names[index], ports[index]))
+    }
+
+    fn join(&self, name: &'static str, port: u16) -> Person {
+        let path = |name: &str| self.folder.path().join(name);
+        let (dir, passphrase) = (path(name), path("passphrase"));
+        write(&passphrase, PASSPHRASE);
+        let node = Node::new(&dir, Some(&passphrase));
+        node.json(&["join", &self.link]);
+        let file = dir.join("config.toml");
+        let config = std::fs::read_to_string(&file).unwrap();
+        let here = config.replace("listen = \"0.0.0.0:0\"", &format!("listen = \"127.0.0.1:{port}\""));
+        assert_ne!(here, config);
+        write(&file, &format!("{here}\n[chat]\nname = \"{name}\"\n[log]\nlevel = \"warn,byway_node=debug\"\n"));
+        let (dir, passphrase) = (dir.display().to_string(), passphrase.display().to_string());
+        let arguments = ["--dir", &dir, "--passphrase-file", &passphrase, "run", "--ports", "auto"];
+        Person { name, node, process: Process::new(name, path(&format!("{name}.log")), &arguments) }
+    }
+
+    /// Gives somebody coins, and has them registered.
+    fn register(&self, person: &Person) {
+        let address = person.node.json(&["wallet", "address"])["address"].as_str().unwrap().to_owned();
+        self.node.json(&["wallet", "send", &address, "5", "--wait"]);
+        person.node.until(&format!("{} is registered", person.name), SOON, &["status"], |status| {
+            let is_registered = status["identity"]["registered"] == true;
+            if !is_registered {
+                // Until the coins have come, and while it is on its way, this is refused.
+                person.node.run(&["identity", "register"]);
+            }
+            is_registered.then_some(())
+        });
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.folder.disable_cleanup(true);
+            eprintln!("what is left of the people lies in {}", self.folder.path().display());
+        }
+    }
+}
+
+/// Somebody with a node.
+struct Person {
+    name: &'static str,
+    node: Node,
+    process: Process,
+}
+
+impl Person {
+    fn identity(&self) -> String {
+        self.node.json(&["status"])["identity"]["id"].as_str().unwrap().to_owned()
+    }
+
+    fn says(&self, to: &str, text: &str) {
+        self.node.json(&["chat", "send", to, text]);
+    }
+
+    /// All messages of a conversation, the oldest first.
+    fn until_read<T>(&self, what: &str, with: &str, seen: impl Fn(&[Value]) -> Option<T>) -> T {
+        let what = format!("{} reads {what}", self.name);
+        self.node.until(&what, PATIENCE, &["chat", "read", with, "--limit", "200"], |items| seen(items.as_array()?))
+    }
+
+    /// Waits until these are the messages of a conversation: all, each once, and in this order.
+    fn until_texts(&self, with: &str, expected: &[&str]) {
+        self.until_read(&format!("{expected:?}"), with, |items| (texts(items) == expected).then_some(()));
+    }
+
+    /// The same, whatever their order.
+    fn until_all(&self, with: &str, expected: &[String]) {
+        let expected = sorted(expected);
+        self.until_read(&format!("{expected:?}"), with, |items| (sorted(&texts(items)) == expected).then_some(()));
+    }
+
+    fn until_contact(&self, other: &str, what: &str, is_it: impl Fn(&Value) -> bool) {
+        self.node.until(what, PATIENCE, &["chat", "contacts"], |people| {
+            people.as_array()?.iter().find(|person| person["name"] == other).filter(|person| is_it(person)).map(|_| ())
+        });
+    }
+
+    /// Waits until all that was said to somebody is known to be with them.
+    fn until_nothing_waits_for(&self, other: &str) {
+        self.until_contact(other, &format!("nothing waits for {other}"), |person| person["waiting"] == 0);
+    }
+
+    /// Becomes a contact of somebody by a link of theirs.
+    fn meets(&self, other: &Person) {
+        let invite = other.node.json(&["chat", "invite", "--note", self.name]);
+        self.node.json(&["chat", "accept", invite["link"].as_str().unwrap()]);
+        let is_contact = |person: &Value| person["standing"] == "contact" && person["conversation"].is_string();
+        self.until_contact(other.name, "the other has agreed", is_contact);
+        other.until_contact(self.name, "the other is known", is_contact);
+    }
+
+    /// Waits until so many are in the group, and this one among them.
+    fn until_members(&self, count: usize) {
+        self.node.until(
+            &format!("{} sees {count} in the group", self.name),
+            PATIENCE,
+            &["chat", "group", "members", GROUP],
+            |talk| (talk["member"] == true && talk["members"].as_array()?.len() == count).then_some(()),
+        );
+    }
+}
+
+fn texts(items: &[Value]) -> Vec<&str> {
+    items.iter().map(|item| item["text"].as_str().unwrap()).collect()
+}
+
+fn sorted<T: AsRef<str>>(texts: &[T]) -> Vec<&str> {
+    let mut texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    texts.sort_unstable();
+    texts
+}
+
+#[test]
+fn what_is_said_to_somebody_who_is_away_is_held_and_comes_once() {
+    let _turn = turn();
+    let story = Story::begin("held");
+    let mut place = Place::start();
+    let [mut alice, mut bob, mut holder] = place.joined(["Alice", "Bob", "Heidi"]);
+    for person in [&mut alice, &mut bob, &mut holder] {
+        person.process.start();
+    }
+    for person in [&mut alice, &mut bob, &mut holder] {
+        person.process.wait_ready();
+    }
+    story.tell("a network, two people and one who holds are there");
+    bob.meets(&alice);
+    talk(&place, &alice, &bob);
+    story.tell("they have exchanged messages, a picture and a poll");
+    have_held(&place, &bob, &holder);
+    alice.until_nothing_waits_for("Bob");
+    story.tell("one of them is held for");
+
+    assert!(bob.process.interrupt().success());
+    let said = ["hello **Bob**", "from the lake", "", "one", "two", "three"];
+    for text in &said[3..] {
+        alice.says("Bob", text);
+    }
+    let holders = holder.node.clone();
+    let held = |count: usize| {
+        let is_so = move |status: &Value| {
+            let clients = status["clients"].as_array()?;
+            let held = clients.iter().map(|client| client["held"].as_u64().unwrap()).sum::<u64>();
+            (if count == 0 { held == 0 } else { held >= count as u64 }).then_some(())
+        };
+        holders.until(&format!("{count} are held"), PATIENCE, &["hold", "status"], is_so);
+    };
+    held(3);
+    assert!(alice.process.interrupt().success());
+    story.tell("one is away, the other has said three things and is away too");
+
+    bob.process.start_ready();
+    bob.until_texts("Alice", &[said[0], "hello Alice", said[1], said[2], "one", "two", "three"]);
+    held(0);
+    assert!(bob.process.interrupt().success());
+    story.tell("the first is back, has all of it, and is away again");
+    // Nobody but the holder is there to say so.
+    alice.process.start_ready();
+    alice.until_nothing_waits_for("Bob");
+    story.tell("the sender is back, and hears that it has arrived");
+    hold_through_a_crash(&alice, &mut bob, &mut holder, held);
+    story.tell("what was held came though its holder was killed");
+
+    bob.says("Alice", "thank you");
+    let whole = [said[0], "hello Alice", said[1], said[2], "one", "two", "three", "four", "thank you"];
+    for (person, other) in [(&alice, "Bob"), (&bob, "Alice")] {
+        person.until_texts(other, &whole);
+        person.until_nothing_waits_for(other);
+    }
+    for person in [&mut alice, &mut bob, &mut holder] {
+        assert!(person.process.interrupt().success());
+    }
+    assert!(place.up.interrupt().success());
+    story.tell("both have everything once, and everything stopped");
+}
+
+/// Messages, a picture and a poll, with both there.
+fn talk(place: &Place, alice: &Person, bob: &Person) {
+    alice.says("Bob", "hello **Bob**");
+    bob.until_texts("Alice", &["hello **Bob**"]);
+    bob.says("Alice", "hello Alice");
+    alice.until_texts("Bob", &["hello **Bob**", "hello Alice"]);
+    let (picture, copy) = (place.folder.path().join("lake.png"), place.folder.path().join("copy.png"));
+    let bytes: Vec<u8> =
+        b"\x89PNG\r\n\x1a\n".iter().copied().chain((0..PICTURE_BYTES).map(|at| (at * at) as u8)).collect();
+    std::fs::write(&picture, &bytes).unwrap();
+    alice.node.json(&["chat", "attach", "Bob", picture.to_str().unwrap(), "--text", "from the lake"]);
+    let with_picture = bob.until_read("of the lake", "Alice", |items| {
+        let item = items.iter().find(|item| item["text"] == "from the lake")?;
+        assert_eq!(item["attachments"][0]["name"], "lake.png");
+        Some(item["message"].as_str().unwrap().to_owned())
+    });
+    let to = copy.to_str().unwrap();
+    let fetch = ["chat", "fetch", "Alice", &with_picture, "--out", to];
+    bob.node.until("the picture is here", SOON, &fetch, |file| (file["state"] == "here").then_some(()));
+    assert!(std::fs::read(&copy).unwrap() == bytes, "the picture is as it was sent");
+
+    alice.node.json(&["chat", "poll", "ask", "Bob", "When?", "at eight", "at nine"]);
+    let poll = bob.until_read("the poll", "Alice", |items| {
+        let item = items.iter().find(|item| item["poll"]["question"] == "When?")?;
+        Some(item["message"].as_str().unwrap().to_owned())
+    });
+    bob.node.json(&["chat", "poll", "vote", "Alice", &poll, "2"]);
+    alice.until_read("what Bob has chosen", "Bob", |items| {
+        let options = items.iter().find(|item| item["message"] == poll.as_str())?["poll"]["options"].as_array()?;
+        (options[1]["people"].as_array()?.len() == 1 && options[0]["people"].as_array()?.is_empty()).then_some(())
+    });
+}
+
+/// Has somebody hold for Bob, as both type it.
+fn have_held(place: &Place, bob: &Person, holder: &Person) {
+    place.register(holder);
+    holder.node.json(&["hold", "offer", "--price", HOLDING_PRICE, "--publish"]);
+    place.register(bob);
+    bob.node.json(&["wallet", "deposit", "2", "--wait"]);
+    let has_offer = |offers: &Value| (offers.as_array()?.len() == 1).then_some(());
+    bob.node.until("the one who holds is on the market", PATIENCE, &["hold", "find"], has_offer);
+    bob.node.json(&["hold", "use", "--price-max", HOLDING_PRICE_MAX]);
+    let identity = holder.identity();
+    bob.node.until("it holds, and the ledger says so", PATIENCE, &["hold", "status"], |status| {
+        let [used] = &status["holders"].as_array()?[..] else { return None };
+        assert_eq!(used["holder"], identity.as_str());
+        (used["holding"] == true && used["named"] == true).then_some(())
+    });
+}
+
+/// The holder is killed with what it holds, and hands it over all the same.
+fn hold_through_a_crash(alice: &Person, bob: &mut Person, holder: &mut Person, held: impl Fn(usize)) {
+    alice.says("Bob", "four");
+    held(1);
+    holder.process.kill();
+    holder.process.start_ready();
+    held(1);
+    bob.process.start_ready();
+    bob.until_read("what was said last", "Alice", |items| (texts(items).last() == Some(&"four")).then_some(()));
+}
+
+#[test]
+fn a_group_of_five_survives_a_removed_member_and_a_crash() {
+    let _turn = turn();
+    let story = Story::begin("group");
+    let mut place = Place::start();
+    let mut people = place.joined(NAMES);
+    people.iter_mut().for_each(|person| person.process.start());
+    people.iter_mut().for_each(|person| person.process.wait_ready());
+    for other in &people[1..] {
+        other.meets(&people[0]);
+    }
+    story.tell("one of five knows the others, who don't know each other");
+    people[0].node.json(&[&["chat", "group", "create", GROUP], &NAMES[1..]].concat());
+    let mut all: Vec<String> = Vec::new();
+    for person in &people {
+        person.until_members(5);
+    }
+    for person in &people {
+        say(person, &format!("{} is here", person.name), &mut all);
+    }
+    for person in &people {
+        person.until_all(GROUP, &all);
+    }
+    story.tell("five are in a group, and have heard each other");
+
+    for number in 0..10 {
+        let from = &people[number % 2];
+        say(from, &format!("number {number}"), &mut all);
+        if number == 4 {
+            people[2].process.kill();
+        }
+    }
+    for who in [0, 1, 3, 4] {
+        people[who].until_all(GROUP, &all);
+    }
+    story.tell("one was killed while two talked");
+    let heard = all.clone();
+    removed(&people);
+    for who in [1, 3] {
+        people[who].until_members(4);
+    }
+    for who in [0, 1, 3] {
+        say(&people[who], &format!("{} speaks without Erin", NAMES[who]), &mut all);
+    }
+    story.tell("one was removed, and the others went on");
+
+    people[2].process.start_ready();
+    people[2].until_members(4);
+    say(&people[2], "Carol is back", &mut all);
+    for who in [0, 1, 2, 3] {
+        people[who].until_all(GROUP, &all);
+        people[who].until_members(4);
+    }
+    // She was there all the time, and whatever came to her she can't read.
+    people[4].until_all(GROUP, &heard);
+    for person in &mut people {
+        assert!(person.process.interrupt().success());
+    }
+    // Whatever was kept is read again.
+    people[4].process.start_ready();
+    people[4].until_all(GROUP, &heard);
+    people[4].process.kill();
+    assert!(place.up.interrupt().success());
+    story.tell("four have everything once, and the one who was removed nothing of what was said since");
+}
+
+fn say(person: &Person, text: &str, all: &mut Vec<String>) {
+    person.says(GROUP, text);
+    all.push(text.to_owned());
+}
+
+/// Erin is removed, who may not do that herself, and can say nothing more.
+fn removed(people: &[Person; 5]) {
+    let refused = people[4].node.failure(&["chat", "group", "remove", GROUP, "Alice"]);
+    assert!(refused.contains("Your role in that group does not allow this"), "{refused}");
+    people[0].node.json(&["chat", "group", "remove", GROUP, "Erin"]);
+    people[0].until_members(4);
+    people[4].node.until("she hears that she is out", PATIENCE, &["chat", "group", "members", GROUP], |talk| {
+        (talk["member"] == false).then_some(())
+    });
+    let refused = people[4].node.failure(&["chat", "send", GROUP, "hello?"]);
+    assert!(refused.contains("You are not in that group any more"), "{refused}");
+}

@@ -86,7 +86,7 @@ impl Chats {
     fn back_up_messages(&self, room: RoomId, place: u64, part: &mut Part, store: &impl Store) -> Option<BackupPlace> {
         let (mut from, count) = (place, self.record_of(room).map_or(0, |record| record.next));
         while from < count {
-            let before = (from + PAGE).min(count);
+            let before = from.saturating_add(PAGE).min(count);
             let page = self.page(room, Some(before), PAGE as usize, store);
             for shown in page.into_iter().rev().filter(|shown| shown.place >= from) {
                 let place = shown.place;

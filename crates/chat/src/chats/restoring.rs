@@ -184,7 +184,7 @@ impl Chats {
         let record = self.record_mut(room)?;
         // In a conversation that is all from the backup each stands where it stood.
         let place = if is_fresh && place < record.next { place } else { record.next };
-        record.next = record.next.max(place + 1);
+        record.next = record.next.max(place.saturating_add(1));
         record.waiting = record.waiting.saturating_sub(u64::from(old.is_some()));
         // Nobody fetches by themselves what came long ago, and no file is gone by something that is added.
         note_files(room, None, &item, call.store, &mut self.step.batch, &mut Vec::new());
@@ -215,7 +215,7 @@ impl Chats {
         let (mut order, mut last): (Vec<(_, u64, MessageRef)>, _) = (Vec::new(), None);
         let mut from = 0;
         while from < count {
-            let before = (from + PAGE).min(count);
+            let before = from.saturating_add(PAGE).min(count);
             let page = self.page(room, Some(before), PAGE as usize, &store);
             for Shown { place, item } in page.into_iter().rev().filter(|shown| shown.place >= from) {
                 // Of what nobody knows when it was said, it is when it came.

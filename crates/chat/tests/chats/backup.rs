@@ -210,3 +210,37 @@ fn memos_blocks_and_questions_come_back_too() {
     world.carry();
     assert!(world.people[ALICE].chats.talk(room).unwrap().is_member);
 }
+
+#[test]
+fn a_folder_that_is_older_is_noticed_and_a_backup_mends_it() {
+    let mut world = World::new(&["alice", "bob"]);
+    let room = world.acquaint(ALICE, BOB);
+    world.say(ALICE, room, "one");
+    world.carry();
+    let old = world.people[ALICE].disk.clone();
+    // Long enough for both to renew their keys.
+    world.now = world.now + Span::days(8);
+    for _ in 0..3 {
+        world.now = world.now + Span::minutes(1);
+        world.tick();
+        world.carry();
+    }
+    world.say(ALICE, room, "two");
+    world.carry();
+    world.people[ALICE].disk = old;
+    world.crash(ALICE);
+    world.people[ALICE].news.clear();
+    world.say(BOB, room, "three");
+    world.settle();
+    let is_noticed = |fault: &String| fault.contains("older than what it had");
+    assert!(world.people[ALICE].faults().iter().any(is_noticed), "{:?}", world.people[ALICE].faults());
+    let parts = back_up(&world, ALICE);
+    lose(&mut world, ALICE, "alice");
+    restore(&mut world, ALICE, &parts);
+    world.settle();
+    world.say(BOB, room, "four");
+    world.say(ALICE, room, "five");
+    world.carry();
+    assert!(world.people[ALICE].texts(room).contains(&(false, "four".to_owned())));
+    assert!(world.people[BOB].texts(room).contains(&(false, "five".to_owned())));
+}

@@ -98,6 +98,9 @@ fn what_was_said_comes_back_and_the_two_go_on_in_the_same_conversation() {
     // The other one can add the device to groups, by keys that are good.
     let group = world.found(BOB, &[ALICE]);
     assert!(world.people[ALICE].chats.talk(group).unwrap().is_member);
+    // And it can add the other one, who has given it keys anew.
+    let group = world.found(ALICE, &[BOB]);
+    assert!(world.people[BOB].chats.talk(group).unwrap().is_member);
 }
 
 #[test]

@@ -160,6 +160,8 @@ targets! {
         chat_item: chat_item,
         chat_markdown: chat_markdown,
         chat_query: chat_query,
+        chat_backup: chat_backup,
+        open_chat_backup: open_chat_backup,
     }
 }
 
@@ -280,6 +282,23 @@ fn chat_query(bytes: &[u8]) -> bool {
     let marks = byway_chat::search::marks(text, &query.terms);
     assert!(marks.windows(2).all(|pair| pair[0][1] < pair[1][0]), "marks stand apart, in order");
     true
+}
+
+/// Whoever has the phrase has made it: what matters is that it reads as what it is written as.
+fn chat_backup(bytes: &[u8]) -> bool {
+    use byway_chat::backup::BackupPart;
+    let Ok(part) = decode_exact::<BackupPart>(bytes) else { return false };
+    assert_eq!(
+        decode_exact::<BackupPart>(&part.to_bytes()),
+        Ok(part),
+        "what was read is written so that it reads alike"
+    );
+    true
+}
+
+/// A file that somebody left where a backup should be.
+fn open_chat_backup(bytes: &[u8]) -> bool {
+    samples::chat_backup_key().open(bytes).is_ok()
 }
 
 /// Decoding and every check that needs no ledger.

@@ -664,6 +664,18 @@ export interface ChatAttachment {
   width?: number | null;
 }
 
+/** what is to be written behind the parts before */
+export interface ChatBackupPart {
+  /** Base64 */
+  bytes: string;
+  /** messages that are too long for a backup */
+  left_out: number;
+  /** how many are in it */
+  messages: number;
+  /** what to ask for next; without it the backup is whole */
+  next?: string | null;
+}
+
 /** a conversation */
 export interface ChatConversation {
   /** 64 hex digits */
@@ -682,6 +694,8 @@ export interface ChatConversation {
   peer?: Id | null;
   /** whether it stands above the others */
   pinned?: boolean | null;
+  /** it came out of a backup, and the others have yet to let this device in again; left out where not */
+  restored?: boolean | null;
   /** what both read to each other to know that nobody is between them */
   safety_number: string;
   since_ms: Time;
@@ -871,6 +885,21 @@ export interface ChatPollOption {
 export interface ChatReaction {
   emoji: string;
   people: Id[];
+}
+
+/** how far a backup is put back */
+export interface ChatRestored {
+  /** that were not here */
+  conversations: number;
+  /** messages that were here */
+  known: number;
+  made_ms?: Time | null;
+  /** that were not here */
+  messages: number;
+  /** that were not here */
+  people: number;
+  /** where the next bytes begin */
+  size: number;
 }
 
 /** what is true of somebody in a conversation for a moment */
@@ -2007,6 +2036,10 @@ export interface Methods {
   "chat_read": { params: { to: string; before?: number; limit?: number }; result: ChatItem[] };
   /** Looks for messages, people and groups; the newest message first. The index is made when somebody first searches. */
   "chat_search": { params: { query: string; to?: string; before?: string; limit?: number; offset_minutes?: number }; result: ChatFound };
+  /** A part of a backup of contacts, conversations and messages, sealed under the seed phrase. */
+  "chat_backup": { params: { next?: string }; result: ChatBackupPart };
+  /** Takes bytes of a backup, and adds what is missing here of what is in them. */
+  "chat_restore": { params: { at: number; bytes: string; last?: boolean; trial?: boolean }; result: ChatRestored };
   /** Says that one's person has looked at a conversation. */
   "chat_mark": { params: { to: string; tell: boolean }; result: ChatConversation };
   /** What one's person keeps of a conversation for itself; what is named is changed, and nobody else hears of it. */
@@ -2258,10 +2291,15 @@ export const ERRORS = {
   channel_not_found: 1501,
   channel_not_opened: 1502,
   channel_not_ready: 1504,
+  chat_backup_cut: 1675,
+  chat_backup_damaged: 1672,
+  chat_backup_of_another: 1674,
+  chat_backup_of_other_phrase: 1673,
   contents_missing: 1546,
   contents_refused: 1547,
   contract_not_called: 1548,
   contract_not_found: 1545,
+  conversation_not_back: 1670,
   conversation_not_begun: 1602,
   conversation_not_found: 1601,
   conviction_not_found: 1412,
@@ -2302,6 +2340,7 @@ export const ERRORS = {
   name_taken: 1650,
   no_channel_with: 1510,
   no_channel_with_hub: 1555,
+  no_chat_backup: 1671,
   no_holder: 1632,
   no_offer_matches: 1101,
   no_watchtower: 1522,
@@ -2343,6 +2382,7 @@ export const ERRORS = {
   proxy_port_not_open: 1133,
   query_not_understood: 1646,
   read_only_wallet: 1213,
+  restore_gap: 1676,
   role_does_not_allow: 1612,
   seat_not_found: 1406,
   service_not_open: 1126,

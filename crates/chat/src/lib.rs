@@ -1,6 +1,7 @@
 //! Conversations between people (rows M2, M6, M11), with no server in the middle.
 //!
 //! - [`attachment`]: files beside messages, sealed, named and checked.
+//! - [`backup`]: what there is, for a node that has lost its disk.
 //! - [`chats`]: all of the below together, for one person on one device.
 //! - [`content`]: what is in a message, and how the messages of many become what is shown.
 //! - [`device`]: what an identity signs for each of its devices.
@@ -13,6 +14,7 @@
 //! Pure code, which knows nothing of links: it says to whom what is to be brought.
 
 pub mod attachment;
+pub mod backup;
 pub mod chats;
 pub mod content;
 pub mod delivery;

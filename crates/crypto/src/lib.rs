@@ -8,7 +8,7 @@
 //! - [`threshold`]: BLS signatures that a threshold of kernel nodes make together, and how they deal the key (row K3).
 //! - [`noise`]: the encrypted handshake of dialogues and of the kernel mesh.
 //! - [`phrase`]: one seed phrase, from which every key above is derived; [`keystore`]: keys at rest; [`export`]: what leaves
-//!   a node as a file; [`copy`]: what it keeps of channels in a second place.
+//!   a node as a file; [`copy`]: what it keeps of channels in a second place; [`chat_backup`]: conversations, in parts.
 //! - [`packet`]: a small content under a key and a number, for watchtowers (row C5).
 //! - [`package`]: what can be read whole or not at all, for slices of packets (row A12).
 //! - [`multiset`]: a homomorphic hash of a set, for the set of unspent outputs.
@@ -20,6 +20,7 @@
 //! **Randomness is passed in** as seeds; nothing here draws any.
 
 pub mod batch;
+pub mod chat_backup;
 pub mod copy;
 pub mod export;
 pub mod ghost;
@@ -37,6 +38,7 @@ mod sealed_file;
 pub mod threshold;
 
 pub use batch::{BatchVerifier, Signed};
+pub use chat_backup::ChatBackupKey;
 pub use copy::CopyKey;
 pub use export::ExportKey;
 pub use ghost::{Address, GhostKey, SpendSecret, ViewSecret, WalletSecret};

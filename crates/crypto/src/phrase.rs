@@ -14,6 +14,7 @@
 use byway_primitives::hash::Context;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::chat_backup::ChatBackupKey;
 use crate::copy::CopyKey;
 use crate::export::ExportKey;
 use crate::ghost::WalletSecret;
@@ -28,6 +29,7 @@ const DIALOGUE: Context = Context("byway 1 derive: dialogue static");
 const KERNEL_OWNER: Context = Context("byway 1 derive: kernel owner");
 const EXPORT: Context = Context("byway 1 derive: exports");
 const COPY: Context = Context("byway 1 derive: channel copies");
+const CHAT_BACKUP: Context = Context("byway 1 derive: backups of conversations");
 const JOURNALS: Context = Context("byway 1 derive: journals");
 const OVERLAY: Context = Context("byway 1 derive: overlay");
 
@@ -129,6 +131,11 @@ impl Seed {
     /// What seals the copies of channels of every device.
     pub fn copy_key(&self) -> CopyKey {
         CopyKey::new(self.derive(COPY, &[]))
+    }
+
+    /// What seals the backups of conversations of every device.
+    pub fn chat_backup_key(&self) -> ChatBackupKey {
+        ChatBackupKey::new(self.derive(CHAT_BACKUP, &[]))
     }
 
     /// What seals the journals of every device: whichever of the identities a node works under, it reads its own.

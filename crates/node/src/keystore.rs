@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use byway_crypto::keystore::{self as sealing, Cost, OpenError, SealSeed};
 use byway_crypto::phrase::{Device, Phrase, PhraseError, Seed};
-use byway_crypto::{CopyKey, ExportKey, IdentitySecret, NodeSecret, WalletSecret};
+use byway_crypto::{ChatBackupKey, CopyKey, ExportKey, IdentitySecret, NodeSecret, WalletSecret};
 use byway_driver::disk::SealKey;
 use byway_primitives::IdentityId;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
@@ -213,6 +213,11 @@ impl Keystore {
     /// What seals what its nodes keep of channels in a second place.
     pub fn copy_key(&self) -> CopyKey {
         self.seed.copy_key()
+    }
+
+    /// What seals backups of conversations.
+    pub fn chat_backup_key(&self) -> ChatBackupKey {
+        self.seed.chat_backup_key()
     }
 
     /// The cold identity that owns kernel nodes.

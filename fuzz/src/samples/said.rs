@@ -44,6 +44,20 @@ pub(crate) fn chat_query() -> Samples {
     texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
+pub(crate) fn chat_backup() -> Samples {
+    let part = chat::backup();
+    vec![part.to_bytes(), byway_chat::backup::BackupPart(part.0.into_iter().take(1).collect()).to_bytes()]
+}
+
+pub(crate) fn chat_backup_key() -> byway_crypto::ChatBackupKey {
+    byway_crypto::phrase::Phrase::from_entropy(&[1; 32]).seed().chat_backup_key()
+}
+
+pub(crate) fn open_chat_backup() -> Samples {
+    let place = byway_crypto::chat_backup::PartPlace { file: [7; 16], number: 3, is_last: true };
+    chat_backup_key().seal(place, &chat::backup().to_bytes(), [7; 24]).into_iter().collect()
+}
+
 pub(crate) fn hold_message() -> Samples {
     holding::messages().iter().map(Encode::to_bytes).collect()
 }

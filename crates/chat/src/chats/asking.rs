@@ -202,6 +202,7 @@ impl Chats {
         };
         let used = self.packages.number(used);
         let members: BTreeSet<IdentityId> = room.members().iter().map(|member| member.identity).collect();
+        self.check_lost(&room)?;
         let is_open = room.roles().is_some_and(|roles| roles.adding.is_some());
         if is_open || members != BTreeSet::from([self.me(), peer]) {
             let opened = self.welcomed_to_group(call, peer, room, batch);
@@ -212,7 +213,7 @@ impl Chats {
         }
         self.packages.remove(used, &mut self.step.batch);
         let id = room.id();
-        if self.talks.contains_key(&id) {
+        if self.talks.contains_key(&id) || self.lost.contains_key(&id) {
             return Ok(Opened::Done);
         }
         self.check_count(peer, is_contact && self.begun_two(peer) >= ROOMS_EACH_MAX)?;
@@ -255,10 +256,10 @@ impl Chats {
 
     /// Conversations, in no order that means anything.
     pub fn talks(&self) -> impl Iterator<Item = super::TalkView> {
-        self.talks.values().map(Talk::view)
+        self.talks.values().map(Talk::view).chain(self.lost_views())
     }
 
     pub fn talk(&self, room: RoomId) -> Option<super::TalkView> {
-        self.talks.get(&room).map(Talk::view)
+        self.talks.get(&room).map(Talk::view).or_else(|| self.lost_view(room))
     }
 }

@@ -176,6 +176,9 @@ impl Chats {
 
     /// A group that this device is in, and wants to be in.
     fn group(&mut self, room: RoomId) -> Result<(&mut Talk, Roles), ChatError> {
+        if !self.talks.contains_key(&room) {
+            return Err(self.no_room(room));
+        }
         let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
         if !talk.is_group() {
             return Err(ChatError::NotGroup);

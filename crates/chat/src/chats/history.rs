@@ -38,7 +38,7 @@ impl<S: Store> Items for OfRoom<'_, S> {
     }
 }
 
-fn load(store: &impl Store, room: RoomId, of: &MessageRef) -> Option<Shown> {
+pub(super) fn load(store: &impl Store, room: RoomId, of: &MessageRef) -> Option<Shown> {
     shown(&store.load(ITEMS, &item_key(room, of))?)
 }
 
@@ -52,6 +52,18 @@ fn shown(bytes: &[u8]) -> Option<Shown> {
 pub fn keep_message(room: RoomId, shown: &Shown, batch: &mut Batch) {
     batch.put(ORDER, order_key(room, shown.place), shown.item.of.to_bytes());
     put(room, shown, batch);
+}
+
+/// Nothing stands in a place any more.
+pub(super) fn forget_place(room: RoomId, place: u64, batch: &mut Batch) {
+    batch.delete(ORDER, order_key(room, place));
+}
+
+/// A message stands elsewhere.
+pub(super) fn move_message(room: RoomId, of: &MessageRef, place: u64, store: &impl Store, batch: &mut Batch) {
+    if let Some(Shown { item, .. }) = load(&Pending { store, batch }, room, of) {
+        keep_message(room, &Shown { place, item }, batch);
+    }
 }
 
 fn put(room: RoomId, shown: &Shown, batch: &mut Batch) {

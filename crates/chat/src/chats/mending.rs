@@ -59,6 +59,7 @@ impl Chats {
         self.make_up_for_all(&call);
         let there = self.outbox.there().collect();
         let before = std::mem::replace(&mut self.there_before, there);
+        self.tell_of_lost(&call);
         let rooms: Vec<RoomId> = self.talks.keys().copied().collect();
         for room in rooms {
             self.ask_for_missing(&call, room);
@@ -123,6 +124,9 @@ impl Chats {
             | GroupMatter::Info { room, .. }
             | GroupMatter::Gone { room, .. } => room,
         };
+        if self.lost.contains_key(&room) {
+            return self.matter_of_lost(call, (room, peer), what);
+        }
         if !self.talks.get(&room).is_some_and(|talk| talk.has(peer)) {
             return Err(ChatFault::NotByMember(room));
         }
@@ -162,6 +166,7 @@ impl Chats {
         if !self.may_answer(call, room, peer) {
             return;
         }
+        self.restock(call, (room, peer), theirs);
         if asks && (!ours_stays || is_parted) {
             self.tell_line(call, room, peer, false);
         }

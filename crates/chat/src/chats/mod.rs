@@ -21,17 +21,20 @@
 
 pub mod affairs;
 mod asking;
+mod backup;
 mod files;
 mod groups;
 mod heard;
 mod held;
 mod history;
+mod lost;
 mod membership;
 mod mending;
 mod moving;
 mod oneself;
 mod opened;
 mod packages;
+mod restoring;
 mod said;
 mod saying;
 mod talk;
@@ -54,12 +57,15 @@ use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
 use affairs::Wish;
 pub use asking::ROOMS_EACH_MAX;
+pub use backup::BackupPlace;
 pub use files::{FileRef, files_of};
 pub use groups::GROUP_MAX;
 pub(crate) use history::kept_messages;
 pub use history::{Shown, keep_message};
+use lost::Lost;
 pub use mending::TICK;
 use packages::{Packages, Stock};
+pub use restoring::{ForeignBackup, Restored};
 pub use saying::Draft;
 use talk::Talk;
 pub use talk::TalkView;
@@ -178,6 +184,8 @@ pub enum ChatError {
     Oneself,
     #[error("{0} is not a contact: only contacts are added to groups")]
     NotContact(IdentityId),
+    #[error("the conversation came out of a backup, and the others have yet to let this device in anew")]
+    NotBack,
     #[error("the conversation is one of two; people are added to groups")]
     NotGroup,
     #[error("this device is not in the group any more")]
@@ -233,6 +241,9 @@ pub struct Chats {
     packages: Packages,
     stock: Stock,
     talks: BTreeMap<RoomId, Talk>,
+    /// Conversations out of a backup, into which this device has not come anew.
+    lost: BTreeMap<RoomId, Lost>,
+    restoring: restoring::Restoring,
     /// Those who lack something that was said in a room, since too much waits for them.
     missing: BTreeSet<(IdentityId, RoomId)>,
     /// Frames that wait for a room to be known.
@@ -295,6 +306,8 @@ impl Chats {
             packages: Packages::load(store)?,
             stock: Stock::load(store),
             talks,
+            lost: Lost::load_all(store)?,
+            restoring: Default::default(),
             missing: membership::load_missing(store),
             early_unknown: opened::Tally::default(),
             wanted: files::load_wanted(store),

@@ -219,6 +219,8 @@ impl Chats {
             (affairs.is_introduced, affairs.is_out) = (false, false);
             affairs.owed.clear();
             affairs.renewed(call.now);
+        } else if let Some(record) = self.found_again(id, call.now) {
+            talk.record = record;
         }
         self.step.batch.append(batch);
         talk.record.affairs.entered = Some((by, epoch));
@@ -243,7 +245,11 @@ impl Chats {
 
     /// Those who are in groups with us, once for each.
     pub fn companions(&self) -> impl Iterator<Item = IdentityId> {
-        self.talks.values().filter(|talk| talk.is_group() && talk.is_in()).flat_map(|talk| talk.others(self.me()))
+        self.talks
+            .values()
+            .filter(|talk| talk.is_group() && talk.is_in())
+            .flat_map(|talk| talk.others(self.me()))
+            .chain(self.lost_companions())
     }
 
     /// Whether both are in one group with us.
@@ -253,6 +259,8 @@ impl Chats {
 
     /// Whether more is taken of somebody than strangers have to say: contacts, and those who are in a group with us.
     pub fn is_heard(&self, peer: IdentityId) -> bool {
-        self.people.is_contact(peer) || self.talks.values().any(|talk| talk.has(peer))
+        self.people.is_contact(peer)
+            || self.talks.values().any(|talk| talk.has(peer))
+            || self.lost_companions().any(|companion| companion == peer)
     }
 }

@@ -21,7 +21,7 @@ const PACKAGES_EACH_MAX: usize = 4 * PACKAGES_GIVEN_MAX;
 /// Key packages of contacts: key is the contact and a number that grows.
 const STOCK: Space = Space("chat-stock");
 /// How many each contact is given at first; each time they have used one they get another.
-const STOCK_FIRST: usize = 3;
+pub(super) const STOCK_FIRST: usize = 3;
 
 /// Private halves of key packages, the oldest first, each with its number on disk and who was given it.
 #[derive(Default)]

@@ -81,6 +81,9 @@ impl Chats {
         if self.talks.get(&room).is_some_and(|talk| talk.record.affairs.is_out) {
             return Err(ChatError::NotMember);
         }
+        if !self.talks.contains_key(&room) {
+            return Err(self.no_room(room));
+        }
         if draft.kind.is_message() {
             self.introduce(call, room);
         }
@@ -167,6 +170,9 @@ impl Chats {
         store: &impl Store,
     ) -> Result<(), ChatError> {
         let me = self.me();
+        if self.lost.contains_key(&room) {
+            return self.mark_lost_read(room);
+        }
         let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
         let (from, to) = (talk.record.read, talk.record.next);
         if from == to {

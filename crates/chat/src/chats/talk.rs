@@ -77,6 +77,17 @@ pub(super) struct Record {
     pub affairs: Affairs,
 }
 
+impl Record {
+    pub fn load(room: RoomId, store: &impl Store) -> Result<Self, ChatsDamaged> {
+        let record = store.load(TALKS, &room.0).map(|bytes| Self::from_bytes(&bytes));
+        Ok(record.transpose().map_err(ChatsDamaged::Talk)?.unwrap_or_default())
+    }
+
+    pub fn put(&self, room: RoomId, batch: &mut Batch) {
+        batch.put(TALKS, room.0, self.to_bytes());
+    }
+}
+
 /// A conversation, to be shown.
 #[derive(Debug, Clone)]
 pub struct TalkView {
@@ -96,6 +107,8 @@ pub struct TalkView {
     pub awaited: Vec<IdentityId>,
     /// Whether this device is still in it.
     pub is_member: bool,
+    /// Whether it came out of a backup, and the others have yet to let this device in anew.
+    pub is_lost: bool,
     /// Whether it has asked to be removed.
     pub is_leaving: bool,
     /// How many messages there have been.
@@ -114,13 +127,12 @@ impl Talk {
     }
 
     pub fn load(room: Room, store: &impl Store) -> Result<Self, ChatsDamaged> {
-        let record = store.load(TALKS, &room.id().0).map(|bytes| Record::from_bytes(&bytes));
-        let record = record.transpose().map_err(ChatsDamaged::Talk)?.unwrap_or_default();
+        let record = Record::load(room.id(), store)?;
         Ok(Self { known: known(&room), room, record, mending: Mending::default() })
     }
 
     pub fn put(&self, batch: &mut Batch) {
-        batch.put(TALKS, self.room.id().0, self.record.to_bytes());
+        self.record.put(self.room.id(), batch);
     }
 
     /// Whether it is a group, to which people are added.
@@ -165,6 +177,7 @@ impl Talk {
             awaited: awaited.collect(),
             members,
             is_member: self.is_in(),
+            is_lost: false,
             is_leaving: affairs.is_leaving && self.is_in(),
             messages: *next,
             unread: *unread,

@@ -1,5 +1,6 @@
-//! One content of each kind, with fixed bytes.
+//! One content of each kind, and one record of each kind of a backup, with fixed bytes.
 
+use byway_chat::backup::{BackupOwn, BackupPart, BackupRecord, BackupTalk};
 use byway_chat::content::bounded::{BoundedBytes, BoundedList, BoundedText};
 use byway_chat::content::lists::{EntryId, EntryTag, List, ListChange, ListChanges, ListStyle, Position};
 use byway_chat::content::poll::{Choices, Poll, PollClose, Vote};
@@ -7,8 +8,10 @@ use byway_chat::content::post::{
     Attachment, AttachmentKey, Deletion, Edit, Emoji, Memo, Post, Reaction, Shape, Text, Voice,
 };
 use byway_chat::content::signs::{Presence, Profile, ReadMark, Receipt, Settings, Typing};
-use byway_chat::content::{Content, Kind, MessageId, MessageRef};
-use byway_primitives::{Decode, Encode, Hash, IdentityId, Span, Time};
+use byway_chat::content::{Author, Content, Kind, MessageId, MessageRef, Rights, Sender, Shown};
+use byway_chat::mls::{Roles, RoomId};
+use byway_chat::people::{Person, Standing};
+use byway_primitives::{Decode, Encode, Hash, IdentityId, NetworkId, Span, Time};
 
 pub const TIME: Time = Time(1_800_000_000_000);
 
@@ -145,4 +148,47 @@ pub fn contents() -> Vec<(&'static str, Content)> {
     let kinds = posted().into_iter().chain(beside());
     let all = kinds.map(|(name, kind)| (name, content(1, kind)));
     all.chain([("answer in a thread", answer)]).chain(from_later()).collect()
+}
+
+/// One record of each kind, with all messages as they stand once everything was said.
+pub fn backup() -> BackupPart {
+    let (mut shown, room) = (Shown::default(), RoomId([8; 32]));
+    let rights = Rights { deletes_others: true, changes_settings: true };
+    let sender = Sender { author: Author { identity: person(1), device: 0 }, rights };
+    for (id, (_, content)) in (1..).zip(contents()) {
+        // Some are about messages of others.
+        let _ = shown.apply(&sender, &Content { id: MessageId([id; 16]), ..content });
+    }
+    let member =
+        Person { standing: Standing::Contact, name: "Ada".into(), nickname: None, since: TIME, direct: Some(room) };
+    let asking =
+        Person { standing: Standing::Asking { package: vec![9; 40] }, nickname: Some("Bo".into()), ..member.clone() };
+    let talk = BackupTalk {
+        room,
+        direct: None,
+        members: vec![person(1), person(2)],
+        roles: Some(Roles::group(person(1))),
+        is_in: true,
+        since: TIME,
+        lamport: 700,
+        next: 5,
+        read: 3,
+        unread: 2,
+        about: shown.about.clone(),
+    };
+    let draft = BoundedText::new("half a sen").expect("within its bounds");
+    let own = BackupOwn { room, draft, is_pinned: true, muted_until: Some(TIME), is_marked_unread: true };
+    let messages = (0u64..).zip(shown.items.into_values()).map(|(place, item)| {
+        let shown = byway_chat::chats::Shown { place, item };
+        BackupRecord::Message { room, shown }
+    });
+    let records = [
+        BackupRecord::Head { network: NetworkId(Hash([3; 32])), identity: person(1), made: TIME },
+        BackupRecord::Person { peer: person(2), person: member },
+        BackupRecord::Person { peer: person(3), person: asking },
+        BackupRecord::Card { peer: person(2), card: vec![7; 20] },
+        BackupRecord::Talk(talk),
+        BackupRecord::Own(own),
+    ];
+    BackupPart(records.into_iter().chain(messages).collect())
 }

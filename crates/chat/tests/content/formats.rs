@@ -1,14 +1,16 @@
 //! Encodings frozen by digest, what comes from later versions, and bytes that are no content.
 
+use byway_chat::backup::BackupPart;
 use byway_chat::content::bounded::{BoundedBytes, BoundedList, BoundedText};
 use byway_chat::content::limits::*;
 use byway_chat::content::post::{Attachment, Post};
 use byway_chat::content::{Content, Kind};
+use byway_primitives::codec::decode_exact;
 use byway_primitives::hash::Context;
 use byway_primitives::{Decode, DecodeError, Encode};
 use proptest::prelude::*;
 
-use crate::fixed;
+use crate::fixed::{self, backup};
 
 const FROZEN: Context = Context("byway test frozen encoding");
 
@@ -172,6 +174,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_backup_is_frozen_and_comes_back() {
+    let part = backup();
+    let bytes = part.to_bytes();
+    assert_eq!(decode_exact::<BackupPart>(&bytes), Ok(part));
+    assert_eq!(format!("{} {}", bytes.len(), &FROZEN.hash(&[&bytes]).to_string()[..16]), FROZEN_BACKUP);
+    for end in 1..bytes.len() {
+        // Where a record ends a part may end.
+        if let Ok(shorter) = decode_exact::<BackupPart>(&bytes[..end]) {
+            assert_eq!(shorter.to_bytes(), bytes[..end]);
+        }
+    }
+    assert!(decode_exact::<BackupPart>(&[9]).is_err() && decode_exact::<BackupPart>(&[0, 2]).is_err());
+}
+
+const FROZEN_BACKUP: &str = "3418 fddbe98ed3ea7500";
 
 const FROZEN_CONTENTS: [&str; 23] = [
     "text: 44 ba0b5844c03d722f",

@@ -117,10 +117,13 @@ pub struct ChatConversation {
     pub members: Vec<IdentityId>,
     /// Whether this device is still in it.
     pub member: bool,
+    /// It came out of a backup, and the others have yet to let this device in again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub restored: bool,
     pub since_ms: Time,
     pub messages: u64,
     pub unread: u64,
-    /// What both read to each other to know that nobody is between them: twelve groups of five digits.
+    /// What both read to each other to know that nobody is between them: twelve groups of five digits. Empty where it is restored.
     pub safety_number: String,
     /// The newest message.
     #[serde(default, skip_serializing_if = "Option::is_none")]

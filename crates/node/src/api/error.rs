@@ -3,6 +3,7 @@
 
 mod channel;
 mod chat;
+mod chat_backup;
 mod guarantee;
 mod holding;
 mod hub;
@@ -100,6 +101,13 @@ kinds! {
     1612 ChatMayNot "role_does_not_allow",
     1613 ChatGroupFull "group_full",
     1614 ChatLeaving "group_left",
+    1670 ChatNotBack "conversation_not_back",
+    1671 ChatNoBackup "no_chat_backup",
+    1672 ChatBackupDamaged "chat_backup_damaged",
+    1673 ChatBackupOtherPhrase "chat_backup_of_other_phrase",
+    1674 ChatBackupForeign "chat_backup_of_another",
+    1675 ChatBackupCut "chat_backup_cut",
+    1676 ChatRestoreGap "restore_gap",
     1631 HoldFull "hold_full",
     1632 NoHolder "no_holder",
     1633 NotHeldBy "not_held_by",

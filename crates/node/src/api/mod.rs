@@ -14,6 +14,7 @@ pub mod chain;
 pub mod channel_requests;
 pub mod channels;
 pub mod chat;
+pub mod chat_backup;
 pub mod chat_content;
 pub mod chat_files;
 pub mod chat_groups;
@@ -59,6 +60,7 @@ pub use chain::*;
 pub use channel_requests::*;
 pub use channels::*;
 pub use chat::*;
+pub use chat_backup::*;
 pub use chat_content::*;
 pub use chat_files::*;
 pub use chat_groups::*;
@@ -301,6 +303,10 @@ pub trait NodeApi: KernelApi {
     fn chat_read(&self, request: ChatRead) -> impl Future<Output = Answer<Vec<ChatItem>>> + Send;
     /// Looks for messages, people and groups.
     fn chat_search(&self, request: ChatSearch) -> impl Future<Output = Answer<ChatFound>> + Send;
+    /// Gives a part of a backup of all conversations.
+    fn chat_backup(&self, request: ChatBackup) -> impl Future<Output = Answer<ChatBackupPart>> + Send;
+    /// Takes bytes of a backup.
+    fn chat_restore(&self, request: ChatRestore) -> impl Future<Output = Answer<ChatRestored>> + Send;
     /// Says that one's person has looked at a conversation.
     fn chat_mark(&self, request: ChatMark) -> impl Future<Output = Answer<ChatConversation>> + Send;
     /// What our person keeps of a conversation for itself.

@@ -138,6 +138,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         journals_key: SealKey::new(own(b"journals")),
         export_key: Phrase::from_entropy(&own(b"phrase")).seed().export_key(),
         exports: None,
+        chat_backup_key: Phrase::from_entropy(&own(b"phrase")).seed().chat_backup_key(),
         copy_key: Phrase::from_entropy(&own(b"phrase")).seed().copy_key(),
         copies: None,
     })

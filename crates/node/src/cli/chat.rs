@@ -6,7 +6,9 @@ use byway_primitives::IdentityId;
 
 use super::output::{ago, now};
 use super::wallet::show;
-use super::{ChatCommand, Globals, Outcome, Table, chat_attach, chat_content, chat_search, chat_who, idempotency_key};
+use super::{
+    ChatCommand, Globals, Outcome, Table, chat_attach, chat_backup, chat_content, chat_search, chat_who, idempotency_key,
+};
 use crate::api::*;
 use crate::client::Client;
 
@@ -37,6 +39,8 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
         ChatCommand::Read { to, limit, ids, quiet } => read(globals, &client, to, (limit, ids, quiet)).await?,
         ChatCommand::Search(args) => chat_search::search(globals, &client, args).await?,
         ChatCommand::Export(args) => chat_search::export(&client, args).await?,
+        ChatCommand::Backup { file, replace } => chat_backup::backup(globals, &client, &file, replace).await?,
+        ChatCommand::Restore { file } => chat_backup::restore(globals, &client, &file).await?,
         ChatCommand::Attach(args) => chat_attach::attach(globals, &client, args).await?,
         ChatCommand::Fetch(args) => chat_attach::fetch(globals, &client, args).await?,
         ChatCommand::Poll(command) => chat_content::poll(globals, &client, command).await?,
@@ -122,6 +126,7 @@ async fn conversations(globals: &Globals, client: &Client) -> anyhow::Result<()>
             let id = talk.conversation.get(..8).unwrap_or_default().to_owned();
             let people = match &talk.group {
                 Some(group) if talk.member => format!("{} people", group.members.len()),
+                _ if talk.restored => "restored".to_owned(),
                 Some(_) => "left".to_owned(),
                 None => String::new(),
             };

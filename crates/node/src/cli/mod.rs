@@ -11,6 +11,7 @@ pub mod bot;
 mod channel;
 mod chat;
 mod chat_attach;
+mod chat_backup;
 mod chat_content;
 mod chat_group;
 mod chat_search;

@@ -190,6 +190,7 @@ pub(super) fn node_config(
         journals_key: keystore.journals_key(),
         export_key: keystore.export_key(),
         exports: None,
+        chat_backup_key: keystore.chat_backup_key(),
         copy_key: keystore.copy_key(),
         copies: None,
     })

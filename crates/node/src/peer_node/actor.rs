@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 use super::accounts::Accounts;
 use super::chain::Chain;
 use super::channels::{ChannelDesk, Copying};
-use super::chat::{self, FileDesk, OwnDesk, SearchDesk};
+use super::chat::{self, FileDesk, OwnDesk, RestoreDesk, SearchDesk};
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
@@ -175,6 +175,7 @@ pub(super) struct Actor {
     pub(super) files: FileDesk,
     pub(super) chat_own: OwnDesk,
     pub(super) search: SearchDesk,
+    pub(super) restoring: RestoreDesk,
     pub(super) holding: HoldDesk,
 
     pub(super) ledger_timer: Timer,
@@ -222,6 +223,7 @@ impl Actor {
             files,
             chat_own: OwnDesk::open(&ledger_journal),
             search: SearchDesk::default(),
+            restoring: RestoreDesk::default(),
             holding: HoldDesk::default(),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),

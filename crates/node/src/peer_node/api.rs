@@ -485,6 +485,14 @@ impl NodeApi for PeerNode {
         self.search_in_chat(request).await
     }
 
+    async fn chat_backup(&self, request: ChatBackup) -> Answer<ChatBackupPart> {
+        self.ask(move |actor| actor.back_up_chats(&request)).await
+    }
+
+    async fn chat_restore(&self, request: ChatRestore) -> Answer<ChatRestored> {
+        self.ask(move |actor| actor.restore_chats(request)).await
+    }
+
     async fn chat_mark(&self, request: ChatMark) -> Answer<ChatConversation> {
         self.ask(move |actor| actor.mark_chat(&request)).await
     }

@@ -10,7 +10,7 @@ use byway_access::{CreditPolicy, Weights};
 use byway_channel::SharedSigner;
 use byway_channel::watching::TowerTerms;
 use byway_chat::holding::HolderTerms;
-use byway_crypto::{CopyKey, ExportKey, IdentitySecret, WalletSecret};
+use byway_crypto::{ChatBackupKey, CopyKey, ExportKey, IdentitySecret, WalletSecret};
 use byway_driver::disk::SealKey;
 use byway_kernel::light::TrustedCheckpoint;
 use byway_primitives::{Amount, AssetId, IdentityId, Span};
@@ -101,6 +101,8 @@ pub struct PeerNodeConfig {
     pub journals_key: SealKey,
     /// Seals what leaves the node of its books.
     pub export_key: ExportKey,
+    /// Seals backups of conversations.
+    pub chat_backup_key: ChatBackupKey,
     /// Where they are exported to by themselves, if they are.
     pub exports: Option<ExportSettings>,
     /// Seals what is kept of channels in a second place.

@@ -138,6 +138,8 @@ pub const METHODS: &[&str] = &[
     "chat_keep",
     "chat_show",
     "chat_search",
+    "chat_backup",
+    "chat_restore",
     "chat_upload",
     "chat_attach",
     "chat_fetch",

@@ -716,6 +716,14 @@ impl NodeApi for Fake {
         fake_chat::search(&request)
     }
 
+    async fn chat_backup(&self, request: ChatBackup) -> Answer<ChatBackupPart> {
+        fake_chat::backup(&request)
+    }
+
+    async fn chat_restore(&self, request: ChatRestore) -> Answer<ChatRestored> {
+        fake_chat::restore(&request)
+    }
+
     async fn chat_mark(&self, request: ChatMark) -> Answer<ChatConversation> {
         fake_chat::named(&request.to).map(|()| fake_chat::conversation())
     }

@@ -109,6 +109,7 @@ pub fn conversation() -> ChatConversation {
         peer: Some(CONTACT),
         members: vec![CONTACT, STRANGER],
         member: true,
+        restored: true,
         since_ms: AT,
         messages: 1,
         unread: 1,
@@ -169,4 +170,24 @@ pub fn search(request: &ChatSearch) -> Answer<ChatFound> {
     let hit = ChatHit { to: conversation_id(), item: item(), marks: vec![[0, 5]] };
     let next = format!("{}-0-{}", AT.0, conversation_id());
     Ok(ChatFound { hits: vec![hit], people: vec![person()], conversations: vec![group("hello")], next: Some(next) })
+}
+
+/// Two parts of a backup.
+pub fn backup(request: &ChatBackup) -> Answer<ChatBackupPart> {
+    let is_first = request.next.is_none();
+    let bytes = Base64(if is_first { vec![1; 300 * 1024] } else { b"end".to_vec() });
+    Ok(ChatBackupPart { bytes, next: is_first.then(|| "a5".to_owned()), messages: 2, left_out: 0 })
+}
+
+/// Takes what it gives, and nothing else.
+pub fn restore(request: &ChatRestore) -> Answer<ChatRestored> {
+    let ChatRestore { at, bytes: Base64(bytes), last, .. } = request;
+    let size = at + bytes.len() as u64;
+    if !bytes.is_empty() && *at == 0 && bytes[0] != 1 {
+        return Err(ApiError::chat_no_backup());
+    }
+    if *last && !bytes.ends_with(b"end") {
+        return Err(ApiError::chat_backup_cut());
+    }
+    Ok(ChatRestored { size, made_ms: Some(AT), people: 1, conversations: 1, messages: 4, known: 0 })
 }

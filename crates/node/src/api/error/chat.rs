@@ -119,6 +119,7 @@ impl ApiError {
     pub fn chat(error: ChatError) -> Self {
         match error {
             ChatError::NoRoom => Self::chat_not_found(),
+            ChatError::NotBack => Self::chat_not_back(),
             ChatError::Unknown(peer) => Self::new(
                 ErrorKind::ChatPersonNotFound,
                 format!("{peer} is nobody whom this node knows."),

@@ -1,5 +1,7 @@
 //! `byway chat`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 
 use super::{ChatAttachArgs, ChatFetchArgs, ChatListCommand, ChatPollCommand};
@@ -58,6 +60,19 @@ pub enum ChatCommand {
     Search(super::ChatSearchArgs),
     /// Write down what was said, files by their names
     Export(super::ChatExportArgs),
+    /// Write contacts, conversations and all that was said into a file that only your seed phrase opens
+    Backup {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Over a file that is there
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Put back what a lost folder had: what is missing here is added, and nothing that is here changes
+    Restore {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Send files
     Attach(ChatAttachArgs),
     /// Fetch a file of a message and write it to a file here

@@ -14,6 +14,7 @@ pub fn conversation() -> ChatConversation {
         peer: Some(SOMEBODY),
         members: vec![SOMEBODY],
         member: true,
+        restored: false,
         since_ms: Time::ZERO,
         messages: 1,
         unread: 1,

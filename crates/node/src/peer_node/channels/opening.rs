@@ -200,6 +200,11 @@ impl Actor {
         Ok((card.certificate.identity, Some(card)))
     }
 
+    /// The card that is kept of a peer, as bytes.
+    pub(in super::super) fn kept_card(&self, peer: IdentityId) -> Option<Vec<u8>> {
+        self.ledger_journal.load(CARDS, &peer.0)
+    }
+
     /// Keeps a card that has led to its peer; of one with whom there is no channel any more another takes the place.
     pub(in super::super) fn keep_card(&mut self, card: PeerCard) {
         let (known, mut batch) = (Whereabouts::from(card.clone()), Batch::new());

@@ -81,7 +81,7 @@ impl Actor {
         }
     }
 
-    fn put_chat_own(&mut self, room: RoomId, own: Own) {
+    pub(super) fn put_chat_own(&mut self, room: RoomId, own: Own) {
         if own == self.chat_own.of(room) {
             return;
         }

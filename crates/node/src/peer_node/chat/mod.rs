@@ -2,6 +2,7 @@
 //! [`byway_chat::chats`], which the market carries; whom to reach, and by what they were found, is said here.
 
 mod attaching;
+mod backing;
 mod called;
 mod contents;
 mod desk;
@@ -13,9 +14,9 @@ mod searching;
 mod tried;
 mod views;
 
-use byway_chat::chats::{ChatConfig, ChatNews, Chats, ChatsDamaged, Shown};
+use byway_chat::chats::{ChatConfig, ChatFault, ChatNews, Chats, ChatsDamaged, Shown};
 use byway_chat::content::MessageRef;
-use byway_chat::mls::RoomId;
+use byway_chat::mls::{Refused, RoomId};
 use byway_chat::people::{NOTE_MAX, Standing};
 use byway_driver::disk::Journal;
 use byway_driver::entropy;
@@ -25,6 +26,7 @@ use byway_primitives::{IdentityId, Pending, Span, Store, Time};
 
 use super::{Actor, PeerNodeConfig};
 use crate::api::*;
+pub(super) use backing::RestoreDesk;
 pub(super) use called::CalledDesk;
 pub(super) use desk::OwnDesk;
 pub(super) use files::{FileCame, FileDesk};
@@ -193,6 +195,12 @@ impl Actor {
             }
             ChatNews::FileGone { place } => self.files.store.forget(place),
             ChatNews::Sign { room, change } => self.chat_sign(room, &change),
+            ChatNews::Fault { peer, fault: fault @ ChatFault::Refused(Refused::OldState) } => tracing::error!(
+                %peer,
+                %fault,
+                "this node's folder was put back from an older copy, or a copy of it runs elsewhere: stop both, and put what \
+                 `byway chat backup` wrote back on an empty folder"
+            ),
             ChatNews::Fault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer said in a conversation what can't be")
             }

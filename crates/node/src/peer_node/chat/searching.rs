@@ -39,6 +39,8 @@ enum State {
 struct Making {
     /// What has changed since it was begun.
     changed: BTreeSet<(RoomId, MessageRef)>,
+    /// All of it may have changed.
+    is_stale: bool,
     awaited: Vec<oneshot::Sender<Index>>,
     stop: Arc<AtomicBool>,
     /// Ends when the thread has let go of the disk.
@@ -61,6 +63,14 @@ struct Search {
 }
 
 impl SearchDesk {
+    /// What was said is not what it was: the index is made anew when somebody searches.
+    pub fn forget(&mut self) {
+        match &mut self.0 {
+            State::Making(making) => making.is_stale = true,
+            State::Made(_) | State::Unmade => self.0 = State::Unmade,
+        }
+    }
+
     /// Waits until nothing reads the disk any more.
     pub async fn close(&mut self) {
         if let State::Making(making) = &mut self.0 {
@@ -120,6 +130,11 @@ impl Actor {
 
     fn await_index(&mut self) -> oneshot::Receiver<Index> {
         let (give, given) = oneshot::channel();
+        self.give_index(give);
+        given
+    }
+
+    fn give_index(&mut self, give: oneshot::Sender<Index>) {
         match &mut self.search.0 {
             State::Made(index) => {
                 // Who asked is there: it has the other end.
@@ -128,7 +143,6 @@ impl Actor {
             State::Making(making) => making.awaited.push(give),
             State::Unmade => self.make_index(give),
         }
-        given
     }
 
     fn make_index(&mut self, give: oneshot::Sender<Index>) {
@@ -136,7 +150,8 @@ impl Actor {
         let stop = Arc::new(AtomicBool::new(false));
         let (now, reader, arrive, asked) =
             (self.clock.now(), self.market_journal.reader(), self.arrive.clone(), stop.clone());
-        self.search.0 = State::Making(Making { changed: BTreeSet::new(), awaited: vec![give], stop, ended });
+        self.search.0 =
+            State::Making(Making { changed: BTreeSet::new(), is_stale: false, awaited: vec![give], stop, ended });
         tokio::spawn(async move {
             let gathered = tokio::task::spawn_blocking(move || {
                 let gathered = gather(now, &reader, &asked);
@@ -155,6 +170,10 @@ impl Actor {
     pub(in super::super) fn indexed(&mut self, mut index: Index) {
         let State::Making(making) = &mut self.search.0 else { return };
         let (changed, awaited) = (std::mem::take(&mut making.changed), std::mem::take(&mut making.awaited));
+        if making.is_stale {
+            self.search.0 = State::Unmade;
+            return awaited.into_iter().for_each(|give| self.give_index(give));
+        }
         let now = self.clock.now();
         for (room, of) in changed {
             if let Some(shown) = self.chat_item(room, &of) {

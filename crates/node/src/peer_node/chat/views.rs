@@ -63,9 +63,7 @@ impl Actor {
 
     pub(super) fn conversation(&self, view: &TalkView) -> ChatConversation {
         let room = view.room;
-        let mut members: Vec<IdentityId> = view.members.iter().map(|member| member.identity).collect();
-        members.sort_unstable();
-        members.dedup();
+        let members: Vec<IdentityId> = view.roles.keys().copied().collect();
         let own = self.chat_own.of(room);
         ChatConversation {
             conversation: hex::encode(room.0),
@@ -73,6 +71,7 @@ impl Actor {
             peer: view.direct,
             members,
             member: view.is_member,
+            restored: view.is_lost,
             since_ms: view.since,
             messages: view.messages,
             unread: view.unread,
@@ -141,6 +140,9 @@ pub(super) fn item(room: RoomId, shown: &Shown) -> ChatItem {
 
 /// What both sides have alike, as digits that can be read aloud.
 fn safety_number(authenticator: &[u8]) -> String {
+    if authenticator.is_empty() {
+        return String::new();
+    }
     const SAFETY: byway_primitives::hash::Context = byway_primitives::hash::Context("byway 1 chat safety number");
     let mut bytes = [0; SAFETY_DIGITS];
     SAFETY.expand(&[authenticator], &mut bytes);

@@ -26,6 +26,8 @@ impl<A: NodeApi> Dispatcher<A> {
             "chat_about" => done(api.chat_about(read(params)?).await),
             "chat_read" => done(api.chat_read(read(params)?).await),
             "chat_search" => done(api.chat_search(read(params)?).await),
+            "chat_backup" => done(api.chat_backup(read(params)?).await),
+            "chat_restore" => done(api.chat_restore(read(params)?).await),
             "chat_mark" => done(api.chat_mark(read(params)?).await),
             "chat_keep" => done(api.chat_keep(read(params)?).await),
             "chat_show" => done(api.chat_show(read(params)?).await),

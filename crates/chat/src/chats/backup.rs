@@ -1,0 +1,165 @@
+//! Giving all that is known and was said to a [backup](crate::backup), a part at a time.
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{IdentityId, Store, Time};
+
+use super::talk::Record;
+use super::{Chats, Talk};
+use crate::backup::{BackupRecord, BackupTalk, PART_BYTES};
+use crate::mls::RoomId;
+
+/// Messages that are read at a time.
+const PAGE: u64 = 256;
+
+/// How far a backup has got: what comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackupPlace {
+    /// People behind this one, or all.
+    People(Option<IdentityId>),
+    /// Conversations behind this one, or all.
+    Talks(Option<RoomId>),
+    /// Messages of a conversation from a place on, and all of those behind it.
+    Messages { room: RoomId, place: u64 },
+}
+
+/// Records up to a size.
+struct Part {
+    records: Vec<BackupRecord>,
+    bytes: usize,
+}
+
+impl Part {
+    /// Whether there is room for another one. The first one always fits.
+    fn add(&mut self, record: BackupRecord) -> bool {
+        let bytes = record.to_bytes().len();
+        if !self.records.is_empty() && self.bytes + bytes > PART_BYTES {
+            return false;
+        }
+        self.bytes += bytes;
+        self.records.push(record);
+        true
+    }
+}
+
+impl Chats {
+    /// What a backup begins with.
+    pub fn backup_head(&self, now: Time) -> BackupRecord {
+        let (network, identity) = (self.device.certificate.network, self.me());
+        BackupRecord::Head { network, identity, made: now }
+    }
+
+    /// What stands at a place, and the place behind it; none where that was all. What changes meanwhile may be in it or not.
+    pub fn back_up(&self, from: &BackupPlace, store: &impl Store) -> (Vec<BackupRecord>, Option<BackupPlace>) {
+        let mut part = Part { records: Vec::new(), bytes: 0 };
+        let next = match from {
+            BackupPlace::People(behind) => Some(self.back_up_people(*behind, &mut part)),
+            BackupPlace::Talks(behind) => self.back_up_talks(*behind, &mut part),
+            BackupPlace::Messages { room, place } => self.back_up_messages(*room, *place, &mut part, store),
+        };
+        (part.records, next)
+    }
+
+    fn back_up_people(&self, behind: Option<IdentityId>, part: &mut Part) -> BackupPlace {
+        let mut last = behind;
+        for (peer, person) in self.people.iter().filter(|(peer, _)| behind.is_none_or(|behind| *peer > behind)) {
+            if !part.add(BackupRecord::Person { peer, person: person.clone() }) {
+                return BackupPlace::People(last);
+            }
+            last = Some(peer);
+        }
+        BackupPlace::Talks(None)
+    }
+
+    fn back_up_talks(&self, behind: Option<RoomId>, part: &mut Part) -> Option<BackupPlace> {
+        let rooms = self.all_rooms();
+        let mut last = behind;
+        for room in rooms.iter().copied().filter(|room| behind.is_none_or(|behind| *room > behind)) {
+            let Some(talk) = self.backup_talk(room) else { continue };
+            if !part.add(BackupRecord::Talk(talk)) {
+                return Some(BackupPlace::Talks(last));
+            }
+            last = Some(room);
+        }
+        rooms.first().map(|room| BackupPlace::Messages { room: *room, place: 0 })
+    }
+
+    fn back_up_messages(&self, room: RoomId, place: u64, part: &mut Part, store: &impl Store) -> Option<BackupPlace> {
+        let (mut from, count) = (place, self.record_of(room).map_or(0, |record| record.next));
+        while from < count {
+            let before = from.saturating_add(PAGE).min(count);
+            let page = self.page(room, Some(before), PAGE as usize, store);
+            for shown in page.into_iter().rev().filter(|shown| shown.place >= from) {
+                let place = shown.place;
+                if !part.add(BackupRecord::Message { room, shown }) {
+                    return Some(BackupPlace::Messages { room, place });
+                }
+            }
+            from = before;
+        }
+        let next = self.all_rooms().into_iter().find(|other| *other > room);
+        next.map(|room| BackupPlace::Messages { room, place: 0 })
+    }
+
+    /// All conversations, in the order of their ids.
+    fn all_rooms(&self) -> Vec<RoomId> {
+        let mut rooms: Vec<RoomId> = self.talks.keys().chain(self.lost.keys()).copied().collect();
+        rooms.sort_unstable();
+        rooms
+    }
+
+    pub(super) fn record_of(&self, room: RoomId) -> Option<&Record> {
+        self.talks.get(&room).map(|talk| &talk.record).or_else(|| self.lost.get(&room).map(|lost| &lost.record))
+    }
+
+    fn backup_talk(&self, room: RoomId) -> Option<BackupTalk> {
+        let (record, members, roles, is_in) = match self.talks.get(&room) {
+            Some(talk) => {
+                let members: Vec<IdentityId> = talk.known.iter().copied().collect();
+                (&talk.record, members, talk.room.roles(), is_wanted(talk))
+            }
+            None => {
+                let lost = self.lost.get(&room)?;
+                (&lost.record, lost.members.iter().copied().collect(), lost.roles.clone(), !lost.is_over)
+            }
+        };
+        let Record { direct, since, lamport, next, read, unread, about, .. } = record;
+        let (direct, since, about) = (*direct, *since, about.clone());
+        let [lamport, next, read, unread] = [*lamport, *next, *read, *unread];
+        Some(BackupTalk { room, direct, members, roles, is_in, since, lamport, next, read, unread, about })
+    }
+}
+
+fn is_wanted(talk: &Talk) -> bool {
+    talk.is_in() && !talk.record.affairs.is_leaving
+}
+
+impl Encode for BackupPlace {
+    fn encode(&self, out: &mut Writer) {
+        match self {
+            Self::People(behind) => {
+                out.byte(0);
+                out.option(behind.as_ref());
+            }
+            Self::Talks(behind) => {
+                out.byte(1);
+                out.option(behind.as_ref());
+            }
+            Self::Messages { room, place } => {
+                out.byte(2);
+                out.value(room);
+                out.varint(*place);
+            }
+        }
+    }
+}
+
+impl Decode for BackupPlace {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(match input.byte()? {
+            0 => Self::People(input.option()?),
+            1 => Self::Talks(input.option()?),
+            2 => Self::Messages { room: input.value()?, place: input.u64()? },
+            other => return Err(DecodeError::UnknownVariant { kind: "place in a backup", value: other.into() }),
+        })
+    }
+}

@@ -1,0 +1,243 @@
+//! Conversations of which the messages are here and the room is not: they came out of a [backup](crate::backup).
+//!
+//! The state of a room is never put back. Where others are still in it with this device, as they have it, they are told that nothing of the
+//! room is here, by a [`Line`] without steps; and like whoever is on another line for good the device enters anew, in its own place, with
+//! the key that follows from the identity's. Until then what was said is shown and nothing can be said. Who was removed meanwhile gets no
+//! answer: an admin has to add them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::{Batch, IdentityId, Space, Span, Store, Time};
+
+use super::talk::Record;
+use super::{Call, ChatError, ChatFault, ChatNews, Chats, ChatsDamaged, TalkView};
+use crate::backup::BackupTalk;
+use crate::delivery::group_letter::GroupMatter;
+use crate::delivery::letter::Letter;
+use crate::mls::wire::Invitation;
+use crate::mls::{Line, Role, Roles, Room, RoomId};
+
+/// What is known of such a room: key is the room.
+const LOST: Space = Space("chat-lost");
+/// How long after one was told that the room is not here it is told another time; twice as long each time that nothing came of it.
+const TELL_AGAIN: Span = Span::minutes(1);
+/// How often that is doubled: up to some 17 hours.
+const TELL_AGAIN_DOUBLED: u32 = 10;
+/// How many of those who are there are told at a time: one that answers is enough.
+const TOLD_AT_ONCE: usize = 4;
+/// People that are known of one.
+const MEMBERS_MAX: usize = super::GROUP_MAX + 1;
+
+/// A conversation without its room.
+pub(super) struct Lost {
+    pub record: Record,
+    pub members: BTreeSet<IdentityId>,
+    pub roles: Option<Roles>,
+    /// This device was not in it any more, or did not want to be.
+    pub is_over: bool,
+    /// When each of the others was last told, and how often. Not kept.
+    told: BTreeMap<IdentityId, (Time, u32)>,
+}
+
+impl Lost {
+    pub fn of(talk: BackupTalk) -> Self {
+        let BackupTalk { direct, members, roles, is_in, since, lamport, next, read, unread, about, .. } = talk;
+        let read = read.min(next);
+        let record = Record { direct, since, lamport, next, read, unread, about, ..Record::default() };
+        Self { record, members: members.into_iter().collect(), roles, is_over: !is_in, told: BTreeMap::new() }
+    }
+
+    pub fn load_all(store: &impl Store) -> Result<BTreeMap<RoomId, Self>, ChatsDamaged> {
+        let read = |(key, value): (Vec<u8>, Vec<u8>)| {
+            let room = RoomId::from_bytes(&key).map_err(ChatsDamaged::Talk)?;
+            let mut lost = Self::from_bytes(&value).map_err(ChatsDamaged::Talk)?;
+            lost.record = Record::load(room, store)?;
+            Ok((room, lost))
+        };
+        store.scan_prefix(LOST, &[]).into_iter().map(read).collect()
+    }
+
+    pub fn put(&self, room: RoomId, batch: &mut Batch) {
+        batch.put(LOST, room.0, self.to_bytes());
+        self.record.put(room, batch);
+    }
+
+    fn view(&self, room: RoomId) -> TalkView {
+        let Record { direct, since, next, unread, about, .. } = &self.record;
+        let role = |who: &IdentityId| self.roles.as_ref().map_or(Role::Member, |roles| roles.role(*who));
+        let names = about.profiles.iter().map(|(who, profile)| (*who, profile.value.nickname.to_string()));
+        TalkView {
+            room,
+            direct: *direct,
+            title: about.title.as_ref().map(|title| title.value.to_string()),
+            is_group: direct.is_none(),
+            since: *since,
+            members: Vec::new(),
+            roles: self.members.iter().map(|who| (*who, role(who))).collect(),
+            names: names.collect(),
+            awaited: Vec::new(),
+            is_member: false,
+            is_lost: !self.is_over,
+            is_leaving: false,
+            messages: *next,
+            unread: *unread,
+            authenticator: Vec::new(),
+            epoch: 0,
+        }
+    }
+}
+
+impl Chats {
+    pub(super) fn lost_views(&self) -> impl Iterator<Item = TalkView> {
+        self.lost.iter().map(|(room, lost)| lost.view(*room))
+    }
+
+    pub(super) fn lost_view(&self, room: RoomId) -> Option<TalkView> {
+        self.lost.get(&room).map(|lost| lost.view(room))
+    }
+
+    /// Why nothing can be done in a conversation that is none of those with a room.
+    pub(super) fn no_room(&self, room: RoomId) -> ChatError {
+        match self.lost.get(&room) {
+            Some(Lost { is_over: false, .. }) => ChatError::NotBack,
+            Some(_) => ChatError::NotMember,
+            None => ChatError::NoRoom,
+        }
+    }
+
+    /// Those who were with us in rooms that are to be entered anew.
+    pub(super) fn lost_companions(&self) -> impl Iterator<Item = IdentityId> {
+        let me = self.me();
+        let open = self.lost.values().filter(|lost| !lost.is_over);
+        open.flat_map(|lost| lost.members.iter().copied()).filter(move |who| *who != me)
+    }
+
+    /// Those who are there are told which rooms are not here.
+    pub(super) fn tell_of_lost<S: Store>(&mut self, call: &Call<'_, S>) {
+        let (me, there): (_, BTreeSet<IdentityId>) = (self.me(), self.outbox.there().collect());
+        let mut due = Vec::new();
+        for (room, lost) in self.lost.iter().filter(|(_, lost)| !lost.is_over) {
+            let wait = |times: u32| Span(TELL_AGAIN.0 << times.min(TELL_AGAIN_DOUBLED));
+            let told = &lost.told;
+            let is_due = |who: &IdentityId| told.get(who).is_none_or(|(at, times)| call.now >= *at + wait(*times));
+            let heard = |who: &IdentityId| *who != me && !self.people.is_blocked(*who);
+            // The other one of two is told although they are away: it waits for them.
+            let is_direct = |who: &IdentityId| lost.record.direct == Some(*who) && !told.contains_key(who);
+            let whom = lost.members.iter().filter(|who| heard(who) && is_due(who));
+            let whom = whom.filter(|who| there.contains(who) || is_direct(who)).take(TOLD_AT_ONCE);
+            due.extend(whom.map(|who| (*room, *who)).collect::<Vec<_>>());
+        }
+        for (room, who) in due {
+            if let Some(lost) = self.lost.get_mut(&room) {
+                let told = lost.told.entry(who).or_insert((call.now, 0));
+                *told = (call.now, told.1 + 1);
+            }
+            self.post_matter(call, GroupMatter::Line { room, line: Line::default(), asks: true }, [who]);
+        }
+    }
+
+    /// What a member of a room that is not here says to keep it one.
+    pub(super) fn matter_of_lost<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        (room, peer): (RoomId, IdentityId),
+        what: GroupMatter,
+    ) -> Result<(), ChatFault> {
+        let lost = self.lost.get(&room).ok_or(ChatFault::NoRoom(room))?;
+        if !lost.members.contains(&peer) {
+            return Err(ChatFault::NotByMember(room));
+        }
+        match what {
+            GroupMatter::Info { invitation, tree, .. } if lost.told.contains_key(&peer) => {
+                self.come_back(call, (room, peer), (&invitation, &tree))
+            }
+            // All else is of a room that is not here.
+            _ => Ok(()),
+        }
+    }
+
+    /// Enters a room anew of which nothing but what was said in it is here.
+    fn come_back<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        (room, peer): (RoomId, IdentityId),
+        (invitation, tree): (&[u8], &[u8]),
+    ) -> Result<(), ChatFault> {
+        let invited = Invitation::from_bytes(invitation).map_err(ChatFault::Letter)?;
+        let Some(lost) = self.lost.get(&room).filter(|_| invited.room == room) else {
+            return Err(ChatFault::NotByMember(room));
+        };
+        let mut batch = Batch::new();
+        let entered =
+            Room::enter_by_external_commit(&self.device, (invitation, tree), &call.draw(), call.now, &mut batch);
+        let (entered, frame) = entered.map_err(ChatFault::Entry)?;
+        let me = self.me();
+        let mut others: BTreeSet<IdentityId> = entered.members().iter().map(|member| member.identity).collect();
+        others.remove(&me);
+        let founder = |roles: Option<Roles>| roles.map(|roles| roles.founder);
+        let is_of_founder = lost.roles.is_none() || founder(lost.roles.clone()) == founder(entered.roles());
+        let is_of_two = lost.record.direct.is_none_or(|other| others == BTreeSet::from([other]));
+        if !is_of_founder || !is_of_two || !others.contains(&peer) {
+            return Err(ChatFault::NotByMember(room));
+        }
+        let letter = Letter::Sealed(frame);
+        for other in &others {
+            // Who has too much waiting says how it stands when it comes back.
+            let _ = self.outbox.put(&letter, [*other], &mut self.step.batch);
+        }
+        self.take_room(call, entered, batch, peer);
+        others.into_iter().for_each(|other| self.send_due(other, call.store));
+        Ok(())
+    }
+
+    /// Whether somebody may let this device into a room that was lost: a group, by what its founder is.
+    pub(super) fn check_lost(&self, room: &Room) -> Result<(), ChatFault> {
+        let Some(lost) = self.lost.get(&room.id()) else { return Ok(()) };
+        let founder = |roles: &Option<Roles>| roles.as_ref().map(|roles| roles.founder);
+        let is_it = lost.record.direct.is_none() && founder(&lost.roles) == founder(&room.roles());
+        if is_it { Ok(()) } else { Err(ChatFault::NotByMember(room.id())) }
+    }
+
+    /// What was kept of a conversation whose room is here from now on.
+    pub(super) fn found_again(&mut self, room: RoomId, now: Time) -> Option<Record> {
+        let mut record = self.lost.remove(&room)?.record;
+        self.step.batch.delete(LOST, room.0);
+        record.affairs.renewed(now);
+        Some(record)
+    }
+
+    /// Somebody says that nothing is left to them of a room of the two of us: the keys that they gave are of no use any more, and those that
+    /// they were given are gone.
+    pub(super) fn restock<S: Store>(&mut self, call: &Call<'_, S>, (room, peer): (RoomId, IdentityId), theirs: &Line) {
+        let is_direct = self.talks.get(&room).is_some_and(|talk| talk.record.direct == Some(peer));
+        if theirs.steps.is_empty() && is_direct && self.people.is_contact(peer) {
+            self.give_packages(call, peer, super::packages::STOCK_FIRST);
+        }
+    }
+
+    /// Our person has looked at what was said there. Nobody hears of it.
+    pub(super) fn mark_lost_read(&mut self, room: RoomId) -> Result<(), ChatError> {
+        let lost = self.lost.get_mut(&room).ok_or(ChatError::NoRoom)?;
+        (lost.record.read, lost.record.unread) = (lost.record.next, 0);
+        lost.record.put(room, &mut self.step.batch);
+        self.tell(ChatNews::Room { room });
+        Ok(())
+    }
+}
+
+impl Encode for Lost {
+    fn encode(&self, out: &mut Writer) {
+        out.list(&self.members.iter().copied().collect::<Vec<_>>());
+        out.option(self.roles.as_ref());
+        out.flag(self.is_over);
+    }
+}
+
+impl Decode for Lost {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let members = input.list(MEMBERS_MAX)?.into_iter().collect();
+        let (roles, is_over) = (input.option()?, input.flag()?);
+        Ok(Self { record: Record::default(), members, roles, is_over, told: BTreeMap::new() })
+    }
+}

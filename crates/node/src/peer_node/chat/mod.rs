@@ -188,6 +188,8 @@ impl Actor {
             }
             ChatNews::FileGone { place } => self.files.store.forget(place),
             ChatNews::Sign { room, change } => self.chat_sign(room, &change),
+            // No call of the node's links any yet.
+            ChatNews::Devices => {}
             ChatNews::Fault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer said in a conversation what can't be")
             }

@@ -141,8 +141,7 @@ impl DeviceCertificate {
         consent.verify(network, identity.id())?;
         let &DeviceConsent { node, key, signature: consent } = consent;
         let (signature, consent) = (IdentitySignature([0; 65]), Some(consent));
-        let unsigned =
-            Self { network, identity: identity.id(), node, key, index, since, until, consent, signature };
+        let unsigned = Self { network, identity: identity.id(), node, key, index, since, until, consent, signature };
         Ok(unsigned.signed(identity))
     }
 

@@ -59,8 +59,7 @@ impl Chats {
         if !self.is_first() {
             return;
         }
-        let all: Vec<_> =
-            changed.into_iter().filter_map(|who| Some((who, shared(self.people.get(who))?))).collect();
+        let all: Vec<_> = changed.into_iter().filter_map(|who| Some((who, shared(self.people.get(who))?))).collect();
         for node in self.own.nodes() {
             for people in all.chunks(PEOPLE_MAX) {
                 self.write_to(node, OwnMatter::People { people: people.to_vec() });
@@ -106,7 +105,10 @@ impl Chats {
         let newer = place.map(|place| {
             let shown = self.page(room, None, super::saying::UNREAD_MAX, &pending);
             let me = self.me();
-            shown.iter().filter(|shown| shown.place > place && shown.item.of.author != me && !shown.item.is_gone()).count()
+            shown
+                .iter()
+                .filter(|shown| shown.place > place && shown.item.of.author != me && !shown.item.is_gone())
+                .count()
         });
         let Some(talk) = self.talks.get_mut(&room) else { return };
         match (place, newer) {

@@ -34,7 +34,7 @@ pub enum Stage {
     /// On the first device: the node was called, with the token that it showed.
     Called { token: LinkToken },
     /// On the first device: it is linked.
-    Linked { certificate: DeviceCertificate },
+    Linked { certificate: Box<DeviceCertificate> },
     /// On a node: it has agreed to be a device of that one, and awaits its certificate.
     Agreed,
     /// On a linked device: this is the first.
@@ -250,25 +250,21 @@ impl Chats {
         }
         for node in self.own.nodes() {
             let Some(OwnDevice { stage: Stage::Linked { certificate }, .. }) = self.own.get(node) else { continue };
-            let Some(consent) = certificate.consent().filter(|_| certificate.until < now + LINKED_LEFT) else { continue };
+            let Some(consent) = certificate.consent().filter(|_| certificate.until < now + LINKED_LEFT) else {
+                continue;
+            };
             let index = certificate.index;
             self.certify(now, node, (&consent, index));
         }
     }
 
     /// Gives a node a certificate; whether it has agreed to that.
-    pub(super) fn certify(
-        &mut self,
-        now: Time,
-        node: IdentityId,
-        device: (&DeviceConsent, u32),
-    ) -> bool {
+    pub(super) fn certify(&mut self, now: Time, node: IdentityId, device: (&DeviceConsent, u32)) -> bool {
         let since = Time(now.0.saturating_sub(CERTIFICATE_EARLY.0));
         let network = self.device.certificate.network;
-        let issued =
-            DeviceCertificate::issue_linked(&self.identity, network, device, since, now + LINKED_SPAN);
+        let issued = DeviceCertificate::issue_linked(&self.identity, network, device, since, now + LINKED_SPAN);
         let (Ok(certificate), Some(known)) = (issued, self.own.get(node)) else { return false };
-        let linked = OwnDevice { stage: Stage::Linked { certificate: certificate.clone() }, ..known.clone() };
+        let linked = OwnDevice { stage: Stage::Linked { certificate: Box::new(certificate.clone()) }, ..known.clone() };
         self.own.put(node, linked, &mut self.step.batch);
         let name = self.name.clone();
         self.write_to(node, OwnMatter::Certificate { certificate, name });
@@ -294,7 +290,7 @@ impl Encode for OwnDevice {
             }
             Stage::Linked { certificate } => {
                 out.byte(1);
-                out.value(certificate);
+                out.value(&**certificate);
             }
             Stage::Agreed => out.byte(2),
             Stage::First => out.byte(3),
@@ -307,7 +303,7 @@ impl Decode for OwnDevice {
         let (name, since) = (input.text(NAME_MAX)?, input.value()?);
         let stage = match input.byte()? {
             0 => Stage::Called { token: input.value()? },
-            1 => Stage::Linked { certificate: input.value()? },
+            1 => Stage::Linked { certificate: Box::new(input.value()?) },
             2 => Stage::Agreed,
             3 => Stage::First,
             other => return Err(DecodeError::UnknownVariant { kind: "stage of a device", value: other.into() }),

@@ -170,7 +170,9 @@ impl Chats {
             let owner = Room::package_owner(self.device.certificate.network, &package, call.now);
             match owner {
                 // Of contacts first devices alone are added by others.
-                Ok(owner) if (owner.identity, owner.node) == (whose, peer) => self.stock.put(peer, package, &mut self.step.batch),
+                Ok(owner) if (owner.identity, owner.node) == (whose, peer) => {
+                    self.stock.put(peer, package, &mut self.step.batch)
+                }
                 Ok(_) => return Err(ChatFault::ForeignPackage(peer)),
                 Err(error) => return Err(ChatFault::Package(error.to_string())),
             }

@@ -274,7 +274,9 @@ impl Branches {
     fn move_root(&mut self, root: EpochTag, batch: &mut Batch) {
         let path = self.path();
         // Not looked for anew on the way: the path begins with what is being deleted.
-        for (tag, next) in path.iter().zip(&path[1..]).take_while(|(tag, _)| **tag != root).map(|(tag, next)| (*tag, *next)) {
+        for (tag, next) in
+            path.iter().zip(&path[1..]).take_while(|(tag, _)| **tag != root).map(|(tag, next)| (*tag, *next))
+        {
             self.past.push(self.step(tag));
             let others: Vec<EpochTag> = self.children(tag).map(|child| child.tag).collect();
             for aside in others.into_iter().filter(|other| *other != next) {

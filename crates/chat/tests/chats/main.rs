@@ -7,6 +7,7 @@ mod devices;
 mod files;
 mod groups;
 mod held;
+mod linking;
 mod rig;
 
 use byway_chat::chats::{ChatError, ChatNews};

@@ -6,9 +6,9 @@ use byway_chat::delivery::letter::{Letter, NAME_MAX};
 use byway_chat::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter, PEOPLE_MAX};
 use byway_chat::device::DeviceCertificate;
 use byway_chat::mls::{EpochTag, Line, RoomId};
-use byway_primitives::codec::{Encode, decode_exact};
 use byway_chat::people::{Person, Standing};
 use byway_crypto::IdentitySecret;
+use byway_primitives::codec::{Encode, decode_exact};
 use byway_primitives::{DecodeError, Hash, IdentityId, NetworkId, Span, Time};
 
 fn letter(what: GroupMatter) -> Letter {

@@ -2,7 +2,8 @@
 
 use byway_chat::mls::wire::FRAME_BYTES_MAX;
 use byway_chat::mls::{
-    BRANCH_EPOCHS, BRANCHES_MAX, Change, Comparison, Early, Line, PAST_SPAN, Place, Received, Refused, Role, Roles, Room,
+    BRANCH_EPOCHS, BRANCHES_MAX, Change, Comparison, Early, Line, PAST_SPAN, Place, Received, Refused, Role, Roles,
+    Room,
 };
 use byway_primitives::{Batch, Decode, Encode, Span};
 

@@ -116,7 +116,10 @@ impl Room {
 
     /// The device with its new certificate, if it gets one.
     fn renewed(&self, change: &Change, now: Time) -> Result<Device, ChangeError> {
-        change.certificate.as_ref().map_or_else(|| Ok(self.device.clone()), |certificate| self.certified(certificate, now))
+        change
+            .certificate
+            .as_ref()
+            .map_or_else(|| Ok(self.device.clone()), |certificate| self.certified(certificate, now))
     }
 
     /// The device has a new certificate, which the others see with its next change.

@@ -18,6 +18,8 @@ pub const BOB: usize = 1;
 /// Alice's second one.
 pub const PHONE: usize = 2;
 pub const CAROL: usize = 3;
+/// In Carol's place, where there is a fourth device.
+const TABLET: usize = 3;
 pub const NAMES: [&str; 4] = ["alice", "bob", "phone", "carol"];
 
 impl World {
@@ -186,6 +188,73 @@ fn rooms_that_either_makes_or_is_let_into_are_on_both() {
     }
     let view = world.people[PHONE].chats.talk(of_phone).unwrap();
     assert_eq!((view.title.as_deref(), view.roles.len(), view.members.len()), (Some("five"), 3, 4));
+    assert_eq!(world.faults(), [""; 0]);
+}
+
+#[test]
+fn two_who_have_phones_become_contacts_and_all_four_hear_all() {
+    for order in 0..8 {
+        let mut world = World::new(&["alice", "bob", "phone", "tablet"]);
+        world.link(ALICE, PHONE);
+        world.link(BOB, TABLET);
+        for (one, other) in [(PHONE, BOB), (TABLET, ALICE), (PHONE, TABLET)] {
+            world.connect(one, other);
+        }
+        // Both add their second one to the room as soon as they are in it, and what is on its way comes in another order each time.
+        let token = world.with(BOB, |chats, now, seed, _| {
+            chats.invite(now, seed.first_chunk().unwrap(), now + Span::days(1), "").unwrap()
+        });
+        world.connect(ALICE, BOB);
+        let bob = world.id(BOB);
+        world.with(ALICE, |chats, now, seed, store| chats.ask(now, seed, bob, Some(token), store)).unwrap();
+        for step in 0..200 {
+            world.deliver_picked(step * order);
+        }
+        world.settle();
+        let room = world.people[ALICE].direct(bob).unwrap();
+        for who in [ALICE, BOB, PHONE, TABLET] {
+            assert!(world.is_in(who, room), "{order} {who}");
+            assert_eq!(world.authenticator(who, room), world.authenticator(ALICE, room), "{order} {who}");
+            world.say(who, room, &who.to_string());
+            world.carry();
+        }
+        for who in [ALICE, BOB, PHONE, TABLET] {
+            assert_eq!(world.said(who, room), ["0", "1", "2", "3"], "{order} {who}");
+            assert!(!world.people[who].chats.talk(room).unwrap().is_group, "{order} {who}");
+        }
+    }
+}
+
+#[test]
+fn a_third_device_has_all_as_well_also_what_the_second_does() {
+    let mut world = World::new(&["alice", "bob", "phone", "tablet"]);
+    let room = world.acquaint(ALICE, BOB);
+    world.link(ALICE, PHONE);
+    world.link(ALICE, TABLET);
+    for (one, other) in [(PHONE, BOB), (TABLET, BOB), (PHONE, TABLET)] {
+        world.connect(one, other);
+    }
+    world.carry();
+    let group = world.found(PHONE, &[BOB]);
+    for (number, room) in [room, group].into_iter().enumerate() {
+        for who in [BOB, PHONE, TABLET, ALICE] {
+            world.say(who, room, &format!("{number} {who}"));
+            world.carry();
+        }
+        for who in [BOB, PHONE, TABLET, ALICE] {
+            assert_eq!(world.said(who, room).len(), 4, "{number} {who}");
+        }
+        world.say(BOB, room, "read this");
+        world.carry();
+        world.read(PHONE, room);
+        world.carry();
+        assert_eq!([ALICE, PHONE, TABLET].map(|who| world.unread(who, room)), [0; 3]);
+    }
+    let index = |who: usize| world.people[who].chats.device().certificate.index;
+    assert_eq!([ALICE, PHONE, TABLET].map(index), [0, 1, 2]);
+    world.unlink(ALICE, PHONE).unwrap();
+    world.settle();
+    assert_eq!([ALICE, PHONE, TABLET].map(|who| world.is_in(who, group)), [true, false, true]);
     assert_eq!(world.faults(), [""; 0]);
 }
 

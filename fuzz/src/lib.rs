@@ -121,6 +121,7 @@ targets! {
         file_header: byway_chat::attachment::wire::FileHeader,
         hold_message: byway_chat::holding::HoldMessage,
         held_batch: byway_chat::holding::HeldBatch,
+        chat_letter: byway_chat::delivery::Letter,
         device_certificate: byway_chat::device::DeviceCertificate,
         room_frame: byway_chat::mls::wire::Frame,
         room_invitation: byway_chat::mls::wire::Invitation,

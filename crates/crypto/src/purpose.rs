@@ -55,6 +55,8 @@ pub enum Purpose {
     Attestation,
     /// An identity's certificate on the key of one of its devices, for conversations (ECDSA).
     Device,
+    /// A node agrees to be a device of another identity, for conversations (ECDSA).
+    DeviceConsent,
     /// Who a sealed letter is from, inside its seal (ECDSA).
     HeldLetter,
     /// Whom a held letter is for has it (ECDSA).
@@ -99,6 +101,7 @@ impl Purpose {
             Purpose::Contact => "byway 1 signature: contact",
             Purpose::Attestation => "byway 1 signature: attestation",
             Purpose::Device => "byway 1 signature: device",
+            Purpose::DeviceConsent => "byway 1 signature: consent of a device",
             Purpose::HeldLetter => "byway 1 signature: held letter",
             Purpose::HeldReceipt => "byway 1 signature: held receipt",
         })

@@ -2,16 +2,36 @@
 
 use std::sync::LazyLock;
 
+use byway_chat::delivery::Letter;
+use byway_chat::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter};
 use byway_chat::mls::Room;
-use byway_primitives::{Batch, Encode};
+use byway_chat::people::{Person, Standing};
+use byway_primitives::{Batch, Decode, Encode, IdentityId};
 
 use super::Samples;
-use super::rooms::{Fixed, NOW, ROOM, fixed};
+use super::rooms::{Fixed, NOW, ROOM, fixed, linked};
 
 static FIXED: LazyLock<Fixed> = LazyLock::new(fixed);
 
 pub(crate) fn device_certificate() -> Samples {
-    vec![FIXED.device.certificate.to_bytes()]
+    vec![FIXED.device.certificate.to_bytes(), linked().to_bytes()]
+}
+
+pub(crate) fn chat_letter() -> Samples {
+    let (who, certificate) = (IdentityId([6; 20]), linked());
+    let (name, nickname) = ("bob".to_owned(), Some("Bobby".to_owned()));
+    let person = Person { standing: Standing::Contact, name, nickname, since: NOW, direct: Some(ROOM) };
+    let consent = certificate.consent().expect("it is linked");
+    let matters = [
+        OwnMatter::Call { token: LinkToken::from_bytes(&[8; 16]).expect("16 bytes") },
+        OwnMatter::Consent { consent },
+        OwnMatter::Certificate { certificate, name: "alice".to_owned() },
+        OwnMatter::People { people: vec![(who, Some(person)), (who, None)] },
+        OwnMatter::Leave { room: ROOM },
+    ];
+    let own = matters.into_iter().map(|what| Letter::Own(Box::new(OwnLetter { number: 1, what })));
+    let frames = FIXED.frames.iter().map(|(_, frame)| Letter::Sealed(frame.clone()));
+    own.chain(frames).map(|letter| letter.to_bytes()).collect()
 }
 
 pub(crate) fn room_frame() -> Samples {

@@ -29,6 +29,10 @@ pub enum Wish {
         of: IdentityId,
         is_admin: bool,
     },
+    /// The device of our own person at this node is to be in. Waits for a package of its.
+    Device(IdentityId),
+    /// The device at this node is one of our own person no more, and is to be out.
+    Unlink(IdentityId),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -81,6 +85,8 @@ impl Encode for Wish {
             Wish::Remove(of) => (1, of),
             Wish::Role { of, is_admin: true } => (2, of),
             Wish::Role { of, is_admin: false } => (3, of),
+            Wish::Device(node) => (4, node),
+            Wish::Unlink(node) => (5, node),
         };
         out.byte(number);
         out.value(of);
@@ -95,6 +101,8 @@ impl Decode for Wish {
             1 => Wish::Remove(of),
             2 => Wish::Role { of, is_admin: true },
             3 => Wish::Role { of, is_admin: false },
+            4 => Wish::Device(of),
+            5 => Wish::Unlink(of),
             other => return Err(DecodeError::UnknownVariant { kind: "wish", value: other.into() }),
         })
     }

@@ -8,6 +8,7 @@ use super::heard::Opened;
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats};
 use crate::delivery::letter::{Ask, InviteToken, Letter};
+use crate::delivery::own_letter::OwnMatter;
 use crate::mls::{Change, Entered, Made, Roles, Room, RoomId};
 use crate::people::{Person, Standing};
 
@@ -21,7 +22,7 @@ impl Chats {
     /// Asks somebody to be a contact; with the token of an invite they agree at once.
     ///
     /// # Errors
-    /// [`ChatError::AlreadyContact`], [`ChatError::Oneself`], [`ChatError::Outbox`], [`ChatError::Seal`].
+    /// [`ChatError::NotFirst`], [`ChatError::AlreadyContact`], [`ChatError::Oneself`], [`ChatError::Outbox`], [`ChatError::Seal`].
     pub fn ask(
         &mut self,
         now: Time,
@@ -30,7 +31,8 @@ impl Chats {
         token: Option<InviteToken>,
         store: &impl Store,
     ) -> Result<(), ChatError> {
-        if peer == self.me() {
+        self.check_first()?;
+        if peer == self.me() || self.own.get(peer).is_some() {
             return Err(ChatError::Oneself);
         }
         if self.people.is_contact(peer) {
@@ -51,7 +53,7 @@ impl Chats {
     /// Agrees to be a contact of somebody who asks.
     ///
     /// # Errors
-    /// [`ChatError::NotAsking`], or what is wrong with the key package that they gave.
+    /// [`ChatError::NotFirst`], [`ChatError::NotAsking`], or what is wrong with the key package that they gave.
     pub fn accept(
         &mut self,
         now: Time,
@@ -59,19 +61,29 @@ impl Chats {
         peer: IdentityId,
         store: &impl Store,
     ) -> Result<RoomId, ChatError> {
+        self.check_first()?;
         let person = self.people.get(peer).ok_or(ChatError::Unknown(peer))?.clone();
         let Standing::Asking { package } = &person.standing else { return Err(ChatError::NotAsking(peer)) };
         let call = Call::new(now, seed, store);
         let room = self.found_direct(&call, peer, package, &person)?;
+        self.share_people();
         self.send_due(peer, store);
+        self.own.nodes().into_iter().for_each(|node| self.send_due(node, store));
         Ok(room)
     }
 
     /// Hears somebody no more, or hears them again; then they are as if they had never been known.
     pub fn set_blocked(&mut self, now: Time, peer: IdentityId, is_blocked: bool) {
+        if peer == self.me() || self.own.get(peer).is_some() {
+            return;
+        }
+        if let Some(first) = self.own.first().filter(|_| !self.is_first()) {
+            self.write_to(first, OwnMatter::Block { who: peer, is_blocked });
+        }
         if !is_blocked {
             if self.people.is_blocked(peer) {
                 self.people.remove(peer, &mut self.step.batch);
+                self.people_changed.insert(peer);
                 self.tell(ChatNews::Person { peer });
             }
             return;
@@ -80,7 +92,9 @@ impl Chats {
         let blocked =
             Person { standing: Standing::Blocked, name: String::new(), nickname: None, since: now, direct: None };
         let person = known.map_or(blocked.clone(), |known| Person { standing: Standing::Blocked, since: now, ..known });
-        self.outbox.forget(peer, &mut self.step.batch);
+        for node in self.nodes_of(peer) {
+            self.outbox.forget(node, &mut self.step.batch);
+        }
         self.stock.forget(peer, &mut self.step.batch);
         self.put_person(peer, person);
     }
@@ -91,6 +105,9 @@ impl Chats {
     /// [`ChatError::Unknown`].
     pub fn set_nickname(&mut self, peer: IdentityId, nickname: Option<String>) -> Result<(), ChatError> {
         let person = self.people.get(peer).cloned().ok_or(ChatError::Unknown(peer))?;
+        if let Some(first) = self.own.first().filter(|_| !self.is_first()) {
+            self.write_to(first, OwnMatter::Nickname { who: peer, nickname: nickname.clone() });
+        }
         self.put_person(peer, Person { nickname, ..person });
         Ok(())
     }
@@ -112,6 +129,10 @@ impl Chats {
 
     /// Somebody asks.
     pub(super) fn asked<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, ask: Ask) {
+        if !self.is_first() {
+            // Contacts are made by the first device alone.
+            return;
+        }
         let known = self.people.get(peer).cloned();
         let since = known.as_ref().map_or(Time::ZERO, |known| known.since);
         let is_invited =
@@ -158,7 +179,7 @@ impl Chats {
         let mut room = Room::found(&self.device, id, &founding, &call.draw(), call.now, &mut batch)?;
         let change = Change { add: vec![package.to_vec()], roles: Some(roles), ..Change::default() };
         let Made { welcome, summary, .. } = room.change(&call.draw(), call.now, &change, &mut batch)?;
-        if summary.added.iter().any(|added| added.identity != peer) {
+        if summary.added.iter().any(|added| (added.identity, added.node) != (peer, peer)) {
             return Err(ChatError::Fault(Box::new(ChatFault::ForeignPackage(peer))));
         }
         let welcome = welcome.expect("whoever adds somebody has a welcome for them");
@@ -173,6 +194,7 @@ impl Chats {
         let standing = Standing::Contact;
         self.put_person(peer, Person { standing, since: call.now, direct: Some(id), ..person.clone() });
         self.tell(ChatNews::Room { room: id });
+        self.want_devices(call, id);
         Ok(id)
     }
 
@@ -184,6 +206,9 @@ impl Chats {
         name: String,
         (invitation, tree): (&[u8], &[u8]),
     ) -> Result<Opened, ChatFault> {
+        if self.own.has(peer) {
+            return self.let_in_by_own(call, peer, (invitation, tree));
+        }
         let known = self.people.get(peer).filter(|known| matches!(known.standing, Standing::Asked | Standing::Contact));
         let person = known.cloned().ok_or(ChatFault::Unasked(peer))?;
         let mut batch = byway_primitives::Batch::new();
@@ -192,7 +217,7 @@ impl Chats {
         // It has used a package, or taken one that is of no use any more.
         let is_contact = person.standing == Standing::Contact;
         let Entered { room, used, .. } = match entered {
-            Ok(entered) if entered.by.identity == peer => entered,
+            Ok(entered) if (entered.by.identity, entered.by.node) == (peer, peer) => entered,
             wrong => {
                 if is_contact {
                     self.give_packages(call, peer, 1);
@@ -228,6 +253,7 @@ impl Chats {
         self.stock_up(call, peer);
         self.tell(ChatNews::Room { room: id });
         self.try_early(call, id);
+        self.want_devices(call, id);
         Ok(Opened::Done)
     }
 
@@ -247,11 +273,22 @@ impl Chats {
     }
 
     /// A package is used up, and whoever has used it is given another.
-    fn use_package<S: Store>(&mut self, call: &Call<'_, S>, used: u64, peer: IdentityId) {
+    pub(super) fn use_package<S: Store>(&mut self, call: &Call<'_, S>, used: u64, peer: IdentityId) {
         self.packages.remove(used, &mut self.step.batch);
-        if self.people.is_contact(peer) {
+        if self.people.is_contact(peer) || self.own.has(peer) {
             self.give_packages(call, peer, 1);
         }
+    }
+
+    /// The nodes at which devices of somebody are, as far as is known.
+    fn nodes_of(&self, who: IdentityId) -> BTreeSet<IdentityId> {
+        let known = self.talks.values().flat_map(|talk| &talk.known);
+        known.filter(|(_, of)| **of == who).map(|(node, _)| *node).chain([who]).collect()
+    }
+
+    /// Whether the person whose device is at a node is blocked.
+    pub(super) fn is_blocked(&self, node: IdentityId) -> bool {
+        self.people.is_blocked(node) || self.people.is_blocked(self.person_of(node))
     }
 
     /// Conversations, in no order that means anything.

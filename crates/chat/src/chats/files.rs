@@ -130,10 +130,10 @@ impl Chats {
         files_of(&shown.item).get(usize::from(file.number)).cloned()
     }
 
-    /// The files of that name which `peer` may have, since they are in a conversation that it is in. Several only where messages
+    /// The files of that name which the node `peer` may have, since they are in a conversation that it is in. Several only where messages
     /// give one file several keys.
     pub fn file_for(&self, peer: IdentityId, root: &Hash, store: &impl Store) -> Vec<Attachment> {
-        if self.people.is_blocked(peer) {
+        if self.is_blocked(peer) {
             return Vec::new();
         }
         let rooms = self.talks.keys().filter(|room| self.is_in(**room, peer));
@@ -145,15 +145,15 @@ impl Chats {
 
     fn is_in(&self, room: RoomId, peer: IdentityId) -> bool {
         let talk = self.talks.get(&room).filter(|talk| talk.room.is_member());
-        talk.is_some_and(|talk| talk.room.members().iter().any(|member| member.identity == peer))
+        talk.is_some_and(|talk| talk.has_node(peer))
     }
 
-    /// Whom a file may be fetched from: its author first, then the others in the conversation.
+    /// The nodes that a file may be fetched from: those of its author first, then the others in the conversation.
     pub fn sources_of(&self, file: &FileRef) -> Vec<IdentityId> {
         let Some(talk) = self.talks.get(&file.room) else { return Vec::new() };
-        let mut others = talk.others(self.me());
-        others.retain(|peer| !self.people.is_blocked(*peer));
-        others.sort_by_key(|peer| *peer != file.of.author);
+        let mut others = talk.nodes(self.node());
+        others.retain(|node| !self.is_blocked(*node));
+        others.sort_by_key(|node| talk.known.get(node) != Some(&file.of.author));
         others
     }
 

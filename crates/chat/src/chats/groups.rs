@@ -7,12 +7,14 @@
 use byway_primitives::{Batch, IdentityId, Store, Time};
 
 use super::asking::ROOMS_EACH_MAX;
+use super::devices::plan_unlinking;
 use super::heard::Opened;
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats, Wish};
 use crate::content::Kind;
 use crate::content::bounded::BoundedText;
 use crate::content::signs::{Profile, Settings};
+use crate::delivery::own_letter::OwnMatter;
 use crate::mls::roles::ADMINS_MAX;
 use crate::mls::{ADDS_MAX, BRANCH_SPAN, Change, ChangeError, Member, Role, Roles, Room, RoomId};
 
@@ -47,7 +49,7 @@ impl Chats {
         self.talks.insert(id, talk);
         self.say_in(&call, id, settings.into())?;
         self.tell(ChatNews::Room { room: id });
-        self.pursue(&call, id);
+        self.want_devices(&call, id);
         Ok(id)
     }
 
@@ -165,7 +167,9 @@ impl Chats {
         let (talk, _) = self.group(room)?;
         talk.record.affairs.is_leaving = true;
         talk.record.affairs.wishes.clear();
-        self.ask_to_leave(&Call::new(now, seed, store), room)?;
+        let call = Call::new(now, seed, store);
+        self.ask_to_leave(&call, room)?;
+        self.write_to_devices(&call, &OwnMatter::Leave { room }, None);
         self.tell(ChatNews::Room { room });
         Ok(())
     }
@@ -238,9 +242,11 @@ impl Chats {
             let mut roles = allowed.clone();
             for wish in wishes {
                 let is_left = match wish {
-                    Wish::Add(who) => self.plan_addition(call, (&allowed, &members), who, &mut change),
+                    Wish::Add(who) => self.plan_addition(call, room, (&allowed, &members), who, &mut change),
                     Wish::Remove(who) => plan_removal(self.me(), (&allowed, &members), who, &mut change),
                     Wish::Role { of, is_admin } => plan_role(self.me(), &members, (of, is_admin), &mut roles),
+                    Wish::Device(node) => self.plan_device(call, &members, node, &mut change),
+                    Wish::Unlink(node) => plan_unlinking(self.own.has(node), &members, node, &mut change),
                 };
                 left.extend(is_left.then_some(wish));
             }
@@ -258,19 +264,24 @@ impl Chats {
     fn plan_addition<S: Store>(
         &mut self,
         call: &Call<'_, S>,
+        room: RoomId,
         (allowed, members): (&Roles, &[Member]),
         who: IdentityId,
         change: &mut Change,
     ) -> bool {
-        let (me, network) = (self.me(), self.device.certificate.network);
+        let me = self.me();
         if has(members, who) || !allowed.may_add(me, who) || !self.people.is_contact(who) {
             return false;
         }
+        if !self.is_first() {
+            // The first device has their keys, and is asked once it is in the room itself.
+            let first = self.own.first();
+            let is_there = first.filter(|first| members.iter().any(|member| member.node == *first));
+            is_there.into_iter().for_each(|first| self.write_to(first, OwnMatter::Add { room, who }));
+            return first.is_some() && is_there.is_none();
+        }
         if change.add.len() < ADDS_MAX {
-            // One whose certificate has run out meanwhile is of no use.
-            let package = std::iter::from_fn(|| self.stock.take(who, &mut self.step.batch))
-                .find(|package| Room::package_owner(network, package, call.now).is_ok());
-            change.add.extend(package);
+            change.add.extend(self.take_package(call, who));
         }
         true
     }
@@ -324,7 +335,7 @@ impl Chats {
             let roles = talk.room.roles();
             let is_of_founder = roles.as_ref().map(|roles| roles.founder) == room.roles().map(|roles| roles.founder);
             // Only who was in it with us brings us to another line of it, and nobody to a room that only has its name.
-            if !talk.is_group() || !is_of_founder || (talk.is_in() && !talk.has(peer)) {
+            if !talk.is_group() || !is_of_founder || (talk.is_in() && !talk.has_node(peer)) {
                 return Err(ChatFault::NotByMember(id));
             }
             // Whoever has become an admin meanwhile may add us: that is in commits that are still to come. Who is out sees none.

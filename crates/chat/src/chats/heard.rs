@@ -43,13 +43,14 @@ impl Chats {
             }
             ChatMessage::Got { parcel, next } => self.outbox.handle_got(peer, parcel, next),
             ChatMessage::Passing { frame } => {
-                if !self.people.is_blocked(peer) {
+                if !self.is_blocked(peer) {
                     self.passing(&call, peer, &frame);
                 }
             }
             ChatMessage::Resend => self.outbox.handle_resend(peer, now),
             ChatMessage::NotNow { parcel } => self.outbox.handle_not_now(peer, parcel, now),
         }
+        self.share_people();
         let there: Vec<IdentityId> = self.outbox.there().collect();
         there.into_iter().for_each(|peer| self.send_due(peer, store));
     }
@@ -101,7 +102,7 @@ impl Chats {
     pub(super) fn open<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: &[u8]) -> Opened {
         let letter = decode_exact(parcel);
         // Whoever is blocked learns nothing from having no receipt. In a group the room goes on with what they do to it.
-        if self.people.is_blocked(peer) && !matches!(letter, Ok(Letter::Sealed(_) | Letter::Group(_))) {
+        if self.is_blocked(peer) && !matches!(letter, Ok(Letter::Sealed(_) | Letter::Group(_))) {
             return Opened::Done;
         }
         let done = match letter {
@@ -112,6 +113,7 @@ impl Chats {
             Ok(Letter::Welcome { name, invitation, tree }) => self.welcomed(call, peer, name, (&invitation, &tree)),
             Ok(Letter::Sealed(frame)) => self.frame_came(call, peer, &frame),
             Ok(Letter::Group(letter)) => self.matter_came(call, peer, letter.what).map(|()| Opened::Done),
+            Ok(Letter::Own(letter)) => self.own_came(call, peer, *letter),
             Err(error) => Err(ChatFault::Letter(error)),
         };
         done.unwrap_or_else(|fault| {

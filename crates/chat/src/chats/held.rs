@@ -19,12 +19,13 @@ impl Chats {
         let is_short = taking.bytes.len() <= PART_MAX;
         let opened = match standing {
             // What strangers have to say is short.
-            None | Some(Standing::Asking { .. }) if !is_short => {
+            None | Some(Standing::Asking { .. }) if !is_short && !self.is_heard(taking.sender) => {
                 self.fault(taking.sender, ChatFault::Unasked(taking.sender));
                 Opened::Done
             }
             _ => self.open(&call, taking.sender, &taking.bytes),
         };
+        self.share_people();
         let there: Vec<IdentityId> = self.outbox.there().collect();
         there.into_iter().for_each(|peer| self.send_due(peer, store));
         opened == Opened::Done

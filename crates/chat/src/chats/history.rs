@@ -144,6 +144,9 @@ impl Talk {
         if is_new {
             self.record.next += 1;
             self.record.unread += u64::from(!is_ours && !item.is_gone());
+            if self.record.read_ahead.take_if(|ahead| *ahead == item.of).is_some() {
+                (self.record.read, self.record.unread) = (place + 1, 0);
+            }
             batch.put(ORDER, order_key(room, place), item.of.to_bytes());
         }
         let of = item.of;

@@ -181,13 +181,16 @@ impl Chats {
         if !is_of_founder || !is_of_two || !others.contains(&peer) {
             return Err(ChatFault::NotByMember(room));
         }
+        let own = self.node();
+        let nodes: BTreeSet<IdentityId> =
+            entered.members().iter().map(|member| member.node).filter(|node| *node != own).collect();
         let letter = Letter::Sealed(frame);
-        for other in &others {
+        for node in &nodes {
             // Who has too much waiting says how it stands when it comes back.
-            let _ = self.outbox.put(&letter, [*other], &mut self.step.batch);
+            let _ = self.outbox.put(&letter, [*node], &mut self.step.batch);
         }
         self.take_room(call, entered, batch, peer);
-        others.into_iter().for_each(|other| self.send_due(other, call.store));
+        nodes.into_iter().for_each(|other| self.send_due(other, call.store));
         Ok(())
     }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Batch, IdentityId, Pending, Space, Store};
 
+use super::talk::known;
 use super::{Call, Chats};
 use crate::delivery::outbox::WAITING_MAX;
 use crate::mls::RoomId;
@@ -75,10 +76,12 @@ impl Chats {
     /// A room may have others in it than before: notes who came and who went.
     pub(super) fn note_members<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
         let Some(talk) = self.talks.get_mut(&room) else { return };
-        let now: BTreeSet<IdentityId> = talk.room.members().iter().map(|member| member.identity).collect();
-        let before = std::mem::replace(&mut talk.known, now);
+        let now = known(&talk.room);
+        let nodes: BTreeSet<IdentityId> = now.keys().copied().collect();
+        let known_before = std::mem::replace(&mut talk.known, now);
+        let before: BTreeSet<IdentityId> = known_before.keys().copied().collect();
         let said = talk.record.affairs.said;
-        for who in talk.known.symmetric_difference(&before) {
+        for who in nodes.symmetric_difference(&before) {
             let mut noted = Membership::load(room, *who, &Pending { store: call.store, batch: &self.step.batch });
             if before.contains(who) {
                 noted.goes(said)
@@ -87,6 +90,7 @@ impl Chats {
             }
             noted.put(room, *who, &mut self.step.batch);
         }
+        self.forget_gone(&known_before);
     }
 }
 
@@ -121,7 +125,7 @@ impl Chats {
             let mut noted = Membership::load(room, who, &Pending { store: call.store, batch: &self.step.batch });
             let Some(first) = noted.missed.take() else { continue };
             noted.put(room, who, &mut self.step.batch);
-            if self.talks.get(&room).is_some_and(|talk| talk.is_in() && talk.has(who)) {
+            if self.talks.get(&room).is_some_and(|talk| talk.is_in() && talk.has_node(who)) {
                 self.seal_anew(call, room, |said| said.number() >= first && noted.had(said.number()), Some(who));
             }
         }

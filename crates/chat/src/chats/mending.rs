@@ -57,6 +57,8 @@ impl Chats {
         let call = Call::new(now, seed, store);
         self.outbox.handle_time(now);
         self.make_up_for_all(&call);
+        self.renew_certificates(now);
+        self.share_people();
         let there = self.outbox.there().collect();
         let before = std::mem::replace(&mut self.there_before, there);
         self.tell_of_lost(&call);
@@ -64,7 +66,7 @@ impl Chats {
         for room in rooms {
             self.ask_for_missing(&call, room);
             self.grant_leaves(&call, room);
-            let me = self.me();
+            let node = self.node();
             let Some(talk) = self.talks.get_mut(&room) else { continue };
             let waits_since = &mut talk.mending.waits_since;
             *waits_since = (talk.record.early > 0).then(|| waits_since.unwrap_or(now));
@@ -72,7 +74,7 @@ impl Chats {
             let devices = talk.room.members().len();
             // Whoever has been away follows the others first: a commit on what is long past would part them.
             let is_in_touch =
-                talk.others(me).iter().any(|other| before.contains(other) && self.there_before.contains(other));
+                talk.nodes(node).iter().any(|other| before.contains(other) && self.there_before.contains(other));
             let is_settled = !is_waiting && talk.is_in() && !talk.record.affairs.is_leaving;
             if is_in_touch && is_settled && talk.record.affairs.is_renewal_due(now, devices) {
                 self.renew_keys(&call, room);
@@ -97,7 +99,7 @@ impl Chats {
         let Some(talk) = self.talks.get_mut(&room) else { return };
         let wait = |times: u32| Span(TELL_AGAIN.0 << times.min(TELL_AGAIN_DOUBLED));
         let is_due = talk.mending.told.get(&peer).is_none_or(|(told, times)| call.now >= *told + wait(*times));
-        if is_due && talk.has(peer) {
+        if is_due && talk.has_node(peer) {
             self.tell_line(call, room, peer, true);
         }
     }
@@ -127,7 +129,7 @@ impl Chats {
         if self.lost.contains_key(&room) {
             return self.matter_of_lost(call, (room, peer), what);
         }
-        if !self.talks.get(&room).is_some_and(|talk| talk.has(peer)) {
+        if !self.talks.get(&room).is_some_and(|talk| talk.has_node(peer)) {
             return Err(ChatFault::NotByMember(room));
         }
         match what {
@@ -234,9 +236,9 @@ impl Chats {
         if founder(&entered) != founder(&talk.room) {
             return Err(ChatFault::NotByMember(room));
         }
-        let me = self.me();
-        let mut others: Vec<IdentityId> = entered.members().iter().map(|member| member.identity).collect();
-        others.retain(|other| *other != me);
+        let own = self.node();
+        let mut others: Vec<IdentityId> = entered.members().iter().map(|member| member.node).collect();
+        others.retain(|other| *other != own);
         // Who has too much waiting says how it stands when it comes back.
         let letter = Letter::Sealed(frame);
         for other in &others {
@@ -262,7 +264,7 @@ impl Chats {
     /// A frame is of an epoch of which nothing is kept here.
     pub(super) fn cannot_read<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, frame: &[u8]) {
         let Ok(Frame { tag, body, .. }) = Frame::from_bytes(frame) else { return };
-        if !self.talks.get(&room).is_some_and(|talk| talk.is_in() && talk.has(peer)) {
+        if !self.talks.get(&room).is_some_and(|talk| talk.is_in() && talk.has_node(peer)) {
             return;
         }
         match body {
@@ -293,7 +295,7 @@ impl Chats {
         talk.record.affairs.owed = stays;
         talk.put(&mut self.step.batch);
         for (peer, epoch) in due {
-            let Some(talk) = self.talks.get_mut(&room).filter(|talk| talk.has(peer)) else { continue };
+            let Some(talk) = self.talks.get_mut(&room).filter(|talk| talk.has_node(peer)) else { continue };
             let granted = talk.mending.sealed_anew.entry(peer).or_insert_with(|| Granted::since(call.now));
             if call.now.since(granted.since) >= SEALED_ANEW_EACH {
                 *granted = Granted::since(call.now);

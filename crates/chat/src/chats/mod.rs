@@ -9,6 +9,9 @@
 //! is to be changed is a [wish](affairs::Wish) until it is so: it waits for keys, and is made again where another's change went before.
 //! Every commit goes to all who were in the room before it; who lacks some says so by its line, and is brought them or enters anew.
 //!
+//! **Devices.** A person has a [first device](Chats::is_first) and [linked](Chats::link_device) ones, each at a node of its own. Whatever is
+//! said here of a *peer* who brings something is a node; who is in a conversation, and who is known, are people.
+//!
 //! **Saying something.** [`Chats::say`] gives a content its place here, seals it for the room, and puts it out for everyone in it
 //! ([`delivery`](crate::delivery)). What others say is opened by the room, applied to what is shown ([`content`](crate::content)),
 //! and only then receipted; so what has a receipt is on a disk in its place.
@@ -20,14 +23,17 @@
 //! Not here: over what anything is brought ([`Chats::awaited`] says who is to be reached), and what it looks like.
 
 pub mod affairs;
+mod alike;
 mod asking;
 mod backup;
+mod devices;
 mod files;
 mod groups;
 mod heard;
 mod held;
 mod history;
 mod lost;
+mod linking;
 mod membership;
 mod mending;
 mod moving;
@@ -58,11 +64,14 @@ use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 use affairs::Wish;
 pub use asking::ROOMS_EACH_MAX;
 pub use backup::BackupPlace;
+use devices::OwnDevices;
+pub use devices::{DEVICES_MAX, OwnDevice, Stage};
 pub use files::{FileRef, files_of};
 pub use groups::GROUP_MAX;
 pub(crate) use history::kept_messages;
 pub use history::{Shown, keep_message};
 use lost::Lost;
+pub use linking::LINK_SPAN;
 pub use mending::TICK;
 use packages::{Packages, Stock};
 pub use restoring::{ForeignBackup, Restored};
@@ -88,7 +97,7 @@ const PART: Context = Context("byway 1 chat derive: part of a step");
 pub struct ChatConfig {
     pub network: NetworkId,
     pub identity: IdentitySecret,
-    /// Which of the person's devices this is.
+    /// Which of the person's devices this is, if it is the first: a linked one is told its number.
     pub device: u32,
     /// By which the person goes, to those whom it asks.
     pub name: String,
@@ -115,6 +124,8 @@ pub enum ChatNews {
     FileGone { place: FilePlace },
     /// Somebody is writing, or is there, for a moment.
     Sign { room: RoomId, change: crate::content::Change },
+    /// A device of our person was linked or taken away, or this node is one or is none any more.
+    Devices,
     /// A peer said what can't be, of which nothing was done.
     Fault { peer: IdentityId, fault: ChatFault },
 }
@@ -152,6 +163,8 @@ pub enum ChatFault {
     TooManyRooms(IdentityId),
     #[error("a change of the group comes to nothing: {0}")]
     Wish(ChangeError),
+    #[error("{0} says what only devices of one person say to each other, and is none, or not one that may")]
+    NotOurDevice(IdentityId),
 }
 
 /// What is kept can't be read.
@@ -167,6 +180,8 @@ pub enum ChatsDamaged {
     Certificate(DecodeError),
     #[error("a key package can't be read ({0}); restore the data folder from a backup")]
     Package(DecodeError),
+    #[error("what is kept of your other devices can't be read ({0}); restore the data folder from a backup")]
+    Devices(DecodeError),
 }
 
 /// Why something can't be done.
@@ -202,6 +217,16 @@ pub enum ChatError {
     TooManyInvites,
     #[error("too many files wait to be fetched")]
     TooManyFiles,
+    #[error("this is a linked device: contacts and invites are made, and devices linked, at your first one")]
+    NotFirst,
+    #[error("this node has contacts, conversations or devices already; only a new one can be linked to another")]
+    NotFresh,
+    #[error("{0} is none of your devices")]
+    NoDevice(IdentityId),
+    #[error("{0} is known here as somebody to talk with, and can't be a device of yours")]
+    IsPerson(IdentityId),
+    #[error("you have {DEVICES_MAX} linked devices, which is as many as there can be")]
+    TooManyDevices,
     #[error(transparent)]
     Outbox(#[from] OutboxFull),
     /// See [`NotPosted::TooLong`].
@@ -231,7 +256,14 @@ impl From<NotPosted> for ChatError {
 /// The machine. Call order: [`load`](Self::load), then anything; after each call that may have done something,
 /// [`take_step`](Self::take_step).
 pub struct Chats {
+    /// That of the node.
+    identity: IdentitySecret,
+    /// Under which the certificate is kept.
+    number: u32,
     device: Device,
+    own: OwnDevices,
+    /// Those of whom the linked devices have not been told how they stand now.
+    people_changed: BTreeSet<IdentityId>,
     /// By which the person goes.
     name: String,
     people: People,
@@ -296,9 +328,15 @@ impl Chats {
                 talks.insert(room.id(), Talk::load(room, store)?);
             }
         }
+        let own = OwnDevices::load(store)?;
+        let name = if device.certificate.is_linked() { own.record.name.clone() } else { config.name };
         let mut chats = Self {
+            identity: config.identity,
+            number: config.device,
             device,
-            name: config.name,
+            own,
+            people_changed: BTreeSet::new(),
+            name,
             people: People::load(store)?,
             invites: Invites::load(store)?,
             inbox: Inbox::load(store),
@@ -351,6 +389,7 @@ impl Chats {
 
     /// All that the calls since the last time want done.
     pub fn take_step(&mut self) -> ChatStep {
+        self.share_people();
         for (peer, parcels) in std::mem::take(&mut self.receipts) {
             for parcels in parcels.chunks(RECEIPTS_MAX) {
                 self.step.sends.push((peer, ChatMessage::Receipt { parcels: parcels.to_vec() }));
@@ -379,8 +418,9 @@ impl Chats {
     /// Makes an invite, which is worth one contact.
     ///
     /// # Errors
-    /// [`ChatError::TooManyInvites`].
+    /// [`ChatError::NotFirst`], [`ChatError::TooManyInvites`].
     pub fn invite(&mut self, now: Time, seed: &[u8; 16], expires: Time, note: &str) -> Result<InviteToken, ChatError> {
+        self.check_first()?;
         let token = InviteToken(Zeroizing::new(*seed));
         let invite = Invite { expires, note: note.to_owned() };
         let is_made = self.invites.put(now, &token, invite, &mut self.step.batch);
@@ -399,6 +439,7 @@ impl Chats {
 
     fn put_person(&mut self, peer: IdentityId, person: Person) {
         self.people.put(peer, person, &mut self.step.batch);
+        self.people_changed.insert(peer);
         self.tell(ChatNews::Person { peer });
     }
 
@@ -408,15 +449,16 @@ impl Chats {
     }
 }
 
-/// The device's key, which follows from the identity's, and the certificate that it goes by. It keeps its certificate over restarts:
-/// conversations have it in them.
+/// The device's key, which follows from that of its node's identity, and the certificate that it goes by. It keeps its certificate over
+/// restarts: conversations have it in them. That of a linked device comes from the first.
 fn own_device(config: &ChatConfig, now: Time, store: &impl Store, batch: &mut Batch) -> Result<Device, ChatsDamaged> {
     let number = config.device.to_be_bytes();
     let derived = Zeroizing::new(config.identity.derive(DEVICE, &[&config.network.0.0, &number]).0);
     let secret = DeviceSecret::from_seed(&derived);
     if let Some(bytes) = store.load(CERTIFICATES, &number) {
         let certificate = DeviceCertificate::from_bytes(&bytes).map_err(ChatsDamaged::Certificate)?;
-        if certificate.key == secret.key() && now + CERTIFICATE_LEFT < certificate.until {
+        let is_good = certificate.is_linked() || now + CERTIFICATE_LEFT < certificate.until;
+        if certificate.key == secret.key() && is_good {
             return Ok(Device { secret, certificate });
         }
     }

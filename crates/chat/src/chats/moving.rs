@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use byway_primitives::{Batch, IdentityId, Span, Store, Time};
 
-use super::talk::Talk;
+use super::talk::{Talk, two_of};
 use super::{Call, ChatError, ChatFault, ChatNews, Chats, Wish};
 use crate::delivery::group_letter::GroupMatter;
 use crate::delivery::letter::{ChatMessage, Letter};
@@ -22,9 +22,9 @@ impl Chats {
         room: RoomId,
         change: &Change,
     ) -> Result<Summary, ChangeError> {
-        let me = self.me();
+        let node = self.node();
         let talk = self.talks.get_mut(&room).ok_or(ChangeError::NotMember)?;
-        let others = talk.others(me);
+        let others = talk.nodes(node);
         let Made { commit, welcome, summary, .. } =
             talk.room.change(&call.draw(), call.now, change, &mut self.step.batch)?;
         let affairs = &mut talk.record.affairs;
@@ -33,7 +33,7 @@ impl Chats {
         affairs.grant_at = None;
         talk.put(&mut self.step.batch);
         self.note_members(call, room);
-        let mut added: Vec<IdentityId> = summary.added.iter().map(|member| member.identity).collect();
+        let mut added: Vec<IdentityId> = summary.added.iter().map(|member| member.node).collect();
         added.dedup();
         let name = self.name.clone();
         let welcome = welcome
@@ -88,7 +88,8 @@ impl Chats {
     fn turned_back<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, turned_back: TurnedBack) {
         let TurnedBack { epochs, lost } = turned_back;
         let entered = self.talks.get(&room).map(|talk| talk.room.entered_with(&epochs)).unwrap_or_default();
-        let added = lost.iter().flat_map(|summary| &summary.added).map(|member| member.identity);
+        let entered = entered.into_iter().map(|member| member.node);
+        let added = lost.iter().flat_map(|summary| &summary.added).map(|member| member.node);
         self.say_gone(call, room, epochs.clone(), added.chain(entered).collect());
         self.wish_again(room, lost);
         // Whoever is to be removed again has not what is sealed again.
@@ -98,15 +99,18 @@ impl Chats {
 
     /// What this device had done and is not so any more is to be done again.
     pub(super) fn wish_again(&mut self, room: RoomId, lost: Vec<Summary>) {
+        let me = self.me();
         let Some(talk) = self.talks.get_mut(&room) else { return };
         let now_admins = talk.room.roles().map(|roles| roles.admins).unwrap_or_default();
         for Summary { added, removed, roles, is_entry, .. } in lost {
             let affairs = &mut talk.record.affairs;
             // Who entered anew has removed its own leaf, and is in.
             let removed = if is_entry { Vec::new() } else { removed };
-            let others = |members: Vec<Member>| members.into_iter().map(|member| member.identity);
-            others(added).for_each(|who| affairs.wish(Wish::Add(who)));
-            others(removed).for_each(|who| affairs.wish(Wish::Remove(who)));
+            let wish = |of: &Member, others: fn(IdentityId) -> Wish, own: fn(IdentityId) -> Wish| {
+                if of.identity == me { own(of.node) } else { others(of.identity) }
+            };
+            added.iter().for_each(|of| affairs.wish(wish(of, Wish::Add, Wish::Device)));
+            removed.iter().for_each(|of| affairs.wish(wish(of, Wish::Remove, Wish::Unlink)));
             let wanted = roles.map(|roles| roles.admins).unwrap_or_else(|| now_admins.clone());
             let raised = wanted.difference(&now_admins).map(|of| Wish::Role { of: *of, is_admin: true });
             let lowered = now_admins.difference(&wanted).map(|of| Wish::Role { of: *of, is_admin: false });
@@ -125,16 +129,16 @@ impl Chats {
         epochs: Vec<EpochTag>,
         mut to: BTreeSet<IdentityId>,
     ) {
-        to.remove(&self.me());
+        to.remove(&self.node());
         self.post_matter(call, GroupMatter::Gone { room, epochs }, to);
     }
 
     /// Who has let this device in says that it came to nothing; so is then what it did itself in the meantime.
     pub(super) fn gone<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, epochs: &[EpochTag]) {
-        let me = self.me();
+        let (me, by) = (self.me(), self.person_of(peer));
         let Some(talk) = self.talks.get_mut(&room) else { return };
         // Whoever may not remove this device has no say in whether it is in.
-        if !talk.room.roles().is_some_and(|roles| roles.may_remove(peer, me)) {
+        if !talk.room.roles().is_some_and(|roles| roles.may_remove(by, me)) {
             return;
         }
         let affairs = &mut talk.record.affairs;
@@ -146,21 +150,23 @@ impl Chats {
         affairs.wishes.clear();
         talk.put(&mut self.step.batch);
         let (ours, made) = (talk.room.line().steps.iter().map(|step| step.tag).collect(), talk.room.made_since(None));
-        let added = made.iter().flat_map(|summary| &summary.added).map(|member| member.identity);
+        let added = made.iter().flat_map(|summary| &summary.added).map(|member| member.node);
         self.say_gone(call, room, ours, added.collect());
         self.tell(ChatNews::Room { room });
     }
 
     /// Asks the others to remove this device, if our person has left. Where there are no others the room is over.
     pub(super) fn ask_to_leave<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) -> Result<(), ChatError> {
-        let (me, device) = (self.me(), self.device.certificate.key);
+        let (node, device) = (self.node(), self.device.certificate.key);
         let Some(talk) = self.talks.get_mut(&room) else { return Ok(()) };
         let is_asked = talk.room.leaving().iter().any(|member| member.device == device);
         if !talk.record.affairs.is_leaving || is_asked || !talk.is_in() {
             return Ok(());
         }
         talk.put(&mut self.step.batch);
-        let others = talk.others(me);
+        self.put_out_linked(call, room);
+        let Some(talk) = self.talks.get_mut(&room) else { return Ok(()) };
+        let others = talk.nodes(node);
         let frame = talk.room.leave(&call.draw(), &mut self.step.batch)?;
         let letter = Letter::Sealed(frame);
         // Any of them removes this device; who has too much waiting is not needed for it.
@@ -178,7 +184,8 @@ impl Chats {
         let Some(roles) = talk.room.roles().filter(|_| !leaving.contains(&me)) else { return };
         let order = |who: IdentityId| (roles.role(who), who);
         let stays = talk.others(me).into_iter().filter(|who| !leaving.contains(who));
-        let is_first = stays.filter(|who| self.outbox.is_there(*who)).all(|who| order(me) < order(who));
+        let is_there = |who: &IdentityId| talk.known.iter().any(|(node, of)| of == who && self.outbox.is_there(*node));
+        let is_first = stays.filter(is_there).all(|who| order(me) < order(who));
         talk.record.affairs.grant_at = Some(if is_first { call.now } else { call.now + GRANT_AFTER });
         talk.put(&mut self.step.batch);
         self.grant_leaves(call, room);
@@ -210,7 +217,9 @@ impl Chats {
     /// Has a room in the place of the one that there was, if any, with all that is kept beside it. By `by` it was let in.
     pub(super) fn take_room<S: Store>(&mut self, call: &Call<'_, S>, room: Room, batch: Batch, by: IdentityId) {
         let (id, epoch) = (room.id(), room.epoch().tag);
-        let mut talk = Talk::new(room, None, call.now);
+        // Only one's own device lets another into a conversation of two.
+        let direct = two_of(&room, self.me());
+        let mut talk = Talk::new(room, direct, call.now);
         if let Some(old) = self.talks.remove(&id) {
             old.room.forget(&mut self.step.batch);
             (talk.record, talk.known) = (old.record, old.known);
@@ -231,7 +240,7 @@ impl Chats {
         self.introduce(call, id);
         self.take_again();
         self.try_early(call, id);
-        self.pursue(call, id);
+        self.want_devices(call, id);
     }
 
     /// Those who were turned away, and are in a group with us now, may send again what was not taken.
@@ -243,24 +252,23 @@ impl Chats {
         }
     }
 
-    /// Those who are in groups with us, once for each.
+    /// Those who are in groups with us, or in conversations in which somebody has linked devices, by their nodes: once for each.
     pub fn companions(&self) -> impl Iterator<Item = IdentityId> {
-        self.talks
-            .values()
-            .filter(|talk| talk.is_group() && talk.is_in())
-            .flat_map(|talk| talk.others(self.me()))
-            .chain(self.lost_companions())
+        let rooms = self.talks.values().filter(|talk| (talk.is_group() || talk.has_linked()) && talk.is_in());
+        rooms.flat_map(|talk| talk.nodes(self.node())).chain(self.own.nodes()).chain(self.lost_companions())
     }
 
-    /// Whether both are in one group with us.
+    /// Whether the devices at both nodes are in one conversation with us.
     pub fn share_group(&self, one: IdentityId, other: IdentityId) -> bool {
-        self.talks.values().any(|talk| talk.is_group() && talk.is_in() && talk.has(one) && talk.has(other))
+        let is_in_both = |talk: &Talk| talk.known.contains_key(&one) && talk.known.contains_key(&other);
+        self.talks.values().any(|talk| talk.is_in() && is_in_both(talk))
     }
 
-    /// Whether more is taken of somebody than strangers have to say: contacts, and those who are in a group with us.
+    /// Whether more is taken of a node than strangers have to say: of contacts, of those who are in a group with us, and of our own.
     pub fn is_heard(&self, peer: IdentityId) -> bool {
         self.people.is_contact(peer)
-            || self.talks.values().any(|talk| talk.has(peer))
+            || self.own.has(peer)
+            || self.talks.values().any(|talk| talk.has_node(peer))
             || self.lost_companions().any(|companion| companion == peer)
     }
 }

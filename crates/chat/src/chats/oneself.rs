@@ -18,21 +18,32 @@ impl Chats {
     /// The same, which is founded where there is none.
     ///
     /// # Errors
-    /// [`ChatError::Change`].
+    /// [`ChatError::Change`], [`ChatError::NotFirst`].
     pub fn found_own_room(&mut self, now: Time, seed: [u8; 32], store: &impl Store) -> Result<RoomId, ChatError> {
         if let Some(room) = self.own_room() {
             return Ok(room);
         }
-        let call = Call::new(now, seed, store);
+        // It comes with the first device.
+        self.check_first()?;
+        self.found_own(&Call::new(now, seed, store))
+    }
+
+    /// Founds it where there is none, for the devices of our person that are to be in it.
+    pub(super) fn own_room_for_devices<S: Store>(&mut self, call: &Call<'_, S>) -> Result<(), ChatError> {
+        if self.own_room().is_none() { self.found_own(call).map(drop) } else { Ok(()) }
+    }
+
+    fn found_own<S: Store>(&mut self, call: &Call<'_, S>) -> Result<RoomId, ChatError> {
         let (id, me) = (RoomId(*call.draw()), self.me());
         let roles = Roles { founder: me, admins: BTreeSet::new(), adding: None };
         let mut batch = Batch::new();
-        let room = Room::found(&self.device, id, &roles, &call.draw(), now, &mut batch)?;
+        let room = Room::found(&self.device, id, &roles, &call.draw(), call.now, &mut batch)?;
         self.step.batch.append(batch);
-        let talk = Talk::new(room, Some(me), now);
+        let talk = Talk::new(room, Some(me), call.now);
         talk.put(&mut self.step.batch);
         self.talks.insert(id, talk);
         self.tell(ChatNews::Room { room: id });
+        self.want_devices(call, id);
         Ok(id)
     }
 }

@@ -6,6 +6,7 @@ use byway_primitives::codec::{Decode, Encode, Reader, Writer, decode_exact};
 use byway_primitives::{DecodeError, IdentityId, Pending, Space, Store};
 
 use super::heard::Opened;
+use super::talk::Talk;
 use super::{Call, ChatFault, Chats};
 use crate::content::{Author, Content, Sender};
 use crate::mls::wire::{Body, FRAME_BYTES_MAX, Frame};
@@ -165,10 +166,12 @@ impl Chats {
         }
     }
 
-    /// Of a group nobody is heard who is blocked, or is not in it any more.
+    /// Of a group nobody is heard who is blocked, or is not in it any more, nor is a device that was taken away.
     fn heard_of(&self, room: RoomId, author: Author) -> Result<(), ChatFault> {
-        let talk = self.talks.get(&room).filter(|talk| talk.is_group() && talk.is_in());
-        let is_out = talk.is_some_and(|talk| !talk.has(author.identity));
+        // Of two none is removed but a linked device.
+        let can_be_out = |talk: &&Talk| talk.is_in() && (talk.is_group() || talk.has(author.identity));
+        let talk = self.talks.get(&room).filter(can_be_out);
+        let is_out = talk.is_some_and(|talk| !talk.has_device(author.identity, author.device));
         if is_out || self.people.is_blocked(author.identity) {
             return Err(ChatFault::Refused(Refused::NotMember));
         }
@@ -224,14 +227,14 @@ impl Chats {
 
     /// Keeps a frame that has to wait, if there is room for one of whoever brings it.
     fn keep_early<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, frame: &[u8]) -> Opened {
-        let is_contact = self.people.is_contact(peer);
+        let is_contact = self.own.has(peer) || self.people.is_contact(self.person_of(peer));
         if frame.len() > FRAME_BYTES_MAX {
             // None is as long as that.
             return Opened::Done;
         }
         let number = match self.talks.get_mut(&room) {
             Some(talk) => {
-                if !(is_contact || talk.has(peer)) || !talk.mending.early.add(peer, frame.len(), &EARLY) {
+                if !(is_contact || talk.has_node(peer)) || !talk.mending.early.add(peer, frame.len(), &EARLY) {
                     return Opened::NotNow;
                 }
                 talk.record.early += 1;

@@ -20,7 +20,7 @@ const PACKAGES_EACH_MAX: usize = 4 * PACKAGES_GIVEN_MAX;
 
 /// Key packages of contacts: key is the contact and a number that grows.
 const STOCK: Space = Space("chat-stock");
-/// How many each contact is given at first; each time they have used one they get another.
+/// How many each contact is given at first, and each device of our own; each time they have used one they get another.
 pub(super) const STOCK_FIRST: usize = 3;
 
 /// Private halves of key packages, the oldest first, each with its number on disk and who was given it.
@@ -147,25 +147,38 @@ impl Chats {
         self.post_matter(call, GroupMatter::Packages { packages }, [peer]);
     }
 
-    /// A contact gives keys. Whatever waits for them is done.
+    /// Takes keys of a node with which its device can be added now. One whose certificate has run out meanwhile is of no use.
+    pub(super) fn take_package<S: Store>(&mut self, call: &Call<'_, S>, node: IdentityId) -> Option<Vec<u8>> {
+        let network = self.device.certificate.network;
+        let given = std::iter::from_fn(|| self.stock.take(node, &mut self.step.batch));
+        given.into_iter().find(|package| Room::package_owner(network, package, call.now).is_ok())
+    }
+
+    /// A contact gives keys, or a device of our own. Whatever waits for them is done.
     pub(super) fn packages_came<S: Store>(
         &mut self,
         call: &Call<'_, S>,
         peer: IdentityId,
         packages: Vec<Vec<u8>>,
     ) -> Result<(), ChatFault> {
-        if !self.people.is_contact(peer) {
+        let is_own = self.own.has(peer);
+        if !is_own && !self.people.is_contact(peer) {
             return Err(ChatFault::Unasked(peer));
         }
+        let whose = if is_own { self.me() } else { peer };
         for package in packages {
             let owner = Room::package_owner(self.device.certificate.network, &package, call.now);
             match owner {
-                Ok(owner) if owner.identity == peer => self.stock.put(peer, package, &mut self.step.batch),
+                // Of contacts first devices alone are added by others.
+                Ok(owner) if (owner.identity, owner.node) == (whose, peer) => {
+                    self.stock.put(peer, package, &mut self.step.batch)
+                }
                 Ok(_) => return Err(ChatFault::ForeignPackage(peer)),
                 Err(error) => return Err(ChatFault::Package(error.to_string())),
             }
         }
-        let awaits = |talk: &super::Talk| talk.record.affairs.wishes.contains(&super::Wish::Add(peer));
+        let wish = if is_own { super::Wish::Device(peer) } else { super::Wish::Add(peer) };
+        let awaits = |talk: &super::Talk| talk.record.affairs.wishes.contains(&wish);
         let rooms: Vec<_> = self.talks.iter().filter(|(_, talk)| awaits(talk)).map(|(room, _)| *room).collect();
         rooms.into_iter().for_each(|room| self.pursue(call, room));
         Ok(())

@@ -72,10 +72,10 @@ impl Chats {
         let mut all: Vec<Said> = kept.into_iter().filter_map(|(_, bytes)| Said::from_bytes(&bytes).ok()).collect();
         all.retain(is_meant);
         all.sort_by_key(|said| said.number);
-        let (me, mut count) = (self.me(), 0);
+        let (me, node, mut count) = (self.me(), self.node(), 0);
         for mut said in all {
             let Some(talk) = self.talks.get(&room) else { break };
-            let to = only_for.map_or_else(|| talk.others(me), |peer| vec![peer]);
+            let to = only_for.map_or_else(|| talk.nodes(node), |peer| vec![peer]);
             let (to, full) = self.with_room(to);
             full.into_iter().for_each(|who| self.note_missed(call, room, who, said.number));
             if to.is_empty() {

@@ -11,7 +11,11 @@ use crate::content::signs::{ReadMark, Receipt};
 use crate::content::{Author, Content, Kind, MessageId, MessageRef, Rights, Sender};
 use crate::delivery::OutboxFull;
 use crate::delivery::letter::{ChatMessage, Letter, ParcelId};
+use crate::delivery::own_letter::OwnMatter;
 use crate::mls::{Role, RoomId};
+
+/// How many messages after what was read on another device are counted, at most.
+pub(super) const UNREAD_MAX: usize = 1024;
 
 /// What is to be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl Chats {
     ) -> Result<MessageRef, ChatError> {
         let call = Call::new(now, seed, store);
         let said = self.say_in(&call, room, draft)?;
-        self.talks.get(&room).map(|talk| talk.others(self.me())).unwrap_or_default().into_iter().for_each(|peer| {
+        self.talks.get(&room).map(|talk| talk.nodes(self.node())).unwrap_or_default().into_iter().for_each(|peer| {
             self.send_due(peer, store);
         });
         Ok(said)
@@ -87,7 +91,7 @@ impl Chats {
         if draft.kind.is_message() {
             self.introduce(call, room);
         }
-        let me = self.me();
+        let (me, node) = (self.me(), self.node());
         let sender = self.sender(room, Author { identity: me, device: self.device.certificate.index });
         let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
         let Draft { id, thread, reply, kind } = draft;
@@ -98,7 +102,7 @@ impl Chats {
         let lamport = (talk.record.lamport + 1).min(LAMPORT_MAX);
         let content = Content { thread, reply, ..Content::new(id, call.now, lamport, kind) };
         let packed = content.pack()?;
-        let others = talk.others(me);
+        let others = talk.nodes(node);
         if is_passing {
             let frame = talk.room.seal(&call.draw(), &packed, &mut self.step.batch)?.bytes;
             let there = others.into_iter().filter(|peer| self.outbox.is_there(*peer));
@@ -148,7 +152,8 @@ impl Chats {
         if self.outbox.has_arrived(parcel) {
             self.step.batch.delete(SENT, parcel.to_bytes());
         }
-        let Some(talk) = self.talks.get_mut(&room) else { return };
+        let peer = self.person_of(peer);
+        let Some(talk) = self.talks.get_mut(&room).filter(|_| peer != of.author) else { return };
         // As if the peer had said so: what its receipt says.
         let Ok(messages) = BoundedList::new(vec![of]) else { return };
         let receipt = Content::new(of.id, now, 0, Kind::Receipt(Receipt { messages }));
@@ -181,6 +186,10 @@ impl Chats {
         (talk.record.read, talk.record.unread) = (to, 0);
         talk.put(&mut self.step.batch);
         self.tell(ChatNews::Room { room });
+        if let Some(newest) = self.page(room, None, 1, store).first() {
+            let call = Call::new(now, seed, store);
+            self.write_to_devices(&call, &OwnMatter::Read { room, of: newest.item.of }, None);
+        }
         if !is_told {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use byway_primitives::{Batch, IdentityId, Space, Store, Time};
 use super::ChatsDamaged;
 use super::affairs::{Affairs, Wish};
 use super::opened::Tally;
-use crate::content::About;
+use crate::content::{About, MessageRef};
 use crate::delivery::ParcelId;
 use crate::mls::{EpochTag, Member, Role, Room, RoomId};
 
@@ -18,8 +18,8 @@ const TALKS: Space = Space("chat-talks");
 /// A conversation.
 pub(super) struct Talk {
     pub room: Room,
-    /// Those who were in it when that was last noted.
-    pub known: BTreeSet<IdentityId>,
+    /// The nodes of those who were in it when that was last noted, and whose each is.
+    pub known: BTreeMap<IdentityId, IdentityId>,
     pub record: Record,
     pub mending: Mending,
 }
@@ -75,6 +75,8 @@ pub(super) struct Record {
     pub early: u64,
     pub about: About,
     pub affairs: Affairs,
+    /// Our person has read up to this message on another device, and it is still to come here.
+    pub read_ahead: Option<MessageRef>,
 }
 
 impl Record {
@@ -149,6 +151,27 @@ impl Talk {
         self.room.members().iter().any(|member| member.identity == identity)
     }
 
+    /// Whether a device at that node is in it.
+    pub fn has_node(&self, node: IdentityId) -> bool {
+        self.room.members().iter().any(|member| member.node == node)
+    }
+
+    /// Whether that device of that person is in it.
+    pub fn has_device(&self, identity: IdentityId, index: u32) -> bool {
+        self.room.members().iter().any(|member| (member.identity, member.index) == (identity, index))
+    }
+
+    /// The nodes to which goes what is for all in it, but for the `own` one, once each.
+    pub fn nodes(&self, own: IdentityId) -> Vec<IdentityId> {
+        let nodes: BTreeSet<IdentityId> = self.room.members().iter().map(|member| member.node).collect();
+        nodes.into_iter().filter(|node| *node != own).collect()
+    }
+
+    /// Whether a linked device is in it.
+    pub fn has_linked(&self) -> bool {
+        self.known.iter().any(|(node, person)| node != person)
+    }
+
     /// Everyone in it but `me`, once each.
     pub fn others(&self, me: IdentityId) -> Vec<IdentityId> {
         let mut others: Vec<IdentityId> = self.room.members().iter().map(|member| member.identity).collect();
@@ -187,8 +210,16 @@ impl Talk {
     }
 }
 
-fn known(room: &Room) -> BTreeSet<IdentityId> {
-    room.members().iter().map(|member| member.identity).collect()
+pub(super) fn known(room: &Room) -> BTreeMap<IdentityId, IdentityId> {
+    room.members().iter().map(|member| (member.node, member.identity)).collect()
+}
+
+/// The other one of a conversation of two, to which nobody is added; `me` where nobody else is in it.
+pub(super) fn two_of(room: &Room, me: IdentityId) -> Option<IdentityId> {
+    let others: BTreeSet<IdentityId> =
+        room.members().iter().map(|member| member.identity).filter(|member| *member != me).collect();
+    let is_closed = room.roles().is_some_and(|roles| roles.adding.is_none());
+    (is_closed && others.len() <= 1).then(|| others.first().copied().unwrap_or(me))
 }
 
 impl Encode for Record {
@@ -200,6 +231,7 @@ impl Encode for Record {
         }
         out.value(&self.about);
         out.value(&self.affairs);
+        out.option(self.read_ahead.as_ref());
     }
 }
 
@@ -216,6 +248,7 @@ impl Decode for Record {
             early: input.u64()?,
             about: input.value()?,
             affairs: input.value()?,
+            read_ahead: input.option()?,
         })
     }
 }

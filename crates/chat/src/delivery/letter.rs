@@ -7,6 +7,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::group_letter::GroupLetter;
+use super::own_letter::OwnLetter;
 
 const PARCEL: Context = Context("byway 1 chat parcel");
 
@@ -64,6 +65,8 @@ pub enum Letter {
     Sealed(Vec<u8>),
     /// What keeps groups together.
     Group(GroupLetter),
+    /// What devices of one person say to each other.
+    Own(Box<OwnLetter>),
 }
 
 /// What somebody says who wants to be a contact.
@@ -228,6 +231,10 @@ impl Encode for Letter {
                 out.byte(3);
                 out.value(letter);
             }
+            Letter::Own(letter) => {
+                out.byte(4);
+                out.value(&**letter);
+            }
         }
     }
 }
@@ -243,6 +250,7 @@ impl Decode for Letter {
             },
             2 => Letter::Sealed(input.bytes(PARCEL_MAX)?.to_vec()),
             3 => Letter::Group(input.value()?),
+            4 => Letter::Own(Box::new(input.value()?)),
             other => return Err(DecodeError::UnknownVariant { kind: "letter", value: other.into() }),
         })
     }

@@ -6,7 +6,7 @@
 //! the sender's disk is not, and what comes twice is known by its name.
 //!
 //! - [`letter`]: the messages, and what is in parcels.
-//! - [`group_letter`]: what keeps groups together.
+//! - [`group_letter`]: what keeps groups together. [`own_letter`]: what devices of one person say to each other.
 //! - [`outbox`]: what waits for a receipt.
 //! - [`inbox`]: parts become parcels again; what came before is known.
 
@@ -14,6 +14,7 @@ pub mod group_letter;
 pub mod inbox;
 pub mod letter;
 pub mod outbox;
+pub mod own_letter;
 
 pub use inbox::{Gathered, Inbox, PartFault};
 pub use letter::{Ask, ChatMessage, InviteToken, Letter, ParcelId};

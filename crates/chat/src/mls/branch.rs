@@ -273,11 +273,13 @@ impl Branches {
     /// Makes an epoch of the path the oldest that is kept.
     fn move_root(&mut self, root: EpochTag, batch: &mut Batch) {
         let path = self.path();
-        for tag in path.into_iter().take_while(|tag| *tag != root) {
+        // Not looked for anew on the way: the path begins with what is being deleted.
+        for (tag, next) in
+            path.iter().zip(&path[1..]).take_while(|(tag, _)| **tag != root).map(|(tag, next)| (*tag, *next))
+        {
             self.past.push(self.step(tag));
             let others: Vec<EpochTag> = self.children(tag).map(|child| child.tag).collect();
-            let next = self.next_on_path(tag);
-            for aside in others.into_iter().filter(|other| Some(*other) != next) {
+            for aside in others.into_iter().filter(|other| *other != next) {
                 self.delete_below(aside, batch);
             }
             if let Some(epoch) = self.epochs.remove(&tag) {
@@ -287,10 +289,6 @@ impl Branches {
         let over = self.past.len().saturating_sub(LINE_STEPS);
         self.past.drain(..over);
         self.root = root;
-    }
-
-    fn next_on_path(&self, tag: EpochTag) -> Option<EpochTag> {
-        self.path().into_iter().skip_while(|at| *at != tag).nth(1)
     }
 
     /// Deletes what may be kept no longer at `now`.

@@ -17,6 +17,8 @@ use crate::device::{CERTIFICATE_BYTES_MAX, CertificateError, Device, DeviceCerti
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Member {
     pub identity: IdentityId,
+    /// The node that the device is at: what is for it goes there.
+    pub node: IdentityId,
     pub device: DeviceKey,
     /// Which of the identity's devices this is.
     pub index: u32,
@@ -76,8 +78,8 @@ fn certificate(credential: &Credential, key: &[u8]) -> Result<DeviceCertificate,
 
 impl Member {
     fn new(certificate: &DeviceCertificate, leaf: u32) -> Self {
-        let &DeviceCertificate { identity, key: device, index, until, .. } = certificate;
-        Self { identity, device, index, until, leaf }
+        let &DeviceCertificate { identity, node, key: device, index, until, .. } = certificate;
+        Self { identity, node, device, index, until, leaf }
     }
 
     /// A member of a group that was checked when it came to be.
@@ -107,9 +109,15 @@ impl Member {
         Ok((Self::new(&certificate, leaf), certificate))
     }
 
+    /// Whether it is at another node than the identity's own.
+    pub fn is_linked(&self) -> bool {
+        self.node != self.identity
+    }
+
     /// Whether both are the same device of the same person.
     pub fn is_same_device(&self, other: &Member) -> bool {
-        (self.identity, self.device, self.index) == (other.identity, other.device, other.index)
+        let of = |member: &Member| (member.identity, member.node, member.device, member.index);
+        of(self) == of(other)
     }
 }
 
@@ -126,6 +134,7 @@ impl Signer for Device {
 impl Encode for Member {
     fn encode(&self, out: &mut Writer) {
         out.value(&self.identity);
+        out.value(&self.node);
         out.value(&self.device);
         out.varint(self.index);
         out.value(&self.until);
@@ -137,6 +146,7 @@ impl Decode for Member {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             identity: input.value()?,
+            node: input.value()?,
             device: input.value()?,
             index: input.u32()?,
             until: input.value()?,

@@ -88,6 +88,9 @@ pub const FORWARD_MAX: u32 = 4096;
 /// Devices in a room: 1,000 people, of whom each may have a second one.
 pub const DEVICES_MAX: usize = 2048;
 
+/// Linked devices of one person in a room: whatever is said goes to each of their nodes.
+pub const LINKED_MAX: usize = 8;
+
 /// Devices that one commit adds.
 pub const ADDS_MAX: usize = 256;
 

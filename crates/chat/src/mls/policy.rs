@@ -2,7 +2,7 @@
 //!
 //! MLS itself has checked by then that it is well-formed, signed by the leaf that it names, and made from the keys of its epoch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::{DecodeError, IdentityId, NetworkId, Time};
 use openmls::group::{MlsGroup, QueuedProposal, StagedCommit};
@@ -11,7 +11,7 @@ use openmls::prelude::{LeafNode, LeafNodeIndex, Proposal, ProposalOrRefType, Sen
 use super::change::Summary;
 use super::member::{LeafError, Member};
 use super::roles::Roles;
-use super::{ADDS_MAX, DEVICES_MAX};
+use super::{ADDS_MAX, DEVICES_MAX, LINKED_MAX};
 use crate::device::CertificateError;
 
 /// Why a commit may not be.
@@ -21,12 +21,16 @@ pub enum Forbidden {
     Add { by: IdentityId, added: IdentityId },
     #[error("{by:?} may not remove {removed:?}")]
     Remove { by: IdentityId, removed: IdentityId },
+    #[error("a linked device removes no other device of its own person, {of:?}")]
+    OwnDevice { of: IdentityId },
     #[error("{by:?} may not change roles")]
     Roles { by: IdentityId },
     #[error("a leaf is no device's: {0}")]
     Leaf(#[from] LeafError),
     #[error("device {index} of {identity:?} would be there twice")]
     DeviceTwice { identity: IdentityId, index: u32 },
+    #[error("{identity:?} would have more than {LINKED_MAX} linked devices in the room")]
+    TooManyLinked { identity: IdentityId },
     #[error("a commit adds at most {ADDS_MAX} devices, and a room has at most {DEVICES_MAX}")]
     TooMany,
     #[error("conversations have no proposal of this kind, or not by whoever made it")]
@@ -113,6 +117,10 @@ impl Examined<'_> {
                 if !tally.roles.may_remove(by, removed.identity) {
                     return Err(Forbidden::Remove { by, removed: removed.identity });
                 }
+                // Who has stolen a linked device does not throw out its owner. Whoever enters anew takes its own place.
+                if tally.summary.by.is_linked() && removed.identity == by && !tally.summary.is_entry {
+                    return Err(Forbidden::OwnDevice { of: by });
+                }
                 tally.summary.removed.push(removed);
             }
             Proposal::Remove(remove) if *queued.sender() == Sender::Member(remove.removed()) => {
@@ -151,10 +159,18 @@ fn check_members(members: &[Member], summary: &Summary) -> Result<(), Forbidden>
     let gone: BTreeSet<u32> = summary.removed.iter().chain(&summary.left).map(|member| member.leaf).collect();
     let stay = members.iter().filter(|member| !gone.contains(&member.leaf));
     let mut devices = BTreeSet::new();
+    let mut linked: BTreeMap<IdentityId, usize> = BTreeMap::new();
     for member in stay.chain(&summary.added) {
         let &Member { identity, index, .. } = member;
         if !devices.insert((identity, index)) {
             return Err(Forbidden::DeviceTwice { identity, index });
+        }
+        if member.is_linked() {
+            let count = linked.entry(identity).or_default();
+            *count += 1;
+            if *count > LINKED_MAX {
+                return Err(Forbidden::TooManyLinked { identity });
+            }
         }
     }
     if devices.len() > DEVICES_MAX { Err(Forbidden::TooMany) } else { Ok(()) }

@@ -28,7 +28,7 @@ pub enum Role {
 
 /// Who is what, and who may add others.
 ///
-/// - Everyone adds and removes devices of their own, and leaves.
+/// - Everyone adds and removes devices of their own, and leaves; a linked device removes none of them.
 /// - Whoever is `adding` or above adds others; nobody does where there is none, as in a conversation of two.
 /// - Admins remove members. The founder removes anyone.
 /// - The founder changes roles; where no device of the founder is in the room any more, admins do.

@@ -4,9 +4,11 @@
 
 mod abuse;
 mod backup;
+mod devices;
 mod files;
 mod groups;
 mod held;
+mod linking;
 mod rig;
 
 use byway_chat::chats::{ChatError, ChatNews};
@@ -26,7 +28,7 @@ const ALICE: usize = 0;
 const BOB: usize = 1;
 const CAROL: usize = 2;
 
-fn said(texts: &[(bool, &str)]) -> Vec<(bool, String)> {
+pub fn said(texts: &[(bool, &str)]) -> Vec<(bool, String)> {
     texts.iter().map(|(is_ours, text)| (*is_ours, (*text).to_owned())).collect()
 }
 
@@ -221,7 +223,7 @@ fn what_passes_by_is_kept_nowhere() {
 }
 
 /// Brings a letter from one to another as if it had been sent.
-fn bring(world: &mut World, from: usize, to: usize, letter: &Letter) {
+pub fn bring(world: &mut World, from: usize, to: usize, letter: &Letter) {
     let (parcel, bytes) = letter.pack();
     world.wire.push_back((from, to, part(parcel, &bytes, 0).to_bytes()));
     world.carry();

@@ -31,6 +31,7 @@ fn secret(name: &str) -> IdentitySecret {
     IdentitySecret::from_bytes(&SEEDS.hash(&[name.as_bytes()]).0).unwrap()
 }
 
+/// A node has an identity of its own, whoever's device it becomes.
 fn load(name: &str, disk: &MemoryStore) -> Chats {
     let config = ChatConfig { network: NETWORK, identity: secret(name), device: 0, name: name.to_owned() };
     Chats::load(config, START, disk).unwrap()
@@ -43,6 +44,7 @@ impl Person {
         Self { name, secret: secret(name), chats, disk, news: Vec::new(), drawn: 0 }
     }
 
+    /// That of its node.
     pub fn id(&self) -> IdentityId {
         self.secret.id()
     }
@@ -75,7 +77,7 @@ impl Person {
         let mut shown = self.chats.page(room, None, 1000, &self.disk);
         shown.reverse();
         let text = |shown: &byway_chat::chats::Shown| shown.item.text().unwrap().source.to_string();
-        shown.iter().map(|shown| (shown.item.of.author == self.id(), text(shown))).collect()
+        shown.iter().map(|shown| (shown.item.of.author == self.chats.me(), text(shown))).collect()
     }
 
     pub fn faults(&self) -> Vec<String> {

@@ -1,11 +1,15 @@
-//! The letters that keep groups together, as bytes.
+//! The letters that keep groups together, and those of devices of one person, as bytes.
 
 use byway_chat::delivery::ChatMessage;
 use byway_chat::delivery::group_letter::{GroupLetter, GroupMatter, PACKAGES_GIVEN_MAX};
-use byway_chat::delivery::letter::Letter;
+use byway_chat::delivery::letter::{Letter, NAME_MAX};
+use byway_chat::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter, PEOPLE_MAX};
+use byway_chat::device::DeviceCertificate;
 use byway_chat::mls::{EpochTag, Line, RoomId};
+use byway_chat::people::{Person, Standing};
+use byway_crypto::IdentitySecret;
 use byway_primitives::codec::{Encode, decode_exact};
-use byway_primitives::{DecodeError, Hash, Time};
+use byway_primitives::{DecodeError, Hash, IdentityId, NetworkId, Span, Time};
 
 fn letter(what: GroupMatter) -> Letter {
     Letter::Group(GroupLetter { at: Time(1), what })
@@ -44,5 +48,60 @@ fn each_matter_is_read_as_it_was_written_and_nothing_else_is() {
 fn no_more_packages_come_in_one_letter_than_are_kept() {
     assert!(decode_exact::<Letter>(&packages(PACKAGES_GIVEN_MAX).to_bytes()).is_ok());
     let over = decode_exact::<Letter>(&packages(PACKAGES_GIVEN_MAX + 1).to_bytes());
+    assert!(matches!(over, Err(DecodeError::TooLong { .. })), "{over:?}");
+}
+
+fn own(what: OwnMatter) -> Letter {
+    Letter::Own(Box::new(OwnLetter { number: 1, what }))
+}
+
+fn people(count: usize) -> Letter {
+    let person = Person {
+        standing: Standing::Contact,
+        name: "b".repeat(NAME_MAX),
+        nickname: Some("c".repeat(NAME_MAX)),
+        since: Time(1),
+        direct: Some(RoomId([5; 32])),
+    };
+    own(OwnMatter::People { people: vec![(IdentityId([1; 20]), Some(person)); count] })
+}
+
+#[test]
+fn what_devices_of_one_person_say_is_read_as_it_was_written_and_nothing_else_is() {
+    let [person, node] = [1, 2].map(|byte| IdentitySecret::from_bytes(&[byte; 32]).unwrap());
+    let network = NetworkId(Hash([3; 32]));
+    let key = byway_chat::device::DeviceSecret::from_seed(&[4; 32]).key();
+    let consent = byway_chat::device::DeviceConsent::give(&node, network, person.id(), key);
+    let (since, until) = (Time(1), Time(1) + Span::days(1));
+    let certificate = DeviceCertificate::issue_linked(&person, network, (&consent, 1), since, until).unwrap();
+    assert_eq!(decode_exact::<DeviceCertificate>(&certificate.to_bytes()), Ok(certificate.clone()));
+    let (room, who) = (RoomId([5; 32]), IdentityId([6; 20]));
+    let of = byway_chat::content::MessageRef { author: who, id: byway_chat::content::MessageId([7; 16]) };
+    let matters = [
+        OwnMatter::Call { token: LinkToken(zeroize::Zeroizing::new([8; 16])) },
+        OwnMatter::Consent { consent },
+        OwnMatter::Certificate { certificate, name: "alice".to_owned() },
+        OwnMatter::People { people: vec![(who, None)] },
+        OwnMatter::Block { who, is_blocked: true },
+        OwnMatter::Nickname { who, nickname: Some("bob".to_owned()) },
+        OwnMatter::Add { room, who },
+        OwnMatter::Read { room, of },
+        OwnMatter::Leave { room },
+        OwnMatter::Farewell,
+    ];
+    for (number, matter) in (0..).zip(matters) {
+        let letter = own(matter);
+        let bytes = letter.to_bytes();
+        assert_eq!(&bytes[..3], [4, 1, number]);
+        assert_eq!(decode_exact::<Letter>(&bytes), Ok(letter));
+        (0..bytes.len()).for_each(|end| assert!(decode_exact::<Letter>(&bytes[..end]).is_err(), "{number} {end}"));
+    }
+    assert!(matches!(decode_exact::<Letter>(&[4, 1, 10]), Err(DecodeError::UnknownVariant { value: 10, .. })));
+}
+
+#[test]
+fn no_more_people_come_in_one_letter_than_go() {
+    assert!(decode_exact::<Letter>(&people(PEOPLE_MAX).to_bytes()).is_ok());
+    let over = decode_exact::<Letter>(&people(PEOPLE_MAX + 1).to_bytes());
     assert!(matches!(over, Err(DecodeError::TooLong { .. })), "{over:?}");
 }

@@ -2,9 +2,10 @@
 
 use byway_chat::mls::wire::FRAME_BYTES_MAX;
 use byway_chat::mls::{
-    BRANCH_EPOCHS, BRANCHES_MAX, Change, Comparison, Early, Line, Place, Received, Refused, Role, Roles, Room,
+    BRANCH_EPOCHS, BRANCHES_MAX, Change, Comparison, Early, Line, PAST_SPAN, Place, Received, Refused, Role, Roles,
+    Room,
 };
-use byway_primitives::{Batch, Decode, Encode};
+use byway_primitives::{Batch, Decode, Encode, Span};
 
 use crate::adversary::Adversary;
 use crate::world::{START, Side, assert_agreed, id, room_of, room_with};
@@ -291,4 +292,22 @@ fn of_two_who_are_removed_in_each_others_branches_all_come_to_the_same() {
         assert!(views.iter().all(|view| *view == views[0]) && views[0].2.len() == 3, "{order:?}: {views:?}");
         assert!(!sides[1].room().is_member() && sides[2].room().is_member(), "{order:?}");
     }
+}
+
+#[test]
+fn a_room_that_was_silent_for_weeks_after_several_commits_goes_on() {
+    let mut sides = room_of(2);
+    for _ in 0..4 {
+        let update = sides[0].update();
+        sides[1].follow(&update.commit);
+    }
+    sides.iter_mut().for_each(|side| side.now = side.now + PAST_SPAN + Span::days(1));
+    for _ in 0..2 {
+        let update = sides[1].update();
+        sides[0].follow(&update.commit);
+    }
+    assert_agreed(&sides);
+    sides.iter_mut().for_each(Side::restart);
+    let hello = sides[0].seal(b"hello").bytes;
+    assert_eq!(sides[1].read(&hello).content, b"hello");
 }

@@ -1,6 +1,6 @@
 //! One fixed value of everything that devices of a conversation send each other: all of it follows from fixed seeds.
 
-use byway_chat::device::{Device, DeviceCertificate, DeviceSecret};
+use byway_chat::device::{Device, DeviceCertificate, DeviceConsent, DeviceSecret};
 use byway_chat::mls::{Change, KeptPackage, Line, Roles, Room, RoomId};
 use byway_crypto::IdentitySecret;
 use byway_primitives::{Batch, Hash, MemoryStore, NetworkId, Time};
@@ -33,6 +33,14 @@ pub fn device(number: u8) -> Device {
     let key = (secret.key(), u32::from(number));
     let certificate = DeviceCertificate::issue(&identity, NETWORK, key, Time(NOW.0 - 1), Time(NOW.0 + 1_000_000_000));
     Device { secret, certificate }
+}
+
+/// Of a device of the first person that is at the second one's node.
+pub fn linked() -> DeviceCertificate {
+    let [person, node] = [1, 2].map(|number| IdentitySecret::from_bytes(&[number; 32]).expect("a key"));
+    let consent = DeviceConsent::give(&node, NETWORK, person.id(), DeviceSecret::from_seed(&[2; 32]).key());
+    let until = Time(NOW.0 + 1_000_000_000);
+    DeviceCertificate::issue_linked(&person, NETWORK, (&consent, 1), NOW, until).expect("agrees")
 }
 
 /// A room of two, and one frame of every kind.

@@ -1,6 +1,7 @@
 //! Encodings frozen by digest: if one of these changes, devices of two versions don't understand each other. Described in
 //! `docs/formats/rooms.md`.
 
+use byway_chat::device::DeviceCertificate;
 use byway_chat::mls::wire::{Frame, Invitation};
 use byway_chat::mls::{KeptPackage, Line, Received, Roles, Room};
 use byway_primitives::hash::Context;
@@ -33,7 +34,8 @@ fn what_devices_send_each_other_is_frozen() {
     found.push(digest("package", &fixed.package));
     found.push(digest("tree", &fixed.tree));
     let certificate = fixed.device.certificate.to_bytes();
-    found.push(line::<byway_chat::device::DeviceCertificate>("certificate", &certificate));
+    found.push(line::<DeviceCertificate>("certificate", &certificate));
+    found.push(line::<DeviceCertificate>("certificate of a linked device", &fixed::linked().to_bytes()));
     assert_eq!(found, FROZEN_VALUES);
 }
 
@@ -71,7 +73,7 @@ fn the_same_seeds_come_to_the_same_bytes() {
     assert_eq!((one.invitation, one.tree, one.info, one.entry), (two.invitation, two.tree, two.info, two.entry));
 }
 
-const FROZEN_VALUES: [&str; 13] = [
+const FROZEN_VALUES: [&str; 14] = [
     "content: 403 5c714457e3d06193",
     "commit: 924 f4e8e4320680c3e1",
     "content after: 403 cf91c19ae85fe59e",
@@ -85,4 +87,5 @@ const FROZEN_VALUES: [&str; 13] = [
     "package: 438 fa2e076e41c5905f",
     "tree: 720 52bf58bd0b1d868e",
     "certificate: 163 a020210e1f36f6d7",
+    "certificate of a linked device: 248 4ff0bcc111bf4dad",
 ];

@@ -2,7 +2,7 @@
 
 use byway_chat::device::{CertificateError, DeviceCertificate};
 use byway_chat::mls::{
-    AHEAD_MAX, Change, ChangeError, Early, Forbidden, LeafError, Made, Received, Refused, Role, Roles,
+    AHEAD_MAX, Change, ChangeError, Early, Forbidden, LINKED_MAX, LeafError, Made, Received, Refused, Role, Roles,
 };
 use byway_crypto::identity::SignatureError;
 use byway_primitives::{Encode, Hash, NetworkId, Span};
@@ -12,7 +12,7 @@ use openmls::prelude::{
 };
 
 use crate::adversary::Adversary;
-use crate::world::{NETWORK, START, Side, assert_agreed, device, id, identity, room_of};
+use crate::world::{NETWORK, START, Side, assert_agreed, device, id, identity, linked, room_of};
 
 fn add(package: Vec<u8>) -> Change {
     Change { add: vec![package], ..Change::default() }
@@ -97,6 +97,62 @@ fn a_commit_by_whoever_may_not_is_refused_by_all_alike() {
     let update = sides[1].update();
     all_follow(&mut sides, &update);
     assert_agreed(&sides);
+}
+
+/// A device of a person that is at the node of somebody who is not in the room.
+fn linked_side(person: u32, index: u32) -> Side {
+    let mut side = Side::new(person, index);
+    side.device = linked(person, index, 50 + index);
+    side
+}
+
+/// Whoever steals it does not throw out its owner, the founder, who may otherwise remove anyone.
+#[test]
+fn a_linked_device_removes_none_of_its_person() {
+    let mut sides = room_of(3);
+    let mut phone = linked_side(0, 1);
+    let (package, kept) = phone.package();
+    let made = sides[0].change(&add(package));
+    sides[1..].iter_mut().for_each(|side| drop(side.follow(&made.commit)));
+    phone.enter(&made, &[kept]);
+    let node = phone.device.certificate.node;
+    assert!(node != id(0) && phone.room().members().iter().any(|member| member.node == node && member.is_linked()));
+    let mut adversary = Adversary::of(&phone);
+    let by_phone = adversary.commit(START, |commit| commit.propose_removals([LeafNodeIndex::new(0)]));
+    for side in &mut sides {
+        let before = side.view();
+        let forbidden = Forbidden::OwnDevice { of: id(0) };
+        assert_eq!(side.receive(&by_phone), Err(Refused::Forbidden(forbidden)));
+        assert_eq!(side.view(), before);
+    }
+    // The first takes it away, also where it commits at once.
+    let at_once = phone.update();
+    let removal = sides[0].change(&remove(&phone));
+    for side in &mut sides[1..] {
+        let _ = side.receive(&at_once.commit);
+        let _ = side.receive(&removal.commit);
+    }
+    let _ = sides[0].receive(&at_once.commit);
+    assert_agreed(&sides);
+    assert_eq!(sides[0].room().members().len(), 3);
+    let _ = phone.receive(&removal.commit);
+    assert!(!phone.room().is_member());
+}
+
+#[test]
+fn a_person_has_so_many_linked_devices_in_a_room() {
+    let mut sides = room_of(2);
+    let count = u32::try_from(LINKED_MAX).unwrap();
+    for index in 1..=count {
+        let (package, _) = linked_side(1, index).package();
+        let made = sides[1].change(&add(package));
+        sides[0].follow(&made.commit);
+    }
+    let (package, _) = linked_side(1, count + 1).package();
+    let refused = Forbidden::TooManyLinked { identity: id(1) };
+    assert_eq!(sides[1].try_change(&add(package.clone())).unwrap_err(), ChangeError::Forbidden(refused));
+    let frame = Adversary::of(&sides[1]).commit(START, |commit| commit.propose_adds([key_package(&package)]));
+    assert_eq!(sides[0].receive(&frame), Err(Refused::Forbidden(refused)));
 }
 
 /// Also of the founder, who may otherwise do anything.

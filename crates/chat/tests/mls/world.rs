@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use byway_chat::device::{Device, DeviceCertificate, DeviceSecret};
+use byway_chat::device::{Device, DeviceCertificate, DeviceConsent, DeviceSecret};
 use byway_chat::mls::{
     Change, ChangeError, Content, KeptPackage, Made, Received, Refused, Roles, Room, RoomId, Sealed,
 };
@@ -41,6 +41,16 @@ pub fn device(person: u32, index: u32) -> Device {
     let secret = DeviceSecret::from_seed(&seed);
     let (since, until) = (START - Span::days(1), START + Span::days(300));
     let certificate = DeviceCertificate::issue(&identity(person), NETWORK, (secret.key(), index), since, until);
+    Device { secret, certificate }
+}
+
+/// A device of one person at the node of another.
+pub fn linked(person: u32, index: u32, node: u32) -> Device {
+    let Device { secret, certificate } = device(node, index);
+    let consent = DeviceConsent::give(&identity(node), NETWORK, id(person), secret.key());
+    let DeviceCertificate { since, until, .. } = certificate;
+    let certificate =
+        DeviceCertificate::issue_linked(&identity(person), NETWORK, (&consent, index), since, until).expect("agrees");
     Device { secret, certificate }
 }
 

@@ -11,7 +11,7 @@ use openmls_traits::OpenMlsProvider;
 
 use super::errors::ChangeError;
 use super::{Room, message, part};
-use crate::device::{CertificateError, Device};
+use crate::device::{CertificateError, Device, DeviceCertificate};
 use crate::mls::branch::Rank;
 use crate::mls::change::{Change, Made, Summary, Welcome};
 use crate::mls::epoch::{Begun, Epoch, Leaving, tag_of, tree_of};
@@ -116,11 +116,27 @@ impl Room {
 
     /// The device with its new certificate, if it gets one.
     fn renewed(&self, change: &Change, now: Time) -> Result<Device, ChangeError> {
-        let Some(certificate) = &change.certificate else { return Ok(self.device.clone()) };
+        change
+            .certificate
+            .as_ref()
+            .map_or_else(|| Ok(self.device.clone()), |certificate| self.certified(certificate, now))
+    }
+
+    /// The device has a new certificate, which the others see with its next change.
+    ///
+    /// # Errors
+    /// [`ChangeError::Certificate`].
+    pub fn certify(&mut self, certificate: &DeviceCertificate, now: Time) -> Result<(), ChangeError> {
+        self.device = self.certified(certificate, now)?;
+        Ok(())
+    }
+
+    fn certified(&self, certificate: &DeviceCertificate, now: Time) -> Result<Device, ChangeError> {
         certificate.verify(self.network())?;
         certificate.check_time(now)?;
         let old = &self.device.certificate;
-        if (certificate.identity, certificate.key, certificate.index) != (old.identity, old.key, old.index) {
+        let of = |of: &DeviceCertificate| (of.identity, of.node, of.key, of.index);
+        if of(certificate) != of(old) {
             return Err(CertificateError::OtherKey.into());
         }
         Ok(Device { secret: self.device.secret.clone(), certificate: certificate.clone() })

@@ -129,9 +129,9 @@ impl Room {
     }
 
     /// Who has entered anew with one of these epochs.
-    pub fn entered_with(&self, epochs: &[EpochTag]) -> Vec<IdentityId> {
+    pub fn entered_with(&self, epochs: &[EpochTag]) -> Vec<Member> {
         let begun = epochs.iter().filter_map(|tag| self.branches.find(*tag)?.begun.as_ref());
-        begun.filter(|begun| begun.summary.is_entry).map(|begun| begun.summary.by.identity).collect()
+        begun.filter(|begun| begun.summary.is_entry).map(|begun| begun.summary.by).collect()
     }
 
     /// Content for all others in the room, to be sent once `batch` is durable.

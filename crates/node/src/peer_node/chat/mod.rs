@@ -201,6 +201,8 @@ impl Actor {
                 "this node's folder was put back from an older copy, or a copy of it runs elsewhere: stop both, and put what \
                  `byway chat backup` wrote back on an empty folder"
             ),
+            // No call of the node's links any yet.
+            ChatNews::Devices => {}
             ChatNews::Fault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer said in a conversation what can't be")
             }

@@ -6,6 +6,8 @@
 //! it takes to enter anew. Where two lines parted too long ago the side stays whose first commit has the lower rank; of two that have
 //! no epoch in common the longer line.
 
+use std::collections::BTreeSet;
+
 use byway_primitives::codec::Decode;
 use byway_primitives::{Batch, IdentityId, Pending, Span, Store, Time};
 
@@ -83,11 +85,15 @@ impl Chats {
 
     /// Where frames have waited for long, those who brought them say how they stand.
     fn ask_for_missing<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+        let me = self.me();
         let Some(talk) = self.talks.get_mut(&room).filter(|talk| talk.record.early > 0) else { return };
         let since = *talk.mending.early_since.get_or_insert(call.now);
         if call.now.since(since) >= EARLY_WAIT {
-            let from = self.early_from(call, room);
-            from.into_iter().take(ASKED_MAX).for_each(|peer| self.compare_with(call, room, peer));
+            // Who may remove this device is believed that it is not in.
+            let believed = talk.room.roles().map(|roles| roles.who_may_remove(me)).unwrap_or_default();
+            let from = self.early_from(call, room).into_iter().take(ASKED_MAX);
+            let from: BTreeSet<IdentityId> = from.chain(believed.into_iter().take(ASKED_MAX)).collect();
+            from.into_iter().for_each(|peer| self.compare_with(call, room, peer));
         }
     }
 
@@ -124,7 +130,10 @@ impl Chats {
             | GroupMatter::Gone { room, .. } => room,
         };
         if !self.talks.get(&room).is_some_and(|talk| talk.has(peer)) {
-            return Err(ChatFault::NotByMember(room));
+            return match what {
+                GroupMatter::Line { line, asks: true, .. } => self.asked_by_none(call, (room, peer), &line),
+                _ => Err(ChatFault::NotByMember(room)),
+            };
         }
         match what {
             GroupMatter::Again { epoch, .. } => self.owe(call, room, peer, epoch),
@@ -175,6 +184,22 @@ impl Chats {
             let _ = self.outbox.put(&Letter::Sealed(commit), [peer], &mut self.step.batch);
         }
         self.send_due(peer, call.store);
+    }
+
+    /// Somebody asks how the room stands who is not in it, but may not know: on an epoch that is not followed, what removed them can't be
+    /// read. They hear which of their epochs that is so of.
+    fn asked_by_none<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        (room, peer): (RoomId, IdentityId),
+        theirs: &Line,
+    ) -> Result<(), ChatFault> {
+        let known = self.talks.get(&room).filter(|talk| talk.is_in()).map(|talk| talk.room.known_of(theirs));
+        let epochs = known.filter(|epochs| !epochs.is_empty()).ok_or(ChatFault::NotByMember(room))?;
+        if self.outbox.waiting(peer).next().is_none() {
+            self.say_gone(call, room, epochs, [peer].into());
+        }
+        Ok(())
     }
 
     fn bring_info<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) {

@@ -89,7 +89,8 @@ impl Chats {
         let TurnedBack { epochs, lost } = turned_back;
         let entered = self.talks.get(&room).map(|talk| talk.room.entered_with(&epochs)).unwrap_or_default();
         let added = lost.iter().flat_map(|summary| &summary.added).map(|member| member.identity);
-        self.say_gone(call, room, epochs.clone(), added.chain(entered).collect());
+        self.say_gone(call, room, epochs.clone(), added.collect());
+        self.entered_aside(call, room, epochs.clone(), entered.into_iter().collect());
         self.wish_again(room, lost);
         // Whoever is to be removed again has not what is sealed again.
         self.pursue(call, room);
@@ -117,6 +118,22 @@ impl Chats {
         talk.put(&mut self.step.batch);
     }
 
+    /// Those who entered anew with epochs that are not followed: who is in by another commit is told the line here, to enter on that, and
+    /// who is not hears so.
+    pub(super) fn entered_aside<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        epochs: Vec<EpochTag>,
+        who: BTreeSet<IdentityId>,
+    ) {
+        let Some(talk) = self.talks.get(&room) else { return };
+        let (members, others) = who.into_iter().partition(|who| talk.has(*who));
+        let members: BTreeSet<IdentityId> = members;
+        members.into_iter().for_each(|who| self.compare_with(call, room, who));
+        self.say_gone(call, room, epochs, others);
+    }
+
     /// Those who came in with epochs that are followed no more hear that they are not in, until they are let in again.
     pub(super) fn say_gone<S: Store>(
         &mut self,
@@ -129,7 +146,7 @@ impl Chats {
         self.post_matter(call, GroupMatter::Gone { room, epochs }, to);
     }
 
-    /// Who has let this device in says that it came to nothing; so is then what it did itself in the meantime.
+    /// Who could remove this device says that by which it came in came to nothing; so is then what it did itself in the meantime.
     pub(super) fn gone<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, epochs: &[EpochTag]) {
         let me = self.me();
         let Some(talk) = self.talks.get_mut(&room) else { return };
@@ -138,7 +155,7 @@ impl Chats {
             return;
         }
         let affairs = &mut talk.record.affairs;
-        let is_so = affairs.entered.is_some_and(|(by, epoch)| by == peer && epochs.contains(&epoch));
+        let is_so = affairs.entered.is_some_and(|(_, epoch)| epochs.contains(&epoch));
         if !is_so || affairs.is_out {
             return;
         }

@@ -354,10 +354,17 @@ impl Branches {
         begun.filter(|begun| begun.is_own).map(|begun| begun.summary.clone()).collect()
     }
 
-    /// The commits that lead from an epoch on the line to the head, in order.
+    /// What decides which line is followed from an epoch on: the commits that lead from it to the head, and those aside that remove
+    /// somebody, with what leads to them. In the order in which they are to be taken.
     pub fn commits_since(&self, from: EpochTag) -> Vec<Vec<u8>> {
-        let path = self.path().into_iter().skip_while(|tag| *tag != from).skip(1);
-        path.filter_map(|tag| self.epochs[&tag].begun.as_ref().map(|begun| begun.frame.clone())).collect()
+        let path = self.path();
+        let decides = |epoch: &&Epoch| {
+            let removes = || self.with_all_below(epoch.tag).filter_map(|at| at.begun.as_ref()).any(Begun::removes);
+            path.contains(&epoch.tag) || removes()
+        };
+        let mut epochs: Vec<&Epoch> = self.with_all_below(from).skip(1).filter(decides).collect();
+        epochs.sort_by_key(|epoch| epoch.number);
+        epochs.into_iter().filter_map(|epoch| epoch.begun.as_ref().map(|begun| begun.frame.clone())).collect()
     }
 }
 

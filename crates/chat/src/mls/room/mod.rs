@@ -128,6 +128,11 @@ impl Room {
         self.branches.aside()
     }
 
+    /// The epochs of a line that are kept here.
+    pub fn known_of(&self, line: &Line) -> Vec<EpochTag> {
+        line.steps.iter().map(|step| step.tag).filter(|tag| self.branches.find(*tag).is_some()).collect()
+    }
+
     /// Who has entered anew with one of these epochs.
     pub fn entered_with(&self, epochs: &[EpochTag]) -> Vec<IdentityId> {
         let begun = epochs.iter().filter_map(|tag| self.branches.find(*tag)?.begun.as_ref());

@@ -334,6 +334,8 @@ impl Chats {
         let old = self.talks.get(&id).filter(|talk| is_by_right && (talk.is_in() || talk.record.affairs.is_out));
         let lately = old.map(|talk| talk.room.line()).unwrap_or_default();
         self.take_room(call, room, batch, peer);
+        // What came of it may have been said before this was taken.
+        self.compare_with(call, id, peer);
         self.seal_anew(call, id, |said| said.is_after(call.now, BRANCH_SPAN) && said.is_of(&lately.steps), None);
         Ok(Opened::Done)
     }

@@ -267,7 +267,7 @@ fn chat_markdown(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let shown = markdown::plain(&markdown::parse(text));
     assert!(shown.len() <= 200_000, "references can't repeat their addresses without bound");
-    query::pairs(&query::fold(&shown));
+    assert_eq!(query::fold(&query::fold(&shown)), query::fold(&shown), "what is folded stays so");
     let name = files::FileName::of(text).name;
     assert!(!name.is_empty() && !name.contains(['/', '\\', '\0']), "a name, and no path");
     assert!(display::name(text).is_none_or(|name| !name.trim().is_empty()));
@@ -276,7 +276,10 @@ fn chat_markdown(bytes: &[u8]) -> bool {
 
 fn chat_query(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    byway_chat::content::query::Query::parse(text, 60).is_ok()
+    let Ok(query) = byway_chat::content::query::Query::parse(text, 60) else { return false };
+    let marks = byway_chat::search::marks(text, &query.terms);
+    assert!(marks.windows(2).all(|pair| pair[0][1] < pair[1][0]), "marks stand apart, in order");
+    true
 }
 
 /// Decoding and every check that needs no ledger.

@@ -717,6 +717,18 @@ export interface ChatFilePart {
   size: number;
 }
 
+/** what was found */
+export interface ChatFound {
+  /** groups that are called so; likewise */
+  conversations?: ChatConversation[] | null;
+  /** the newest first */
+  hits: ChatHit[];
+  /** before which the next page begins, if there are older ones */
+  next?: string | null;
+  /** those who are called so; with the first page, where there are no filters */
+  people: ChatPerson[];
+}
+
 /** what is so of a group beside what is so of any conversation */
 export interface ChatGroup {
   /** those who are added as soon as there are keys of theirs */
@@ -724,6 +736,15 @@ export interface ChatGroup {
   /** whether one has left it, and is yet to be removed by another member */
   leaving: boolean;
   members: ChatMember[];
+}
+
+/** a message that was found */
+export interface ChatHit {
+  item: ChatItem;
+  /** where in its text what was looked for stands: start and end, in code units of UTF-16 */
+  marks: number[][];
+  /** its conversation: 64 hex digits */
+  to: string;
 }
 
 /** a link by which one person becomes a contact, once */
@@ -1057,6 +1078,54 @@ export interface GroupRecord {
   members: number;
   number?: number | null;
   threshold: number;
+}
+
+/** somebody for whom this node holds */
+export interface HoldClient {
+  bytes: number;
+  client: Id;
+  /** parcels that are held now */
+  held: number;
+  used: Amount;
+}
+
+/** somebody who holds for this node */
+export interface HoldRecord {
+  days: number;
+  /** how often it handed over what it can't have been given */
+  faults: number;
+  /** parcels, since the node was started */
+  handed_over: number;
+  holder: Id;
+  holding: boolean;
+  megabytes: number;
+  /** whether the ledger has it, so that senders find it */
+  named: boolean;
+  price?: Amount | null;
+  price_max: Amount;
+  problem?: string | null;
+  spent: Amount;
+}
+
+/** who holds for this node, and what it holds for others */
+export interface HoldStatus {
+  accepts: boolean;
+  /** parcels for others that are brought to those who hold for them */
+  bringing: number;
+  client_mb: number;
+  clients: HoldClient[];
+  earned: Amount;
+  holders: HoldRecord[];
+  price: Amount;
+  room_mb: number;
+}
+
+/** somebody who offers on the market to hold */
+export interface HolderOffer {
+  holder: Id;
+  price: Amount;
+  /** whether it holds for this node */
+  used: boolean;
 }
 
 /** a hop that the exit is reached over */
@@ -1827,6 +1896,18 @@ export interface Methods {
   "watch_remove": { params: { channel: string; tower: Id }; result: WatchStatus };
   /** Who watches channels of this node, and what it watches for others. */
   "watch_status": { params: Record<string, never>; result: WatchStatus };
+  /** Holds for others what is sent to them while they are away, or takes nothing new. */
+  "hold_offer": { params: { accept: boolean; price?: Amount; room_mb?: number; client_mb?: number; publish?: boolean }; result: HoldStatus };
+  /** Has somebody hold what is sent to this node while it is away. */
+  "hold_use": { params: { holder?: string; price_max?: Amount; megabytes?: number; days?: number }; result: HoldStatus };
+  /** Has somebody hold for this node no more. */
+  "hold_leave": { params: { holder: Id }; result: HoldStatus };
+  /** Looks now whether those who are there hold something. */
+  "hold_fetch": { params: Record<string, never>; result: HoldStatus };
+  /** Who holds for this node, and what it holds for others. */
+  "hold_status": { params: Record<string, never>; result: HoldStatus };
+  /** Those who offer on the market to hold, the cheapest first. */
+  "hold_offer_list": { params: Record<string, never>; result: HolderOffer[] };
   /** Asks to be paid by somebody with whom there is no channel. */
   "channel_invoice": { params: { amount: Amount; note?: string; expires_seconds?: number }; result: ChannelInvoice };
   /** Pays an invoice over channels, once however often it is called. */
@@ -1855,6 +1936,8 @@ export interface Methods {
   "chat_about": { params: { to: string; message: string; what: "edit" | "delete" | "react" | "unreact" | "close"; value?: string }; result: ChatItem };
   /** Messages of a conversation, the newest first. */
   "chat_read": { params: { to: string; before?: number; limit?: number }; result: ChatItem[] };
+  /** Looks for messages, people and groups; the newest message first. The index is made when somebody first searches. */
+  "chat_search": { params: { query: string; to?: string; before?: string; limit?: number; offset_minutes?: number }; result: ChatFound };
   /** Says that one's person has looked at a conversation. */
   "chat_mark": { params: { to: string; tell: boolean }; result: ChatConversation };
   /** What one's person keeps of a conversation for itself; what is named is changed, and nobody else hears of it. */
@@ -2095,6 +2178,8 @@ export const ERRORS = {
   group_left: 1614,
   group_not_found: 1214,
   guarantee_too_dear: 1559,
+  hold_full: 1631,
+  holder_not_registered: 1634,
   hub_fee_too_high: 1532,
   hub_guarantees_none: 1557,
   identity_not_found: 1009,
@@ -2118,6 +2203,7 @@ export const ERRORS = {
   message_of_another_kind: 1624,
   no_channel_with: 1510,
   no_channel_with_hub: 1555,
+  no_holder: 1632,
   no_offer_matches: 1101,
   no_watchtower: 1522,
   no_way_to_payee: 1531,
@@ -2125,6 +2211,7 @@ export const ERRORS = {
   not_a_group: 1609,
   not_allowed: 1130,
   not_guaranteed: 1558,
+  not_held_by: 1633,
   not_in_group: 1610,
   not_rebalanced: 1538,
   not_registered: 1107,
@@ -2151,6 +2238,7 @@ export const ERRORS = {
   provider_unreachable: 1104,
   proxy_port_configured: 1134,
   proxy_port_not_open: 1133,
+  query_not_understood: 1646,
   read_only_wallet: 1213,
   role_does_not_allow: 1612,
   seat_not_found: 1406,

@@ -32,7 +32,7 @@ export class Network {
     const binary = process.env.BYWAY_BINARY;
     assert.ok(binary, "BYWAY_BINARY must name the byway program; `cargo xtask test --only client-test` sets it");
     const network = new Network(binary);
-    await network.startNode(network.dir, ["up", "--ports", "auto", "--providers", "1"]);
+    await network.startNode(network.dir, ["up", "--alone", "--ports", "auto", "--providers", "1"]);
     return network;
   }
 

@@ -8,6 +8,7 @@
 //! - [`delivery`]: how what is to be said reaches whom it is for.
 //! - [`holding`]: how it reaches them while they are away: others hold it for them.
 //! - [`people`]: whom one knows.
+//! - [`search`]: finding messages again.
 //!
 //! Pure code, which knows nothing of links: it says to whom what is to be brought.
 
@@ -19,3 +20,4 @@ pub mod device;
 pub mod holding;
 pub mod mls;
 pub mod people;
+pub mod search;

@@ -35,6 +35,8 @@ impl ProtocolId {
     pub const WHEREABOUTS: ProtocolId = ProtocolId(9);
     /// Conversations between people: `byway_chat::delivery`.
     pub const CHAT: ProtocolId = ProtocolId(10);
+    /// Holding for who is away (row M6): `byway_chat::holding`.
+    pub const HOLDING: ProtocolId = ProtocolId(11);
 }
 
 /// What a message is worth.

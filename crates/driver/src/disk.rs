@@ -22,6 +22,8 @@
 //!
 //! **Sealed.** A journal opened with a key ([`Disk::sealed_journal`]) keeps its values sealed ([`seal`]).
 //!
+//! **Elsewhere.** What is long to read is read in another thread ([`Journal::reader`]).
+//!
 //! **What not.** No transactions across journals, no snapshots, no bulk data (files have their own chunk store).
 
 mod engine;
@@ -32,6 +34,7 @@ mod lock;
 mod manifest;
 mod mark;
 mod overlay;
+mod reader;
 mod seal;
 
 use std::collections::BTreeSet;
@@ -52,6 +55,7 @@ use seal::Seal;
 
 pub use error::DiskError;
 pub use lock::DirectoryLock;
+pub use reader::JournalReader;
 pub use seal::SealKey;
 
 /// The longest name of a journal, in bytes: leaves room for the space's name in what the engine allows (255).
@@ -67,18 +71,15 @@ const FORMAT: &str = "byway disk 1\n";
 const CHECK_SUFFIX: &str = "seal";
 const STORE_FOLDER: &str = "store";
 
-/// One directory of durable storage. Clones share it; it is closed, with everything written, when the last clone and
-/// the last [`Journal`] are gone.
+/// One directory of durable storage. Clones share it; it is closed, with everything written, when the last clone, the last [`Journal`]
+/// and the last [`JournalReader`] are gone.
 #[derive(Clone)]
 pub struct Disk(Arc<Shared>);
 
 /// One machine's part of a disk. Its tokens are its own.
 pub struct Journal {
-    name: String,
-    overlay: Arc<Overlay>,
+    reader: JournalReader,
     durable: watch::Receiver<Durability>,
-    seal: Option<Seal>,
-    shared: Arc<Shared>,
 }
 
 /// How far a journal's writes are durable, in this run of the process.
@@ -139,7 +140,8 @@ impl Disk {
         let (announce, durable) = watch::channel(Durability::default());
         let overlay = Arc::new(Overlay::new(name, announce));
         self.0.queue.register(&overlay);
-        Ok(Journal { name: name.to_owned(), overlay, durable, seal: None, shared: self.0.clone() })
+        let reader = JournalReader { name: name.to_owned(), overlay, seal: None, shared: self.0.clone() };
+        Ok(Journal { reader, durable })
     }
 
     /// The same, with its values sealed under `key`, with which it must be opened ever after. Waits for the disk the first time.
@@ -162,7 +164,7 @@ impl Disk {
                 checks.flush()?;
             }
         }
-        journal.seal = Some(seal);
+        journal.reader.seal = Some(Arc::new(seal));
         Ok(journal)
     }
 
@@ -205,16 +207,16 @@ impl Journal {
             let length = write.value.as_ref().map_or(0, Vec::len);
             assert!(length <= VALUE_MAX, "a value of {length} bytes in {}", write.space.0);
         }
-        let batch = match &self.seal {
+        let batch = match &self.reader.seal {
             Some(seal) => seal.batch(batch),
             None => batch,
         };
-        self.shared.queue.push(&self.overlay, batch, token)
+        self.reader.shared.queue.push(&self.reader.overlay, batch, token)
     }
 
     /// Something waits for what was written so far: it is made durable as soon as the disk can.
     pub fn hurry(&self) {
-        self.shared.queue.want();
+        self.reader.shared.queue.want();
     }
 
     /// Follows how far this journal is durable.
@@ -236,38 +238,27 @@ impl Journal {
 
     /// Blocks the thread until everything written so far is durable.
     pub fn flush(&self) -> Result<(), DiskError> {
-        self.shared.queue.drain()
+        self.reader.shared.queue.drain()
     }
 
     /// [`Store::load`] with its error.
     pub fn try_load(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, DiskError> {
-        let found = self.overlay.load(&self.shared.engine, space, key)?;
-        match (&self.seal, found) {
-            (Some(seal), Some(sealed)) => Ok(Some(seal.open(space, key, &sealed)?)),
-            (_, found) => Ok(found),
-        }
+        self.reader.try_load(space, key)
     }
 
     /// [`Store::scan`] with its error.
     pub fn try_scan(&self, space: Space, from: &[u8], limit: usize) -> Result<Vec<Entry>, DiskError> {
-        let found = self.overlay.scan(&self.shared.engine, space, from, limit, <[u8]>::to_vec)?;
-        match &self.seal {
-            Some(seal) => seal.open_all(space, found),
-            None => Ok(found),
-        }
+        self.reader.try_scan(space, from, limit)
     }
 
     /// [`Store::scan_keys`] with its error.
     pub fn try_scan_keys(&self, space: Space, from: &[u8], limit: usize) -> Result<Vec<Vec<u8>>, DiskError> {
-        let found = self.overlay.scan(&self.shared.engine, space, from, limit, |_| ())?;
-        Ok(found.into_iter().map(|(key, ())| key).collect())
+        self.reader.try_scan_keys(space, from, limit)
     }
 
-    /// Stops everything: a machine whose reads fail must not go on, and neither may what it would have sent.
-    fn stop(&self, error: DiskError) -> ! {
-        tracing::error!(journal = %self.name, %error, "storage can't be read: stopping");
-        self.shared.queue.fail(error.clone());
-        panic!("storage can't be read: {error}");
+    /// For whoever reads in another thread. What is written meanwhile it may see or not.
+    pub fn reader(&self) -> JournalReader {
+        self.reader.clone()
     }
 }
 
@@ -275,21 +266,21 @@ impl Journal {
 /// [`Journal::try_scan`] return the error instead.
 impl Store for Journal {
     fn load(&self, space: Space, key: &[u8]) -> Option<Vec<u8>> {
-        self.try_load(space, key).unwrap_or_else(|error| self.stop(error))
+        self.reader.load(space, key)
     }
 
     fn scan(&self, space: Space, from: &[u8], limit: usize) -> Vec<Entry> {
-        self.try_scan(space, from, limit).unwrap_or_else(|error| self.stop(error))
+        self.reader.scan(space, from, limit)
     }
 
     fn scan_keys(&self, space: Space, from: &[u8], limit: usize) -> Vec<Vec<u8>> {
-        self.try_scan_keys(space, from, limit).unwrap_or_else(|error| self.stop(error))
+        self.reader.scan_keys(space, from, limit)
     }
 }
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        self.shared.journals().remove(&self.name);
+        self.reader.shared.journals().remove(&self.reader.name);
     }
 }
 
@@ -371,6 +362,6 @@ impl std::fmt::Debug for Disk {
 
 impl std::fmt::Debug for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Journal({} in {})", self.name, self.shared.directory.display())
+        write!(f, "Journal({} in {})", self.reader.name, self.reader.shared.directory.display())
     }
 }

@@ -4,6 +4,7 @@
 //! run the limit or the peer to compare with, because machines differ and are noisy.
 
 pub mod channel;
+pub mod chat;
 #[cfg(target_os = "linux")]
 pub mod clients;
 #[cfg(target_os = "linux")]

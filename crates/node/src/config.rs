@@ -9,6 +9,7 @@ mod buying;
 mod channels;
 mod chat;
 mod forwarding;
+mod hold;
 mod hub;
 mod kernel;
 mod ledger;
@@ -41,6 +42,7 @@ pub use buying::BuyingConfig;
 pub use channels::ChannelsConfig;
 pub use chat::ChatConfig;
 pub use forwarding::ForwardingConfig;
+pub use hold::HoldConfig;
 pub use hub::{HubConfig, forced_price};
 pub use kernel::{KeepEpochs, KernelConfig, KernelRpcAccess, KernelRpcConfig, MetricsConfig};
 pub use ledger::{KernelAddress, LedgerConfig};
@@ -95,6 +97,8 @@ pub struct Config {
     pub hub: Option<HubConfig>,
     #[serde(default)]
     pub watch: WatchConfig,
+    #[serde(default)]
+    pub hold: HoldConfig,
     #[serde(default)]
     pub quality: QualityConfig,
     #[serde(default)]
@@ -264,6 +268,7 @@ impl Config {
         self.channels.check()?;
         self.chat.check()?;
         self.watch.check()?;
+        self.hold.check()?;
         self.hub.as_ref().map_or(Ok(()), HubConfig::check)?;
         self.link.check()?;
         self.quality.check()?;

@@ -6,6 +6,7 @@
 //! - [`stopping`]: Ctrl-C, and what else ends them.
 //! - [`up`]: a whole local network in one process.
 
+mod company;
 mod kernel;
 mod peer;
 mod relay;
@@ -33,7 +34,7 @@ use crate::keystore::Keystore;
 use crate::logs;
 use crate::passphrase::{Occasion, Passphrase};
 use crate::watching::{self, Until};
-use stopping::told_to_stop;
+pub(crate) use stopping::told_to_stop;
 
 const WATCHED: hash::Context = hash::Context("byway 1 watched wallet");
 
@@ -95,6 +96,10 @@ impl Hosting for Hosts {
                 let (channels, idle) = (usize::try_from(channels)?, usize::try_from(idle)?);
                 let each = std::time::Duration::from_millis(millis);
                 print_json(&bench::channel::run(channels, idle, each, bench_folder(globals)?.path()).await?)?;
+            }
+            BenchCommand::Chat { messages, searches, sends } => {
+                let folder = bench_folder(globals)?;
+                print_json(&bench::chat::run(messages.into(), searches, sends, folder.path()).await?)?;
             }
             BenchCommand::Discovery { offers } => print_json(&bench::discovery::run(offers)?)?,
             BenchCommand::Kernel { nodes, seconds, leaders, idle: true, .. } => {

@@ -22,6 +22,7 @@ use crate::rpc::{gate, stopped};
 /// TCP connections at once.
 const CONNECTIONS_MAX: usize = 64;
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 
 /// Written by the build script.
 mod embedded {
@@ -47,8 +48,8 @@ struct Page {
 
 fn policy(rpc_port: u16) -> String {
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-         connect-src ws://127.0.0.1:{rpc_port} ws://localhost:{rpc_port}; base-uri 'none'; form-action 'none'; \
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+         media-src blob:; connect-src ws://127.0.0.1:{rpc_port} ws://localhost:{rpc_port}; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
     )
 }
@@ -73,6 +74,8 @@ async fn handle(State(page): State<Arc<Page>>, request: Request) -> Response {
         (REFERRER_POLICY, "no-referrer"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (OPENER_POLICY, "same-origin"),
+        // Voice notes; the browser asks its user all the same.
+        (PERMISSIONS_POLICY, "microphone=(self), camera=(), geolocation=(), display-capture=()"),
     ];
     // The server leaves the body of an answer to HEAD out by itself.
     (headers, content).into_response()

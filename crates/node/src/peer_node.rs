@@ -31,6 +31,7 @@
 //! - [`owning`]: the kernel nodes that its keystore owns.
 //! - [`proof`]: what became of a transaction of others, proved by a certificate.
 //! - [`exploring`]: what else kernel nodes are asked about the kernel, for showing.
+//! - [`holding`]: for others, and being held for (row M6).
 //! - [`channels`]: money and contracts that two peers have between them; [`reaching`]: where peers are found.
 //! - [`promise_log`]: when promises changed and what of them was settled, for showing.
 //! - [`audit`]: recomputing the supply from what the kernel certifies.
@@ -60,6 +61,7 @@ mod following;
 mod forwarding;
 mod groups;
 mod history;
+mod holding;
 mod inquiring;
 mod inviting;
 mod kept;
@@ -164,6 +166,8 @@ pub enum StartError {
     #[error(transparent)]
     Chats(#[from] byway_chat::chats::ChatsDamaged),
     #[error(transparent)]
+    Holding(#[from] byway_chat::holding::HoldingDamaged),
+    #[error(transparent)]
     Links(#[from] link::BindError),
     #[error("no loopback port can be opened for the way to the relay: {0}")]
     Loopback(std::io::Error),
@@ -261,6 +265,8 @@ enum Arrival {
     Plugged(ProgramEvent),
     /// What became of fetching a file of a conversation.
     File(chat::FileCame),
+    /// All messages of conversations as they are found.
+    Indexed(byway_chat::search::Index),
     /// A probe is over.
     Probed(WayId),
     /// An exit gave this port for a program.

@@ -26,6 +26,9 @@
 //! **Conversations.** What the identity's conversations have for a peer goes within the dialogue with it, and what they write is one
 //! commit with what they say because of it (`chatting`).
 //!
+//! **Holding.** What waits for somebody who is away is brought to those who hold for them, and what others hold for the identity is
+//! handed to its conversations (`holding`).
+//!
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
 
@@ -35,6 +38,7 @@ mod channels;
 mod chatting;
 mod exported;
 mod guaranteeing;
+mod holding;
 mod lanes;
 mod news;
 mod pair;
@@ -68,6 +72,7 @@ use account::OwnAccount;
 use channels::Carried;
 pub use channels::{OwnChannel, OwnChannels};
 pub use exported::put_back;
+pub use holding::{Absent, Holding};
 pub use news::{MarketNews, Output};
 use pair::Pair;
 use seeds::Seeds;
@@ -110,6 +115,7 @@ pub struct Market {
     exchange: Exchange,
     channels: Carried,
     chats: Option<Chats>,
+    holding: Option<Holding>,
     /// What the conversations have written that the caller has not fetched, so that it is in no store yet.
     unseen: Batch,
     seeds: Seeds,
@@ -207,6 +213,7 @@ impl Market {
             exchange: Exchange::new(config.network),
             channels: Carried::load(&config, seed, store)?,
             chats: None,
+            holding: None,
             unseen: Batch::new(),
             seeds: Seeds::new(&seed),
             config,
@@ -283,6 +290,7 @@ impl Market {
         self.wake_routing(now);
         self.wake_guarantees(now);
         self.wake_chats(now, store);
+        self.wake_holding(now, store);
         self.pump(now, store);
     }
 
@@ -353,10 +361,12 @@ impl Market {
                 self.channels_connected(now, peer);
                 self.chat_connected(peer, store);
                 self.carry_chats(now);
+                self.holding_connected(now, peer, store);
             }
             News::Detached { peer, .. } => {
                 self.channels_disconnected(now, peer);
                 self.chat_disconnected(peer);
+                self.holding_disconnected(peer);
                 self.step(now, peer, |pair, step| pair.detached(now, step));
                 self.tell(MarketNews::Detached { peer });
             }
@@ -376,6 +386,9 @@ impl Market {
             }
             News::Message(delivery) if delivery.protocol == ProtocolId::CHAT => {
                 self.chat_message_came(now, &delivery, store);
+            }
+            News::Message(delivery) if delivery.protocol == ProtocolId::HOLDING => {
+                self.hold_message_came(now, &delivery, store);
             }
             News::Message(delivery) if delivery.protocol == ProtocolId::WHEREABOUTS => self.card_came(now, &delivery),
             News::Message(delivery) => {
@@ -400,6 +413,7 @@ impl Market {
                 self.exchange.forget(peer);
                 self.channels_disconnected(now, peer);
                 self.chat_disconnected(peer);
+                self.holding_disconnected(peer);
                 self.tell(MarketNews::Closed { peer, reason, link });
             }
             News::Refused { peer, link, reason } => self.tell(MarketNews::Refused { peer, link, reason }),
@@ -446,6 +460,7 @@ impl Market {
         if is_credited {
             self.ask_if_due(now, peer);
             self.watching_credited(now, peer);
+            self.holding_credited(now, peer);
         }
         wakes.into_iter().for_each(|time| self.wake_at(time));
         self.pay_by_lane(now, peer);

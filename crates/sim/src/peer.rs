@@ -419,6 +419,9 @@ impl PeerNode {
             | MarketNews::WatchAnswered { .. }
             | MarketNews::Whereabouts { .. }
             | MarketNews::CardFault { .. }
+            | MarketNews::Holding(_)
+            | MarketNews::HeldFor
+            | MarketNews::HeldFault { .. }
             | MarketNews::Chat(_) => {}
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}
             MarketNews::Closed { peer, link, .. } => {

@@ -7,12 +7,15 @@
 import type { ChatConversation, ChatFile, ChatItem, ChatPerson, ChatSign, Methods } from "@byway/client";
 import { ChatContents } from "./chat_contents";
 import { ChatGroups } from "./chat_groups";
+import { hitName, type Loaded } from "./chat_search";
+import { ChatSearch } from "./chat_search.svelte";
 import { Drafts, type Draft } from "./drafts.svelte";
 import { conversationTitle, excerpt, isMuted, isUnread, namedIn, personName, sortedConversations } from "./chat_words";
+import { Media } from "./media";
 import type { NodeStore } from "./node.svelte";
 import { Notifier } from "./notify.svelte";
-import { Pictures } from "./pictures";
 import { errorMessage, idempotencyKey } from "./rpc";
+import { Reminders } from "./reminders.svelte";
 import { Signs } from "./signs.svelte";
 import { Thread } from "./thread.svelte";
 import { Timeline } from "./timeline.svelte";
@@ -41,6 +44,8 @@ export class ChatStore {
   /** The thread beside it. */
   thread = $state.raw<Thread | null>(null);
   outgoing = $state.raw<Outgoing[]>([]);
+  /** A message that is to be brought into view in its conversation, once that is shown. */
+  wanted = $state.raw<ChatItem | null>(null);
   /** The newest message of somebody else, in words, for whoever listens to the page. */
   announced = $state("");
   readonly notifier = new Notifier();
@@ -50,9 +55,12 @@ export class ChatStore {
   /** Who writes and is there, and what others hear of it. */
   readonly signs: Signs;
   readonly groups: ChatGroups;
-  /** Files that are to be sent, and pictures that came. */
+  readonly reminders: Reminders;
+  /** In all that was said. */
+  readonly search: ChatSearch;
+  /** Files that are to be sent, and what came and is shown or played. */
   readonly uploads: Uploads;
-  readonly pictures: Pictures;
+  readonly media: Media;
 
   #node: Pick<NodeStore, "call">;
   #own = "";
@@ -60,6 +68,8 @@ export class ChatStore {
   /** The newest place that was told of, by conversation. */
   #heard = new Map<string, number>();
   #sending: Promise<unknown> = Promise.resolve();
+  /** The key of what the node is asked to say and has not answered yet. */
+  #asking: string | null = null;
   #marking = new Set<string>();
 
   constructor(node: Pick<NodeStore, "call">) {
@@ -67,8 +77,10 @@ export class ChatStore {
     this.signs = new Signs(node);
     this.drafts = new Drafts((conversation, draft) => this.keep(conversation, { draft }));
     this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
+    this.search = new ChatSearch(node, () => this.#loaded());
+    this.reminders = new Reminders(node, (item) => this.#remind(item));
     this.uploads = new Uploads(node);
-    this.pictures = new Pictures(node);
+    this.media = new Media(node);
     this.contents = new ChatContents(node, (item) => this.noteItem(item));
   }
 
@@ -83,6 +95,8 @@ export class ChatStore {
       this.problem = null;
       this.#wasRead = true;
       await this.signs.read().catch(() => undefined);
+      const notes = this.notes();
+      if (notes) await this.reminders.read(notes.conversation).catch(() => undefined);
       await this.timeline?.catchUp();
       await this.thread?.read();
     } catch (error) {
@@ -117,13 +131,24 @@ export class ChatStore {
     this.#heard.set(item.conversation, item.place);
     this.signs.noteSaid(item.conversation, item.author);
     if (item.author !== this.#own) this.#announce(item);
+    else this.#noteOwn(item);
   }
 
   /** Shows one, or none. */
   open(conversation: string | null): void {
     if (this.timeline?.conversation === conversation) return;
     this.timeline = conversation === null ? null : new Timeline(this.#node, conversation, this.#own);
-    void this.timeline?.open(this.named(conversation ?? "")?.unread ?? 0);
+    const { wanted } = this;
+    if (wanted && wanted.conversation === conversation) {
+      this.wanted = null;
+      void this.timeline?.openAt(wanted);
+    } else void this.timeline?.open(this.named(conversation ?? "")?.unread ?? 0);
+  }
+
+  /** Goes to a message, in whichever conversation. */
+  lookFor(item: ChatItem): void {
+    this.wanted = item;
+    location.hash = `messages/${item.conversation}`;
   }
 
   /** Shows a thread of a conversation, or none. */
@@ -142,8 +167,8 @@ export class ChatStore {
   }
 
   /** Notes the first thing for oneself; the conversation that it begins is known afterwards. */
-  async note(text: string): Promise<void> {
-    await this.contents.memo(text);
+  async note(text: string, remindMs: number | null): Promise<void> {
+    await this.contents.memo(text, remindMs);
     if (!this.notes()) this.conversations = sortedConversations(await this.#node.call("chat_conversations", {}));
   }
 
@@ -224,11 +249,15 @@ export class ChatStore {
     const { key } = outgoing;
     this.#sending = this.#sending.then(async () => {
       try {
+        this.#asking = key;
         const item = await this.#say(outgoing);
+        this.#asking = null;
         this.discard(key);
         this.noteItem(item);
       } catch (error) {
-        this.outgoing = this.outgoing.map((known) => (known.key === key ? { ...known, problem: errorMessage(error) } : known));
+        const failed = { ...outgoing, problem: errorMessage(error) };
+        const isShown = this.outgoing.some((known) => known.key === key);
+        this.outgoing = isShown ? this.outgoing.map((known) => (known.key === key ? failed : known)) : [failed, ...this.outgoing];
       }
     });
   }
@@ -239,6 +268,24 @@ export class ChatStore {
     if (files.length > 0) return this.#node.call("chat_attach", { ...where, files, ...(text ? { text } : {}) });
     if (reply === null && thread === null && this.notes()?.conversation === conversation) return this.#node.call("chat_memo", { text, idempotency_key: key });
     return this.#node.call("chat_send", { ...where, text });
+  }
+
+  /** The node may tell of what was sent before it answers: then it is shown as said, and no longer as on its way. */
+  #noteOwn({ conversation, text, thread }: ChatItem): void {
+    const sent = this.outgoing.find(({ key }) => key === this.#asking);
+    if (sent?.conversation === conversation && sent.text === text && sent.thread === (thread ?? null)) this.discard(sent.key);
+  }
+
+  #remind(item: ChatItem): void {
+    const body = excerpt(item, this.people);
+    this.announced = `Reminder: ${body}`;
+    this.notifier.notify({ title: "Reminder", body, tag: item.message, part: item.conversation });
+  }
+
+  #loaded(): Loaded {
+    const newest = (this.conversations ?? []).flatMap((conversation) => conversation.newest ?? []);
+    const items = [...newest, ...(this.thread?.answers ?? []), ...(this.timeline?.items ?? [])];
+    return { items: [...new Map(items.map((item) => [hitName({ item }), item])).values()], conversations: this.conversations ?? [], people: this.people ?? [] };
   }
 
   #hear({ conversation, newest }: ChatConversation): void {

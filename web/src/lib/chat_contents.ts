@@ -1,6 +1,6 @@
 /** Polls, lists and notes: what is asked of the node for them, and what is computed of them. The last part is pure. */
 
-import type { ChatItem, ChatListEdit, ChatPoll } from "@byway/client";
+import type { ChatItem, ChatListEdit, ChatListEntry, ChatPoll } from "@byway/client";
 import { Attempt } from "./attempt";
 import type { NodeStore } from "./node.svelte";
 
@@ -44,8 +44,9 @@ export class ChatContents {
   }
 
   /** Into the conversation with oneself, which begins with it. */
-  async memo(text: string): Promise<ChatItem> {
-    const item = await this.#making.make(text, (key) => this.node.call("chat_memo", { text, idempotency_key: key }));
+  async memo(text: string, remindMs: number | null = null): Promise<ChatItem> {
+    const memo = { text, ...(remindMs === null ? {} : { remind_ms: remindMs }) };
+    const item = await this.#making.make(JSON.stringify(memo), (key) => this.node.call("chat_memo", { ...memo, idempotency_key: key }));
     this.note(item);
     return item;
   }
@@ -57,6 +58,14 @@ export function choicesAfter(poll: ChatPoll, option: number): number[] {
   if (chosen.includes(option)) return chosen.filter((index) => index !== option);
   if (poll.choices_max === 1) return [option];
   return chosen.length < poll.choices_max ? [...chosen, option].sort((a, b) => a - b) : chosen;
+}
+
+/** An entry one place up or down; null where it is at that end. */
+export function movedBy(entries: ChatListEntry[], entry: string, by: -1 | 1): ChatListEdit | null {
+  const at = entries.findIndex((known) => known.entry === entry);
+  if (at < 0 || !entries[at + by]) return null;
+  const behind = entries[by < 0 ? at - 2 : at + 1]?.entry;
+  return { what: "move", entry, ...(behind === undefined ? {} : { behind }) };
 }
 
 /** How many people have voted, each once. */

@@ -2,7 +2,7 @@
  * Files of conversations: brought to the node and taken from it in parts, and what is said of them in words.
  *
  * A file's name and type are its sender's words: they are shown as text, and decide nothing. What is shown in its place is decided by the node, which looks at
- * the file's beginning, and only pictures are.
+ * the file's beginning: pictures, recordings and videos.
  */
 
 import type { ChatAttachment, ChatFile, ChatItem } from "@byway/client";
@@ -19,6 +19,10 @@ export const FILES_MAX = 32;
 export const FILE_BYTES_MAX = 2_147_000_000;
 /** Bytes of a picture that is shown: what the node fetches by itself. */
 export const PICTURE_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of a recording or video that is played in its place: it is in the browser's memory whole. */
+export const PLAYED_BYTES_MAX = 128 * 1024 * 1024;
+/** Bytes of a contact's voice note that is fetched without a click: a quarter of an hour of speech. */
+const VOICE_BYTES_MAX = 4 * 1024 * 1024;
 /** Pixels of a picture in its message, either way. */
 const PICTURE_MAX = 320;
 const PICTURE_MIN = 60;
@@ -38,7 +42,10 @@ export function base64Of(bytes: Uint8Array): string {
 }
 
 export function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let at = 0; at < characters.length; at += 1) bytes[at] = characters.charCodeAt(at);
+  return bytes;
 }
 
 /** From `at` on, where an upload was cut; `ongone` hears how far it is. Throws what went wrong, also where it is called off. */
@@ -85,16 +92,24 @@ export async function take(node: Node, item: ChatItem, number: number, ontaken: 
   return taken;
 }
 
-/** A picture as an address that the page's policy lets it show; null for what is none. */
-export function pictureUrl({ parts, shownAs }: Taken): string | null {
-  if (!shownAs || !/^image\/(png|jpeg|gif|webp|avif)$/.test(shownAs)) return null;
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return `data:${shownAs};base64,${base64Of(whole)}`;
+export type MediaKind = "picture" | "audio" | "video";
+
+/** What is shown or played of such a type, which the node has judged; null for anything else. */
+export function mediaKind(shownAs: string | null): MediaKind | null {
+  if (/^image\/(png|jpeg|gif|webp|avif)$/.test(shownAs ?? "")) return "picture";
+  if (/^audio\/(ogg|mpeg|wav|flac)$/.test(shownAs ?? "")) return "audio";
+  return /^video\/(mp4|webm)$/.test(shownAs ?? "") ? "video" : null;
+}
+
+/** What it says that it is, of a size that is played. Whether it is that is seen when it is here. */
+export function playedAs({ media_type, size }: ChatAttachment): "audio" | "video" | null {
+  const [kind] = size > PLAYED_BYTES_MAX ? [] : (/^(?:audio|video)(?=\/(?:mp4|x-m4a|webm|ogg|mpeg|mp3|wav|x-wav|vnd\.wave|flac|x-flac)(?:;|$))/.exec(media_type) ?? []);
+  return (kind as "audio" | "video" | undefined) ?? null;
+}
+
+/** Whether a voice note is fetched before somebody asks for it. */
+export function isFetchedUnasked(item: ChatItem, { state, size }: ChatAttachment, isContact: boolean): boolean {
+  return item.kind === "voice" && isContact && state === "away" && size <= VOICE_BYTES_MAX;
 }
 
 /** The small picture that came with the message, if it is one of the kinds that are none but pictures. */

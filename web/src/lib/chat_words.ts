@@ -37,7 +37,7 @@ export function lookAlikes(people: ChatPerson[]): Set<string> {
 
 /** Letters of other alphabets that look like Latin ones, the commonest; the node knows them all and says nothing of them yet. */
 const LIKE_LATIN: Record<string, string> = {
-  а: "a", е: "e", о: "o", р: "p", с: "c", у: "y", х: "x", і: "i", ј: "j", ѕ: "s", к: "k", м: "m", т: "t", н: "h", в: "b", ο: "o", α: "a", ν: "v", ι: "i", ρ: "p", κ: "k", τ: "t", "0": "o", "1": "l",
+  а: "a", е: "e", о: "o", р: "p", с: "c", у: "y", х: "x", і: "i", ј: "j", ѕ: "s", к: "k", м: "m", т: "t", н: "h", в: "b", ԁ: "d", һ: "h", ո: "n", ս: "u", ɡ: "g", ı: "l", ӏ: "l", ο: "o", α: "a", ν: "v", ι: "i", ρ: "p", κ: "k", τ: "t", υ: "u", γ: "y", η: "n", χ: "x", "5": "s", "0": "o", "1": "l",
 };
 
 function skeleton(name: string): string {

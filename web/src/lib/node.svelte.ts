@@ -239,7 +239,10 @@ export class NodeStore {
       channel: (channel) => this.noteChannel(channel),
       people: (person) => this.chat.notePerson(person),
       conversation: (conversation) => this.chat.noteConversation(conversation),
-      message: (item) => this.chat.noteItem(item),
+      message: (item) => {
+        this.chat.noteItem(item);
+        this.chat.reminders.note(item);
+      },
       sign: (sign) => this.chat.noteSign(sign),
       pulse: (pulse) => this.#handlePulse(pulse),
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),

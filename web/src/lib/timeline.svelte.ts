@@ -21,6 +21,8 @@ export class Timeline {
   unreadFrom = $state<number | null>(null);
   /** The newest message is on the screen, and somebody looks. */
   isLookedAt = $state(false);
+  /** The message at which it was opened, where it was not at its end or at what is new. */
+  openedAt: string | null = null;
   hasOlder = $derived((this.items[0]?.place ?? 0) > 0);
   hasNewer = $derived((this.items.at(-1)?.place ?? this.newest) < this.newest);
 
@@ -40,6 +42,15 @@ export class Timeline {
     if (place === null) return this.readNewest();
     this.unreadFrom = place;
     await this.readAround(place);
+    this.isRead = true;
+  }
+
+  /** At a message, wherever it stands. */
+  async openAt({ message, place }: ChatItem): Promise<void> {
+    this.openedAt = message;
+    // How far the conversation goes on is known before anything of it is shown.
+    await this.#ask({ limit: 1 }, ([newest]) => (this.newest = Math.max(this.newest, newest?.place ?? -1)));
+    if (!this.problem) await this.readAround(place);
     this.isRead = true;
   }
 

@@ -1,26 +1,43 @@
-/** Files that are to be sent: brought to the node while one still writes, one after the other, and called off by whoever has chosen them. */
+/**
+ * Files that are to be sent: brought to the node while one still writes, one after the other, and called off by whoever has chosen them.
+ *
+ * Pictures go without what the camera wrote into them (`picture_notes.ts`), unless whoever sends them says otherwise, one by one. A picture of which it can't be
+ * taken out is not sent before they have said so.
+ */
 
 import type { ChatFile } from "@byway/client";
 import { base64Of, FILE_BYTES_MAX, FILES_MAX, upload } from "./chat_files";
+import { HEAD_BYTES, pictureFormat, withoutNotes } from "./picture_notes";
 import type { NodeStore } from "./node.svelte";
 import { errorMessage, idempotencyKey } from "./rpc";
 
 /** Pixels and bytes of the small picture that goes with a message. */
 const THUMBNAIL_SIDE = 160;
 const THUMBNAIL_BYTES_MAX = 30_000;
+/** Bytes of a picture that is gone through: it is in memory twice meanwhile. */
+const CLEANED_BYTES_MAX = 64 * 1024 * 1024;
+const CANT_CLEAN = "What the camera wrote into it, such as the place, can't be taken out.";
 /** Bytes of those of one message, as text: they are part of it, and leave room for the longest text and for the names of all files. */
 const THUMBNAILS_LENGTH_MAX = 32_000;
 
 export class Upload {
-  readonly key = idempotencyKey();
+  key = idempotencyKey();
+  /** With all that is in it, by whoever sends it. */
+  isUntouched = $state(false);
+  /** Something was taken out of it, or might have been. */
+  isPicture = $state(false);
+  /** Bytes that go. */
+  size = $state(0);
   /** Bytes that the node has. */
   gone = $state(0);
   isThere = $state(false);
   problem = $state<string | null>(null);
-  readonly calling = new AbortController();
+  calling = new AbortController();
   picture: Pick<ChatFile, "width" | "height" | "thumbnail"> = {};
 
-  constructor(readonly file: File) {}
+  constructor(readonly file: File) {
+    this.size = file.size;
+  }
 
   /** What is said of it in the message. */
   get said(): ChatFile {
@@ -56,6 +73,18 @@ export class Uploads {
     this.#begin(one);
   }
 
+  /** With all that is in it, or without. What of it was brought to the node is brought anew. */
+  setUntouched(one: Upload, isUntouched: boolean): void {
+    one.calling.abort();
+    one.calling = new AbortController();
+    one.key = idempotencyKey();
+    one.isUntouched = isUntouched;
+    one.isThere = false;
+    one.gone = 0;
+    one.problem = null;
+    this.#begin(one);
+  }
+
   callOff(conversation: string, one: Upload): void {
     one.calling.abort();
     this.#put(conversation, this.of(conversation).filter((known) => known !== one));
@@ -74,16 +103,33 @@ export class Uploads {
   }
 
   #begin(one: Upload): void {
+    const { signal } = one.calling;
     this.#going = this.#going.then(async () => {
-      if (one.calling.signal.aborted) return;
+      if (signal.aborted) return;
       try {
+        const source = await this.#cleaned(one);
+        if (signal.aborted || !source) return;
+        one.size = source.size;
         one.picture = await pictureOf(one.file);
-        await upload(this.node, one.key, one.file, one.gone, (gone) => (one.gone = gone), one.calling.signal);
+        await upload(this.node, one.key, source, one.gone, (gone) => !signal.aborted && (one.gone = gone), signal);
         one.isThere = true;
       } catch (error) {
-        if (!one.calling.signal.aborted) one.problem = errorMessage(error);
+        if (!signal.aborted) one.problem = errorMessage(error);
       }
     });
+  }
+
+  /** What goes of it; null where that is for its sender to say, and why stands beside it. */
+  async #cleaned(one: Upload): Promise<Blob | null> {
+    const { file } = one;
+    const isNamed = /^image\//.test(file.type);
+    const format = pictureFormat(new Uint8Array(await file.slice(0, HEAD_BYTES).arrayBuffer()));
+    one.isPicture = format !== null || isNamed;
+    // A drawing of a program and a GIF have no camera.
+    if (one.isUntouched || !one.isPicture || /^image\/(gif|svg\+xml|bmp|x-icon)$/.test(file.type)) return file;
+    const bare = format && file.size <= CLEANED_BYTES_MAX ? withoutNotes(new Uint8Array(await file.arrayBuffer())) : null;
+    if (!bare) one.problem = CANT_CLEAN;
+    return bare && new Blob([bare], { type: file.type });
   }
 }
 

@@ -220,7 +220,58 @@ const STATES: [string, () => Promise<void>][] = [
     await look(group.conversation.conversation);
     await page.getByText("b.pdf.exe").waitFor();
   }],
+  ["an entry that is changed, and what can be played", async () => {
+    const [ada] = node.chat.people;
+    const talk = node.chat.list().find(({ title }) => title === "Walk")!.conversation;
+    const item = node.chat.tell(node.chat.named(talk), { text: "", kind: "voice", levels: [9, 90, 200], attachments: [attachment("voice.wav", { media_type: "audio/wav", state: "here", duration_ms: 1_000 })] }, ada!);
+    // The head of a recording, with a second of nothing behind it.
+    const head = Buffer.from("524946460000000057415645666d74201000000001000100401f0000401f00000100080064617461401f0000", "hex");
+    node.chat.files.set(`${item.message} 0`, Buffer.concat([head, Buffer.alloc(8_000, 128)]));
+    await click("Play voice.wav");
+    await page.getByRole("slider", { name: "Where it plays" }).waitFor();
+    await page.getByRole("button", { name: "tea", exact: true }).click();
+    await page.getByLabel("Who is to do it").waitFor();
+  }],
+  ["pictures that are chosen", async () => {
+    await page.locator("input[type=file]").setInputFiles([{ name: "a.heic", mimeType: "image/heic", buffer: Buffer.from("....") }]);
+    await page.getByRole("list", { name: "Files to send" }).getByText("can't be taken out").waitFor();
+  }],
+  ["a voice note that is recorded", async () => {
+    await browser.context.grantPermissions(["microphone"]);
+    await click("Files, polls, lists");
+    await page.getByRole("menuitem", { name: "Voice note" }).click();
+    await page.getByRole("timer").waitFor();
+  }],
+  ["a voice note that is heard", async () => {
+    await click("Stop");
+    await page.getByRole("button", { name: "Play your voice note" }).waitFor();
+  }],
+  ["the search", async () => {
+    await click("Throw away");
+    await page.keyboard.press("Control+k");
+    await page.getByRole("searchbox", { name: "Search in all messages" }).fill("e from:");
+    await page.getByRole("group", { name: "What from: may be" }).waitFor();
+  }],
+  ["what was found", async () => {
+    await page.getByRole("searchbox", { name: "Search in all messages" }).fill("e");
+    await page.getByRole("list", { name: "Found, Today" }).getByRole("button").first().waitFor();
+    await page.locator(".found[aria-busy=false]").waitFor();
+  }],
+  ["a reminder", async () => {
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    const notes = node.chat.notes();
+    node.chat.tell(notes, { text: "call Zoe", kind: "memo", remind_ms: Date.now() + 50 }, { ...node.chat.people[0]!, identity: node.world.identity });
+    await page.getByRole("list", { name: "Reminders" }).waitFor();
+    await look("me");
+    await click("Files, polls, lists");
+    await page.getByRole("menuitem", { name: "Reminder…" }).click();
+    await page.getByLabel("Remind me").waitFor();
+  }],
   ["who is in the group", async () => {
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await look(node.chat.list().find(({ title }) => title === "Walk")!.conversation);
     await page.getByRole("button", { name: "Members" }).click();
     await page.getByRole("button", { name: "Add somebody…" }).click();
   }],

@@ -11,6 +11,8 @@ const EXECUTABLE = process.env.BYWAY_CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
   "--disable-component-update", "--disable-sync",
+  // A microphone that beeps; a page still has to be let hear it.
+  "--use-fake-device-for-media-stream", "--mute-audio",
 ];
 export const RESULTS = resolve(import.meta.dirname, "../../test-results");
 export const DIST = resolve(import.meta.dirname, "../../dist");

@@ -2,25 +2,16 @@
 
 import { expect, test } from "vitest";
 import type { Locator } from "playwright-core";
-import type { ChatItem } from "@byway/client";
+import type { ChatItem, ChatPerson } from "@byway/client";
 import { MethodError } from "../mock/error";
 import { entry } from "../mock/chat_contents";
 import { Stage } from "./stage";
 
 const stage = new Stage();
 const messages = (): Locator => stage.page.getByRole("list", { name: "Messages" });
-const newest = (): Locator => messages().locator("li.message").last();
+const newest = (): Locator => stage.newest();
 
 const option = (name: RegExp): Locator => newest().locator("fieldset input").and(stage.page.getByRole("radio", { name }).or(stage.page.getByRole("checkbox", { name })));
-
-async function talk(): Promise<{ ada: ReturnType<typeof stage.node.chat.person>; talk: ReturnType<typeof stage.node.chat.talk> }> {
-  const ada = stage.node.chat.person("Ada", { online: true });
-  const talk = stage.node.chat.talk(ada, 2);
-  await stage.openPage("Messages");
-  await stage.page.getByRole("list", { name: "Conversations" }).getByRole("link", { name: /Ada/ }).click();
-  await newest().waitFor();
-  return { ada, talk };
-}
 
 async function choose(what: string): Promise<void> {
   await stage.button("Files, polls, lists").click();
@@ -28,7 +19,7 @@ async function choose(what: string): Promise<void> {
 }
 
 test("a poll is asked, voted in, taken back, and closed", async () => {
-  const { ada, talk: with_ada } = await talk();
+  const { ada, talk: with_ada } = await stage.talk();
   await choose("Poll…");
   await stage.page.getByLabel("Question").fill("When?");
   await stage.page.getByLabel(/^Options/).fill("at eight");
@@ -58,7 +49,7 @@ test("a poll is asked, voted in, taken back, and closed", async () => {
 });
 
 test("in somebody else's poll of several choices no more can be chosen than it allows, and it is theirs to close", async () => {
-  const { ada, talk: with_ada } = await talk();
+  const { ada, talk: with_ada } = await stage.talk();
   stage.node.chat.tell(with_ada, { text: "", kind: "poll", poll: { question: "<b>Which?</b>", choices_max: 2, closed: false, options: ["one", "two", "three"].map((text) => ({ text, people: [], chosen: false })) } }, ada);
   await newest().getByRole("group", { name: "<b>Which?</b>" }).waitFor();
   await option(/^one/).click();
@@ -73,7 +64,7 @@ test("in somebody else's poll of several choices no more can be chosen than it a
 });
 
 test("a list is begun, checked, added to, written anew, and taken from", async () => {
-  const { talk: with_ada } = await talk();
+  const { talk: with_ada } = await stage.talk();
   await choose("List…");
   await stage.page.getByLabel("What it is called").fill("shopping");
   await stage.page.getByLabel("It has").selectOption("things");
@@ -101,7 +92,7 @@ test("a list is begun, checked, added to, written anew, and taken from", async (
 });
 
 test("the first note begins the conversation with oneself, and the next is a note, too", async () => {
-  await talk();
+  await stage.talk();
   await stage.page.getByRole("link", { name: "Notes to yourself" }).click();
   await stage.page.getByLabel("Note", { exact: true }).fill("buy *bread*");
   await stage.button("Note it").click();
@@ -115,4 +106,61 @@ test("the first note begins the conversation with oneself, and the next is a not
   expect(stage.lastCall("chat_memo")).toMatchObject({ text: "and wine" });
   expect(stage.node.calls.some(({ method }) => method === "chat_send")).toBe(false);
   expect(await messages().getByText("Sent, has not arrived yet").count()).toBe(0);
+});
+
+test("an entry is handed to somebody, taken back, and moved", async () => {
+  const { ada, talk: with_ada } = await stage.talk();
+  const own = stage.node.world.identity;
+  stage.node.chat.tell(with_ada, { text: "", kind: "list", list: { title: "trip", style: "tasks", entries: [entry("map"), entry("tea"), entry("tent")] } }, ada);
+  const list = newest().getByRole("group", { name: "trip", exact: true });
+  const texts = (): string[] => stage.node.chat.at(with_ada, 2).list!.entries.map(({ text }) => text);
+  await list.getByRole("button", { name: "tent", exact: true }).click();
+  await list.getByRole("button", { name: "Move it up" }).click();
+  await expect.poll(texts).toEqual(["map", "tent", "tea"]);
+  await expect.poll(() => list.getByRole("button", { name: "Move it up" }).evaluate((button) => button === document.activeElement)).toBe(true);
+  await stage.page.keyboard.press("Enter");
+  await expect.poll(texts).toEqual(["tent", "map", "tea"]);
+  await expect.poll(() => list.getByRole("button", { name: "Move it up" }).isEnabled()).toBe(false);
+  await list.getByRole("button", { name: "Move it down" }).click();
+  await expect.poll(texts).toEqual(["map", "tent", "tea"]);
+  await list.getByLabel("Who is to do it").selectOption({ label: "for you" });
+  await expect.poll(() => stage.node.chat.at(with_ada, 2).list!.entries[1]!.assignee).toBe(own);
+  await list.getByLabel("Who is to do it").selectOption({ label: "for Ada" });
+  await expect.poll(() => stage.node.chat.at(with_ada, 2).list!.entries[1]!.assignee).toBe(ada.identity);
+  await list.getByRole("button", { name: "Save" }).click();
+  await list.getByText("for Ada").waitFor();
+  await list.getByRole("button", { name: "tent for Ada" }).click();
+  await list.getByLabel("Who is to do it").selectOption({ label: "for nobody" });
+  await expect.poll(() => stage.node.chat.at(with_ada, 2).list!.entries[1]!.assignee).toBeNull();
+  await stage.page.keyboard.press("Escape");
+  await list.getByText("for Ada").waitFor({ state: "detached" });
+});
+
+test("one is reminded of a note when its time has come, and looks at it or puts it aside", async () => {
+  stage.node.chat.say(stage.node.chat.notes(), { text: "call **Zoe**", kind: "memo", remind_ms: Date.now() - 60_000, sent_ms: Date.now() - 7_200_000 });
+  await stage.talk();
+  const reminders = stage.page.getByRole("list", { name: "Reminders" });
+  await reminders.getByText("call Zoe").waitFor();
+  await reminders.getByRole("button", { name: "Look" }).click();
+  await messages().getByText("call Zoe").waitFor();
+  await reminders.getByRole("button", { name: "Put aside: call Zoe" }).click();
+  await reminders.waitFor({ state: "detached" });
+  await choose("Reminder…");
+  const sheet = stage.page.getByRole("dialog", { name: "A reminder" });
+  await sheet.getByLabel("Note", { exact: true }).fill("water the plants");
+  await sheet.getByRole("button", { name: "Note it" }).click();
+  await sheet.getByText("Choose a time that is still to come.").waitFor();
+  await sheet.getByRole("button", { name: "Tomorrow morning" }).click();
+  await sheet.getByRole("button", { name: "Note it" }).click();
+  await messages().getByText("water the plants").waitFor();
+  const { remind_ms } = stage.lastCall("chat_memo") as { remind_ms: number };
+  const tomorrow = new Date();
+  expect(remind_ms).toBe(new Date(tomorrow.getFullYear(), tomorrow.getMonth(), tomorrow.getDate() + 1, 9).getTime());
+  // Another page of the node sets one that is due at once.
+  stage.node.chat.tell(stage.node.chat.notes(), { text: "now", kind: "memo", remind_ms: Date.now() + 300 }, { identity: stage.node.world.identity } as ChatPerson);
+  await reminders.getByText("now", { exact: true }).waitFor();
+  // What was told once is not told again.
+  await stage.page.reload();
+  await messages().getByText("water the plants").waitFor();
+  expect(await reminders.count()).toBe(0);
 });

@@ -104,6 +104,22 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.keyboard.press("Escape");
   });
 
+  test("the search", async () => {
+    await look("");
+    await page.getByRole("button", { name: "Search in all messages" }).click();
+    const sheet = page.getByRole("dialog", { name: "Search" });
+    await sheet.getByText("In all that was said").waitFor();
+    await shoot("search-empty");
+    await sheet.getByLabel("Search in all messages").fill("a from:");
+    await sheet.getByRole("group", { name: "What from: may be" }).waitFor();
+    await shoot("search-filter");
+    await sheet.getByLabel("Search in all messages").fill("a");
+    await sheet.locator("button.row").nth(3).waitFor();
+    await shoot("search");
+    await page.keyboard.press("Escape");
+    await sheet.waitFor({ state: "detached" });
+  });
+
   test("polls, lists, files and groups", async () => {
     const people = [...node.chat.people.slice(0, 2), node.chat.made("Zoe", { conversation: null })];
     const [ada, bob, zoe] = people as [ChatPerson, ChatPerson, ChatPerson];
@@ -121,7 +137,7 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     node.chat.say(talk, { text: "", kind: "voice", levels: Array.from({ length: 60 }, (_, at) => Math.round(128 + 120 * Math.sin(at))), attachments: [attachment("voice.ogg", { media_type: "audio/ogg", state: "here", duration_ms: 12_000 })] }, bob);
     await page.reload();
     await look(talk.conversation.conversation);
-    await page.getByText("voice.ogg").waitFor();
+    await page.getByRole("button", { name: "Save voice.ogg" }).waitFor();
     node.chat.publish("sign", { conversation: talk.conversation.conversation, person: zoe.identity, typing: true, until_ms: Date.now() + 600_000 });
     await page.getByText("Zoe is writing…").waitFor();
     await page.locator("input[type=file]").setInputFiles([{ name: `${"chosen-".repeat(20)}.png`, mimeType: "image/png", buffer: PNG }, { name: "b.txt", mimeType: "text/plain", buffer: PNG }]);
@@ -133,8 +149,20 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await page.locator(".scroll").evaluate((box) => (box.scrollTop = 0));
     await page.getByText("This is where the conversation begins.").waitFor();
     await shoot("poll");
+    await page.getByRole("button", { name: /^tea, and something/ }).click();
+    await shoot("entry");
+    await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "Files, polls, lists" }).click();
     await shoot("make");
+    await browser.context.grantPermissions(["microphone"]);
+    await page.getByRole("menuitem", { name: "Voice note" }).click();
+    await page.getByRole("timer").waitFor();
+    await shoot("recording");
+    await page.getByRole("button", { name: "Stop" }).click();
+    await page.getByRole("button", { name: "Play your voice note" }).waitFor();
+    await shoot("recorded");
+    await page.getByRole("button", { name: "Throw away" }).click();
+    await page.getByRole("button", { name: "Files, polls, lists" }).click();
     await page.getByRole("menuitem", { name: "Poll…" }).click();
     await page.getByRole("button", { name: "Ask" }).click();
     await page.getByText("Write the question.").waitFor();
@@ -150,6 +178,16 @@ describe.each(COMBINATIONS)("%s, %s", (viewport, scheme) => {
     await look("me");
     await page.getByRole("heading", { name: "Notes to yourself" }).waitFor();
     await shoot("notes");
+    const notes = node.chat.notes();
+    node.chat.tell(notes, { text: `call Zoe ${"about the walk ".repeat(12)}`, kind: "memo", remind_ms: Date.now() + 100 }, { ...zoe, identity: own });
+    await page.getByRole("list", { name: "Reminders" }).waitFor();
+    await page.getByRole("button", { name: "Files, polls, lists" }).click();
+    await page.getByRole("menuitem", { name: "Reminder…" }).click();
+    await page.getByRole("button", { name: "Tomorrow morning" }).click();
+    await shoot("reminder");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.getByRole("button", { name: /^Put aside/ }).click();
   });
 
   test("what can't be shown, other alphabets, and the sheets", async () => {

@@ -1,7 +1,9 @@
 /** A mock node and a browser, new for each test of the file that makes a stage. */
 
 import { afterEach, beforeEach } from "vitest";
+import type { ChatPerson } from "@byway/client";
 import type { Locator, Page } from "playwright-core";
+import type { Talk } from "../mock/chat";
 import { MockNode } from "../mock/node";
 import { Browser, DIST } from "./browser";
 
@@ -42,6 +44,21 @@ export class Stage {
     // Something that waits there is told behind the name.
     await this.page.getByRole("link", { name: new RegExp(`^${name}\\b`) }).click();
     await this.page.getByRole("heading", { level: 1, name }).waitFor();
+  }
+
+  /** The newest message of the conversation that is shown. */
+  newest(): Locator {
+    return this.page.getByRole("list", { name: "Messages", exact: true }).locator("li.message").last();
+  }
+
+  /** A conversation with Ada that has two messages, and is shown. */
+  async talk(): Promise<{ ada: ChatPerson; talk: Talk }> {
+    const ada = this.node.chat.person("Ada", { online: true });
+    const talk = this.node.chat.talk(ada, 2);
+    await this.openPage("Messages");
+    await this.page.getByRole("list", { name: "Conversations" }).getByRole("link", { name: /Ada/ }).click();
+    await this.newest().waitFor();
+    return { ada, talk };
   }
 
   /** What the node was asked last by a method. */

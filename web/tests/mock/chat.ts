@@ -7,6 +7,7 @@ import type { MockNode } from "./node";
 import { contentHandlers, once } from "./chat_contents";
 import { groupHandlers } from "./chat_groups";
 import { fileHandlers } from "./chat_files";
+import { searchHandlers } from "./chat_search";
 import { signHandlers } from "./chat_signs";
 import { hex } from "./world";
 
@@ -246,6 +247,7 @@ export const chatHandlers: Handlers = {
   ...contentHandlers,
   ...fileHandlers,
   ...groupHandlers,
+  ...searchHandlers,
   ...signHandlers,
   chat_mark: ({ chat }, { to }) => {
     const talk = chat.named(to);

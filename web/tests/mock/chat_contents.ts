@@ -30,9 +30,15 @@ export function entry(text: string, done = false): ChatListEntry {
   return { entry: hex(5_000 + entries, 32), text, done };
 }
 
-function changed(list: ChatListEntry[], { what, entry: of, text = "" }: ChatListEdit): ChatListEntry[] {
+function changed(list: ChatListEntry[], { what, entry: of, text = "", assignee, behind }: ChatListEdit): ChatListEntry[] {
   if (what === "add") return [...list, entry(text ?? "")];
   if (what === "remove") return list.filter((known) => known.entry !== of);
+  if (what === "move") {
+    const rest = list.filter((known) => known.entry !== of);
+    const at = rest.findIndex((known) => known.entry === behind) + 1;
+    return [...rest.slice(0, at), ...list.filter((known) => known.entry === of), ...rest.slice(at)];
+  }
+  if (what === "assign") return list.map((known) => (known.entry === of ? { ...known, assignee: assignee ?? null } : known));
   const change: Partial<ChatListEntry> = what === "write" ? { text: text ?? "" } : { done: what === "check" };
   return list.map((known) => (known.entry === of ? { ...known, ...change } : known));
 }
@@ -60,5 +66,5 @@ export const contentHandlers: Handlers = {
     if (!item.list) throw new MethodError(1624, "message_of_another_kind", "The message is no list.");
     return chat.change(talk, { ...item, list: { ...item.list, entries: changes.reduce(changed, item.list.entries) } });
   },
-  chat_memo: ({ chat }, { text, idempotency_key }) => once(chat, chat.notes().conversation.conversation, idempotency_key, { text, kind: "memo" }),
+  chat_memo: ({ chat }, { text, remind_ms, idempotency_key }) => once(chat, chat.notes().conversation.conversation, idempotency_key, { text, kind: "memo", remind_ms: remind_ms ?? null }),
 };

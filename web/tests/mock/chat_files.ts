@@ -24,7 +24,10 @@ function fileOf(chat: MockChat, message: string, number = 0): Buffer {
 
 /** As the node does, by the beginning; of the kinds that tests have. */
 function shownAs(bytes: Buffer): string | null {
-  return bytes.subarray(1, 4).toString("latin1") === "PNG" ? "image/png" : null;
+  if (bytes.subarray(1, 4).toString("latin1") === "PNG") return "image/png";
+  if (bytes.subarray(0, 2).equals(Buffer.from([0xff, 0xd8]))) return "image/jpeg";
+  if (bytes.subarray(0, 4).toString("latin1") === "RIFF" && bytes.subarray(8, 12).toString("latin1") === "WAVE") return "audio/wav";
+  return bytes.subarray(0, 4).equals(Buffer.from([0x1a, 0x45, 0xdf, 0xa3])) ? "video/webm" : null;
 }
 
 export const fileHandlers: Handlers = {
@@ -35,15 +38,15 @@ export const fileHandlers: Handlers = {
     chat.uploads.set(upload, whole);
     return { upload, size: whole.length };
   },
-  chat_attach: ({ chat }, { to, files, text = "", reply, idempotency_key }) => {
+  chat_attach: ({ chat }, { to, files, text = "", reply, levels, idempotency_key }) => {
     const bytes = files.map(({ upload }) => {
       const whole = chat.uploads.get(upload);
       if (!whole) throw new MethodError(1621, "upload_not_found", "Nothing was uploaded under that name.");
       return whole;
     });
-    const attachments = files.map(({ name, media_type, width, height }, number) =>
-      attachment(name, { number, media_type: media_type ?? "application/octet-stream", width, height, size: bytes[number]!.length, fetched: bytes[number]!.length, state: "here" }));
-    const item = once(chat, to, idempotency_key, { text, reply: reply ?? null, attachments });
+    const attachments = files.map(({ name, media_type, width, height, duration_ms }, number) =>
+      attachment(name, { number, media_type: media_type ?? "application/octet-stream", width, height, duration_ms, size: bytes[number]!.length, fetched: bytes[number]!.length, state: "here" }));
+    const item = once(chat, to, idempotency_key, { text, reply: reply ?? null, attachments, ...(levels ? { kind: "voice", levels } : {}) });
     bytes.forEach((whole, number) => chat.files.set(`${item.message} ${number}`, whole));
     return item;
   },

@@ -23,7 +23,7 @@ const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml",
 };
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src blob:; " +
   "connect-src ws://127.0.0.1:* ws://localhost:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** Offers that an event carries. */
@@ -273,6 +273,7 @@ async function serveFile(dist: string, request: IncomingMessage, response: Serve
     response.writeHead(200, {
       "Content-Type": TYPES[extname(file)] ?? "application/octet-stream", "Content-Security-Policy": POLICY,
       "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "Cross-Origin-Opener-Policy": "same-origin",
+      "Permissions-Policy": "microphone=(self), camera=(), geolocation=(), display-capture=()",
     }).end(body);
   } catch {
     response.writeHead(404).end();

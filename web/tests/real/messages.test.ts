@@ -95,7 +95,7 @@ test("a picture and a poll come to the other, and what is chosen comes back", as
   await alice!.getByRole("button", { name: "Send" }).click();
   const picture = message(bob!, "from the lake").getByRole("img", { name: "lake.png", exact: true });
   await picture.waitFor();
-  expect(await picture.getAttribute("src")).toBe(`data:image/png;base64,${PNG.toString("base64")}`);
+  expect(await picture.getAttribute("src")).toMatch(/^blob:/);
   await alice!.getByRole("button", { name: "Files, polls, lists" }).click();
   await alice!.getByRole("menuitem", { name: "Poll…" }).click();
   await alice!.getByLabel("Question").fill("When?");

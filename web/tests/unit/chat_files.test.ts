@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { ChatAttachment, ChatFile, ChatItem, Method, Methods } from "@byway/client";
-import { base64Of, bytesOfBase64, cautionWords, filesWords, isPicture, PART_BYTES, pictureUrl, shownSize, stateWords, take, thumbnailUrl, upload, type Source } from "../../src/lib/chat_files";
+import { base64Of, bytesOfBase64, cautionWords, filesWords, isFetchedUnasked, isPicture, mediaKind, PART_BYTES, playedAs, shownSize, stateWords, take, thumbnailUrl, upload, type Source } from "../../src/lib/chat_files";
 import { RpcError } from "../../src/lib/rpc";
 import { withRoomForText } from "../../src/lib/uploads.svelte";
 
@@ -19,7 +19,7 @@ function nodeWith(fail: (at: number, isTaken: boolean) => void = () => undefined
     try {
       if (at !== has.length) throw new RpcError("upload_gap", "", 1622, { next: has.length });
       fail(at, false);
-      has = Uint8Array.from([...has, ...bytesOfBase64(part)]);
+      has = Uint8Array.from(Buffer.concat([has, bytesOfBase64(part)]));
       fail(at, true);
     } catch (error) {
       return Promise.reject(error);
@@ -75,11 +75,27 @@ test("a file that is here is taken whole", async () => {
   };
   const taken = await take({ call }, item, 0, () => undefined, new AbortController().signal);
   expect(taken.parts.flatMap((part) => [...part])).toEqual([...all]);
-  expect(pictureUrl(taken)).toBe(`data:image/png;base64,${base64Of(all)}`);
+  expect(mediaKind(taken.shownAs)).toBe("picture");
 });
 
-test.each([null, "image/svg+xml", "text/html", "image/png;x", "video/mp4"])("%s is shown as no picture", (shownAs) => {
-  expect(pictureUrl({ parts: [bytes(3)], shownAs })).toBeNull();
+test.each<[string | null, string | null]>([
+  ["image/webp", "picture"], ["audio/ogg", "audio"], ["video/webm", "video"], [null, null], ["image/svg+xml", null], ["text/html", null], ["image/png;x", null], ["video/x-msvideo", null], ["audio/ogg\n", null],
+])("%j is shown as %s", (shownAs, kind) => {
+  expect(mediaKind(shownAs)).toBe(kind);
+});
+
+test.each<[string, string | null]>([
+  ["audio/webm", "audio"], ["audio/webm;codecs=opus", "audio"], ["video/mp4", "video"], ["application/ogg", null], ["audio/midi", null], ["video/mp4x", null], ["image/png", null], ["text/audio/ogg", null],
+])("%j is played as %s", (media_type, kind) => {
+  expect(playedAs(file({ media_type }))).toBe(kind);
+  expect(playedAs(file({ media_type, size: 200 * 1024 * 1024 }))).toBeNull();
+});
+
+test("a small voice note of a contact is fetched unasked, and nothing else", () => {
+  const voice = { ...item, kind: "voice" };
+  const away = file({ state: "away" });
+  expect(isFetchedUnasked(voice, away, true)).toBe(true);
+  expect([isFetchedUnasked(voice, away, false), isFetchedUnasked(item, away, true), isFetchedUnasked(voice, file({ state: "untrue" }), true), isFetchedUnasked(voice, file({ state: "away", size: 5e6 }), true)]).toEqual([false, false, false, false]);
 });
 
 test.each<[string | null, boolean]>([["data:image/webp;base64,AAAA", true], ["data:image/svg+xml;base64,AAAA", false], ["https://evil.example/p.png", false], ["data:image/png;base64,AA\"><script>", false], [null, false]])("the small picture %s", (thumbnail, is) => {

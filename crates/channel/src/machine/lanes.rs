@@ -151,12 +151,6 @@ impl<S: Signer> ChannelMachine<S> {
         Ok(())
     }
 
-    /// Says the highest promise out of either lane: ours may be lost, and what an old journal has forgotten the peer has.
-    pub(super) fn say_promises_again(&mut self) {
-        let promises = [self.record.given, self.record.taken];
-        promises.into_iter().flatten().for_each(|promise| self.send(ChannelMessage::Promise(promise)));
-    }
-
     fn series(&self, payer: Side) -> Series {
         let parties = self.record.ground.terms.parties;
         let (payee, payer) = (parties[payer.other().index()], parties[payer.index()]);

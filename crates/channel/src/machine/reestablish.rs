@@ -17,7 +17,12 @@ use crate::news::{ChannelNews, PeerFault};
 use crate::signer::Signer;
 
 impl<S: Signer> ChannelMachine<S> {
+    /// Says where this side stands, and before that what it was promised: once the peer has heard the one it may promise more, and an old
+    /// journal may have forgotten how much it has.
     pub(super) fn greet(&mut self) {
+        if let Some(taken) = self.record.taken {
+            self.send(ChannelMessage::Promise(taken));
+        }
         let record = &self.record;
         let (position, signatures) = (record.base, record.signatures);
         let ours = Reestablish {
@@ -211,7 +216,9 @@ impl<S: Signer> ChannelMachine<S> {
 
     /// Says again whatever may have been lost.
     pub(super) fn go_on(&mut self, now: Time) {
-        self.say_promises_again();
+        // The peer may not have had the last of ours, and may have known nothing of the channel when it was told its own.
+        let promises = [self.record.given, self.record.taken];
+        promises.into_iter().flatten().for_each(|promise| self.send(ChannelMessage::Promise(promise)));
         // Also while it closes: who knows the contents can show what it has of other assets.
         if self.record.health == Health::Recovering {
             return self.send(ChannelMessage::Fetch { round: self.record.base.round });

@@ -267,6 +267,28 @@ fn an_old_journal_promises_nothing_before_the_peer_was_heard() {
 }
 
 #[test]
+fn an_old_journal_knows_what_it_has_promised_as_soon_as_it_may_promise_more() {
+    let mut rig = Rig::new();
+    rig.fill_lane(0, 1_000);
+    let old = rig.parties[0].disk.clone();
+    rig.promise(0, 600).unwrap();
+    rig.exchange();
+    rig.restore(0, old);
+    let promised = (0..100).find_map(|_| {
+        let promised = rig.promise(0, 100);
+        if promised == Err(PromiseError::Unheard) {
+            while rig.write(0) | rig.write(1) {}
+            let _ = rig.deliver(0) || rig.deliver(1);
+            return None;
+        }
+        Some(promised)
+    });
+    assert_eq!(promised, Some(Ok(units(700))));
+    rig.exchange();
+    assert_eq!(rig.machine(1).promised(Side::Initiator).amount, units(700));
+}
+
+#[test]
 fn what_is_promised_while_the_channel_closes_is_claimed_at_once_and_pays_for_nothing() {
     let mut rig = Rig::new();
     rig.fill_lane(0, 1_000);

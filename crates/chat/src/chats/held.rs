@@ -38,6 +38,16 @@ impl Chats {
         self.send_due(client, store);
     }
 
+    /// What waits for somebody, by name.
+    pub fn waiting_parcels(&self, peer: IdentityId) -> impl Iterator<Item = ParcelId> {
+        self.outbox.waiting(peer)
+    }
+
+    /// The bytes of what waits for somebody.
+    pub fn waiting_bytes(&self, parcel: ParcelId, store: &impl Store) -> Option<Vec<u8>> {
+        Outbox::parcel(parcel, store)
+    }
+
     /// What waits for somebody, to be brought to their holders: names and bytes.
     pub fn waiting(&self, peer: IdentityId, store: &impl Store) -> Vec<(ParcelId, Vec<u8>)> {
         let named = |parcel| Some((parcel, Outbox::parcel(parcel, store)?));

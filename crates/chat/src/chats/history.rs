@@ -39,10 +39,19 @@ impl<S: Store> Items for OfRoom<'_, S> {
 }
 
 fn load(store: &impl Store, room: RoomId, of: &MessageRef) -> Option<Shown> {
-    let bytes = store.load(ITEMS, &item_key(room, of))?;
-    let mut input = Reader::new(&bytes);
+    shown(&store.load(ITEMS, &item_key(room, of))?)
+}
+
+fn shown(bytes: &[u8]) -> Option<Shown> {
+    let mut input = Reader::new(bytes);
     // Nothing else writes here. What can't be read is as if it had not come.
     Some(Shown { place: input.u64().ok()?, item: Item::decode(&mut input).ok()? })
+}
+
+/// Writes a message as it is kept. For whoever has messages that nobody has said, as tests and measurements do.
+pub fn keep_message(room: RoomId, shown: &Shown, batch: &mut Batch) {
+    batch.put(ORDER, order_key(room, shown.place), shown.item.of.to_bytes());
+    put(room, shown, batch);
 }
 
 fn put(room: RoomId, shown: &Shown, batch: &mut Batch) {
@@ -50,6 +59,19 @@ fn put(room: RoomId, shown: &Shown, batch: &mut Batch) {
     out.varint(shown.place);
     out.value(&shown.item);
     batch.put(ITEMS, item_key(room, &shown.item.of), out.into_bytes());
+}
+
+/// Up to `limit` messages of all conversations as they are kept, in no order that means anything, from a key on; and the key to go on
+/// from, if there are more. What can't be read is left out, and what waits for its message as well.
+pub(crate) fn kept_messages(store: &impl Store, from: &[u8], limit: usize) -> (Vec<(RoomId, Shown)>, Option<Vec<u8>>) {
+    let entries = store.scan(ITEMS, from, limit);
+    let last = entries.last().filter(|_| entries.len() == limit);
+    let next = last.map(|(key, _)| [&key[..], &[0]].concat());
+    let read = |(key, value): (Vec<u8>, Vec<u8>)| {
+        let room = RoomId(*key.first_chunk()?);
+        Some((room, shown(&value)?)).filter(|(_, shown)| !shown.item.is_waiting())
+    };
+    (entries.into_iter().filter_map(read).collect(), next)
 }
 
 fn item_key(room: RoomId, of: &MessageRef) -> Vec<u8> {

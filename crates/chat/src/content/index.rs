@@ -1,21 +1,21 @@
-//! What of a message goes into the indexes that [`query`](super::query)'s terms are looked for in.
-
-use std::collections::BTreeSet;
+//! What of a message is looked at by a [`query`](super::query).
 
 use super::item::Item;
 use super::kind::Kind;
 use super::markdown::{self, Block, Inline};
 use super::post::{Attachment, Text};
-use super::query::{Has, fold, pairs};
+use super::query::{Has, HasSet, fold};
+
+/// Bytes of a message's text, folded: what is longer is found by its beginning. No text of a message is so long unless it is made of
+/// signs that stand for many letters, and no list that people read.
+pub const INDEXED_BYTES_MAX: usize = 64 * 1024;
 
 /// A message as it is found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Indexed {
-    /// For the index of trigrams: all that is read of it, folded.
+    /// All that is read of it, folded, in one line.
     pub text: String,
-    /// For the index of pairs: its tokens, with spaces between.
-    pub pairs: String,
-    pub has: BTreeSet<Has>,
+    pub has: HasSet,
 }
 
 impl Indexed {
@@ -23,13 +23,16 @@ impl Indexed {
     pub fn of(item: &Item) -> Option<Self> {
         let kind = &item.content()?.kind;
         let mut words = Vec::new();
-        let mut has = BTreeSet::new();
+        let mut has = HasSet::default();
         if let Some(text) = item.text() {
             read(text, &mut words, &mut has);
         }
         match kind {
             Kind::Post(post) => post.attachments.iter().for_each(|file| name(file, &mut words, &mut has)),
-            Kind::Voice(voice) => name(&voice.recording, &mut words, &mut has),
+            Kind::Voice(voice) => {
+                name(&voice.recording, &mut words, &mut has);
+                has.insert(Has::Voice);
+            }
             Kind::Poll(poll) => {
                 words.push(poll.question().to_owned());
                 words.extend(poll.options().map(str::to_owned));
@@ -38,16 +41,17 @@ impl Indexed {
             Kind::List(list) => {
                 words.push(list.title.to_string());
                 words.extend(item.entries().shown().into_iter().map(|(_, entry)| entry.text().to_owned()));
+                has.insert(Has::List);
             }
             _ => {}
         }
-        let text = fold(&words.join("\n"));
-        let pairs = pairs(&text).join(" ");
-        Some(Self { text, pairs, has })
+        let mut text = fold(&words.join("\n"));
+        text.truncate(text.floor_char_boundary(INDEXED_BYTES_MAX));
+        Some(Self { text, has })
     }
 }
 
-fn read(text: &Text, words: &mut Vec<String>, has: &mut BTreeSet<Has>) {
+fn read(text: &Text, words: &mut Vec<String>, has: &mut HasSet) {
     let tree = markdown::parse(&text.source);
     if tree.iter().any(has_link) {
         has.insert(Has::Link);
@@ -55,7 +59,7 @@ fn read(text: &Text, words: &mut Vec<String>, has: &mut BTreeSet<Has>) {
     words.push(markdown::plain(&tree));
 }
 
-fn name(file: &Attachment, words: &mut Vec<String>, has: &mut BTreeSet<Has>) {
+fn name(file: &Attachment, words: &mut Vec<String>, has: &mut HasSet) {
     words.push(file.name.to_string());
     has.insert(Has::File);
     if file.media_type.to_ascii_lowercase().starts_with("image/") {

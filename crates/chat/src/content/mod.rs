@@ -8,7 +8,7 @@
 //!
 //! Everything here was written by somebody else, perhaps to deceive. [`markdown`] reads text into a small tree in which nothing
 //! executes and nothing is fetched; [`display`] and [`files`] make names harmless to look at. [`query`] is what people
-//! type to find it all again, [`index`] where that is looked for.
+//! type to find it all again, [`index`] what of a message is looked at for it.
 //!
 //! Bytes: docs/formats/chat.md. How much there may be of everything: [`limits`].
 

@@ -4,11 +4,8 @@
 //! budget "next year" from:ada in:"the office" after:2026-03 has:file
 //! ```
 //!
-//! All of it has to hold. What a term becomes depends on its length: an index of all runs of three characters (SQLite's `fts5` with
-//! its tokenizer `trigram`) finds what has three or more. In Chinese, Japanese and Korean one or two make a word; a second index has
-//! their pairs. What is shorter in other writing is compared with what the other terms find.
-
-use std::collections::BTreeSet;
+//! All of it has to hold. A term is found wherever it stands, also within words, so one or two characters, which make a word in Chinese,
+//! Japanese and Korean, are looked for like any others.
 
 use byway_primitives::Time;
 use unicode_normalization::UnicodeNormalization;
@@ -31,31 +28,26 @@ pub struct Query {
     pub before: Option<Time>,
     /// Sent at this time or later.
     pub after: Option<Time>,
-    pub has: BTreeSet<Has>,
-    pub terms: Vec<Term>,
+    pub has: HasSet,
+    /// What stands in the message, folded ([`fold`]).
+    pub terms: Vec<String>,
 }
 
 /// What a message has beside text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Has {
     Link,
     File,
     Picture,
     Poll,
+    List,
+    Voice,
 }
 
-/// Something that stands in a message, folded ([`fold`]), and by which index it is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Term {
-    /// Three characters or more: a phrase for the index of trigrams.
-    Trigrams(String),
-    /// Two characters of Chinese, Japanese or Korean: a token of the index of pairs.
-    Pair(String),
-    /// One such character: what a token of the index of pairs begins with.
-    PairStart(char),
-    /// Too short for an index: to be compared with what the rest of the query finds.
-    Compare(String),
-}
+/// Some of what a message can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HasSet(u8);
 
 /// Why there is nothing to look for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,10 +62,44 @@ pub enum QueryError {
     Nothing(&'static str),
     #[error("\"{value}\" is no date; write {filter}:2026-03-14, {filter}:2026-03 or {filter}:2026")]
     NoDate { filter: &'static str, value: String },
-    #[error("\"has:{0}\" is not known; there are has:link, has:file, has:picture and has:poll")]
+    #[error("\"has:{0}\" is not known; there are has:link, has:file, has:picture, has:poll, has:list and has:voice")]
     HasWhat(String),
-    #[error("\"{0}\" alone is too short to look for; type three letters or more")]
-    TooShort(String),
+}
+
+impl QueryError {
+    /// What of the query is meant, where it is one filter.
+    pub fn word(&self) -> Option<String> {
+        match self {
+            Self::Nothing(filter) => Some(format!("{filter}:")),
+            Self::NoDate { filter, value } => Some(format!("{filter}:{value}")),
+            Self::HasWhat(value) => Some(format!("has:{value}")),
+            Self::TooLong | Self::TooMany | Self::OpenPhrase => None,
+        }
+    }
+}
+
+impl HasSet {
+    pub fn insert(&mut self, has: Has) {
+        self.0 |= 1 << has as u8;
+    }
+
+    /// Whether all of `others` is among it.
+    pub fn has_all(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<Has> for HasSet {
+    fn from_iter<I: IntoIterator<Item = Has>>(all: I) -> Self {
+        all.into_iter().fold(Self::default(), |mut set, has| {
+            set.insert(has);
+            set
+        })
+    }
 }
 
 fn example(filter: &str) -> &'static str {
@@ -105,14 +131,14 @@ impl Query {
         for part in parts {
             query.take(part, offset_minutes)?;
         }
-        query.check()
+        Ok(query)
     }
 
     fn take(&mut self, part: Part, offset_minutes: i32) -> Result<(), QueryError> {
         let Part { filter, value } = part;
         let folded = fold(&value);
         let Some(filter) = filter else {
-            self.terms.extend(Term::of(folded));
+            self.terms.extend(Some(folded).filter(|term| !term.is_empty()));
             return Ok(());
         };
         if folded.is_empty() {
@@ -136,100 +162,34 @@ impl Query {
                     "file" => Has::File,
                     "picture" => Has::Picture,
                     "poll" => Has::Poll,
+                    "list" => Has::List,
+                    "voice" => Has::Voice,
                     _ => return Err(QueryError::HasWhat(value)),
                 });
             }
         }
         Ok(())
     }
-
-    /// Something must lead to few messages before what is too short is compared with them.
-    fn check(self) -> Result<Self, QueryError> {
-        let too_short = self.terms.iter().find_map(|term| match term {
-            Term::Compare(text) => Some(text.clone()),
-            _ => None,
-        });
-        let is_led = self.terms.iter().any(|term| !matches!(term, Term::Compare(_)))
-            || !(self.from.is_empty() && self.within.is_empty() && self.has.is_empty())
-            || self.before.is_some()
-            || self.after.is_some();
-        match too_short {
-            Some(text) if !is_led => Err(QueryError::TooShort(text)),
-            _ => Ok(self),
-        }
-    }
-
-    /// The expression for the index of trigrams, if it is asked.
-    pub fn trigrams(&self) -> Option<String> {
-        let phrases = self.terms.iter().filter_map(|term| match term {
-            Term::Trigrams(text) => Some(phrase(text)),
-            _ => None,
-        });
-        conjunction(phrases)
-    }
-
-    /// The expression for the index of pairs, if it is asked.
-    pub fn pairs(&self) -> Option<String> {
-        let tokens = self.terms.iter().filter_map(|term| match term {
-            Term::Pair(pair) => Some(phrase(pair)),
-            Term::PairStart(first) => Some(format!("{} *", phrase(&first.to_string()))),
-            _ => None,
-        });
-        conjunction(tokens)
-    }
 }
 
-/// A string of `fts5`: whatever is in it is text to be found, and nothing of the language of its queries.
-fn phrase(text: &str) -> String {
-    format!("\"{}\"", text.replace('"', "\"\""))
-}
-
-fn conjunction(parts: impl Iterator<Item = String>) -> Option<String> {
-    let parts: Vec<_> = parts.collect();
-    (!parts.is_empty()).then(|| parts.join(" AND "))
-}
-
-impl Term {
-    /// None where nothing is left.
-    fn of(folded: String) -> Option<Self> {
-        let mut chars = folded.chars();
-        Some(match (chars.next()?, chars.next(), chars.next()) {
-            (_, Some(_), Some(_)) => Self::Trigrams(folded),
-            (first, None, _) if is_cjk(first) => Self::PairStart(first),
-            (first, Some(second), None) if is_cjk(first) && is_cjk(second) => Self::Pair(folded),
-            _ => Self::Compare(folded),
-        })
-    }
-}
-
-/// The form in which texts are put into the indexes and looked for there: small letters, compatibility forms made one, without accents
+/// The form in which texts are put into the index and looked for there: small letters, compatibility forms made one, without accents
 /// of Latin, Greek and Cyrillic letters, without what can't be seen, one space between words.
 pub fn fold(text: &str) -> String {
-    let lower: String = text.nfkc().collect::<String>().to_lowercase();
-    let bare = lower.nfkd().filter(|c| !matches!(c, '\u{300}'..='\u{36f}') && (c.is_whitespace() || !is_hidden(*c)));
-    let composed: String = bare.nfc().collect();
-    let words: Vec<_> = composed.split(char::is_whitespace).filter(|word| !word.is_empty()).collect();
+    let bare = bare(text);
+    let words: Vec<_> = bare.split(char::is_whitespace).filter(|word| !word.is_empty()).collect();
     words.join(" ")
 }
 
-/// Tokens of a folded text for the index of pairs: each two characters of Chinese, Japanese or Korean that stand together, and
-/// the last of each run by itself. So each character is the first of one.
-pub fn pairs(folded: &str) -> Vec<String> {
-    let chars: Vec<char> = folded.chars().collect();
-    let starts = chars.iter().enumerate().filter(|(_, first)| is_cjk(**first));
-    starts
-        .map(|(at, first)| {
-            chars.get(at + 1).filter(|next| is_cjk(**next)).map_or(first.to_string(), |next| format!("{first}{next}"))
-        })
-        .collect()
-}
-
-/// Writing in which one or two characters make a word: Han, kana, Hangul, Bopomofo.
-fn is_cjk(c: char) -> bool {
-    matches!(c,
-        '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{30ff}' | '\u{3100}'..='\u{312f}' | '\u{31f0}'..='\u{31ff}'
-        | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
-        | '\u{20000}'..='\u{323af}')
+/// The same with all its spaces.
+pub(crate) fn bare(text: &str) -> String {
+    if text.is_ascii() {
+        let kept = text.chars().filter(|c| c.is_whitespace() || !is_hidden(*c));
+        return kept.map(|c| c.to_ascii_lowercase()).collect();
+    }
+    let lower: String = text.nfkc().collect::<String>().to_lowercase();
+    let bare = lower.nfkd().filter(|c| !matches!(c, '\u{300}'..='\u{36f}') && (c.is_whitespace() || !is_hidden(*c)));
+    // A sigma at the end of a word has a form of its own, which a part of that word would not have.
+    bare.nfc().map(|c| if c == 'ς' { 'σ' } else { c }).collect()
 }
 
 /// A word, a phrase or a filter.

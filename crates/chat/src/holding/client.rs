@@ -41,9 +41,11 @@ pub struct Plan {
     pub days: u64,
 }
 
-/// A parcel that was held.
+/// A parcel that was held, and by whom, in which envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taking {
+    pub holder: IdentityId,
+    pub envelope: EnvelopeId,
     pub sender: IdentityId,
     pub parcel: ParcelId,
     pub bytes: Vec<u8>,
@@ -62,12 +64,12 @@ pub enum HeldFault {
     Endless,
 }
 
-/// What one call wants done, in this order: write (with all that follows from what was taken), then send.
+/// What one call wants done, in this order: write, then send.
 #[derive(Debug, Default)]
 pub struct ClientStep {
     pub batch: Batch,
     pub sends: Vec<(IdentityId, HoldMessage)>,
-    /// New here; each comes once.
+    /// What was handed over, for [`HeldClient::take`]: without that it stays with its holders and comes again.
     pub takings: Vec<Taking>,
     /// What is spent on a holder in all.
     pub spent: Vec<(IdentityId, Amount)>,
@@ -185,6 +187,10 @@ impl HeldClient {
     pub fn handle_connected(&mut self, now: Time, holder: IdentityId) {
         let Some(of) = self.uses.get_mut(&holder) else { return };
         *of = Use { is_there: true, given: of.given, faults: of.faults, ..Use::new(of.kept) };
+        // Whoever pays may have been stopped before it was promised.
+        if !of.kept.spent.is_zero() {
+            self.step.spent.push((holder, of.kept.spent));
+        }
         self.ask(now, holder);
     }
 
@@ -212,8 +218,16 @@ impl HeldClient {
         (!there.is_empty()).then_some(now + SAY_AGAIN)
     }
 
+    /// Looks now whether those who are there hold something.
+    pub fn look_now(&mut self, now: Time) {
+        for of in self.uses.values_mut() {
+            of.looks_at = now;
+        }
+        self.handle_wake(now);
+    }
+
     /// What a holder says.
-    pub fn handle_message(&mut self, now: Time, holder: IdentityId, message: HoldMessage, store: &impl Store) {
+    pub fn handle_message(&mut self, now: Time, holder: IdentityId, message: HoldMessage) {
         if !self.uses.get(&holder).is_some_and(|of| of.is_there) {
             return;
         }
@@ -224,14 +238,35 @@ impl HeldClient {
                 self.uses.remove(&holder);
                 self.step.batch.delete(USES, holder.to_bytes());
             }
-            HoldMessage::Batch(batch) => self.batch_came(now, holder, batch, store),
+            HoldMessage::Batch(batch) => self.batch_came(now, holder, batch),
             _ => {}
         }
+    }
+
+    /// Has a parcel taken that was handed over, unless it came before, by whatever way. What `accept` can't take yet has no receipt, so
+    /// that it stays with its holders; all that it writes is to be durable with this step. `false` where it was not taken.
+    pub fn take(&mut self, taking: &Taking, store: &impl Store, accept: impl FnOnce(&Taking) -> bool) -> bool {
+        let mut taken = Taken { store, batch: &mut self.step.batch };
+        if !taken.contains(taking.sender, taking.parcel) {
+            if !accept(taking) {
+                return false;
+            }
+            taken.take(taking.sender, taking.parcel);
+        }
+        let receipt = self.receipt(taking.envelope);
+        self.say_had(taking.holder, &[receipt]);
+        true
     }
 
     fn standing(&mut self, now: Time, holder: IdentityId, bill: Bill, refusal: Option<HoldRefusal>) {
         let Some(of) = self.uses.get_mut(&holder) else { return };
         if of.kept.is_leaving {
+            return;
+        }
+        if refusal == Some(HoldRefusal::NotClient) {
+            // It says so to whoever fetches, and has said why to whoever wanted to be held for.
+            of.fetching = None;
+            of.refusal = of.refusal.or(refusal);
             return;
         }
         (of.bill, of.refusal, of.asked) = (Some(bill), refusal, None);
@@ -240,7 +275,7 @@ impl HeldClient {
         let Some(of) = self.uses.get_mut(&holder) else { return };
         of.has_news |= bill.count > 0;
         // Also who takes nothing new hands over what it holds.
-        if of.fetching.is_none() && (of.has_news || of.looks_at <= now) && refusal != Some(HoldRefusal::NotClient) {
+        if of.fetching.is_none() && (of.has_news || of.looks_at <= now) {
             self.look(now, holder);
         }
     }
@@ -270,7 +305,7 @@ impl HeldClient {
         self.ask(now, holder);
     }
 
-    fn batch_came(&mut self, now: Time, holder: IdentityId, batch: HeldBatch, store: &impl Store) {
+    fn batch_came(&mut self, now: Time, holder: IdentityId, batch: HeldBatch) {
         let Some(of) = self.uses.get_mut(&holder) else { return };
         let Some((from, _)) = of.fetching else { return };
         let has_more = batch.has_more;
@@ -282,17 +317,18 @@ impl HeldClient {
         let mut receipts = Vec::new();
         for piece in batch.into_pieces() {
             next = Cursor { number: piece.at.number, offset: piece.at.offset + piece.bytes.len() as u32 };
-            let done = match self.piece_came(holder, piece) {
+            let opened = match self.piece_came(holder, piece) {
                 Ok(None) => continue,
                 Ok(Some((envelope, whole))) => {
-                    // What makes no sense is done with as well: it would make no more sense a second time.
-                    receipts.push(Receipt::sign(&self.config.identity, self.config.network, envelope));
-                    self.opened(&whole, store)
+                    let opened = self.opened(holder, (envelope, &whole));
+                    receipts.extend(opened.is_err().then(|| self.receipt(envelope)));
+                    opened
                 }
                 Err(fault) => Err(fault),
             };
-            if let Err(fault) = done {
-                self.fault(holder, fault);
+            match opened {
+                Ok(taking) => self.step.takings.push(taking),
+                Err(fault) => self.fault(holder, fault),
             }
         }
         if has_more && next == from {
@@ -335,15 +371,16 @@ impl HeldClient {
         Ok(Some((envelope, whole)))
     }
 
-    fn opened(&mut self, whole: &Envelope, store: &impl Store) -> Result<(), HeldFault> {
+    /// What makes no sense is done with as well: it would make no more sense a second time.
+    fn opened(&mut self, holder: IdentityId, (envelope, whole): (EnvelopeId, &Envelope)) -> Result<Taking, HeldFault> {
         let opened = whole.open(self.config.network, self.config.identity.id(), &self.config.secret);
         let opened = opened.map_err(HeldFault::Envelope)?;
         let parcel = ParcelId::of(&opened.parcel);
-        let mut taken = Taken { store, batch: &mut self.step.batch };
-        if taken.take(opened.sender, parcel) {
-            self.step.takings.push(Taking { sender: opened.sender, parcel, bytes: opened.parcel });
-        }
-        Ok(())
+        Ok(Taking { holder, envelope, sender: opened.sender, parcel, bytes: opened.parcel })
+    }
+
+    fn receipt(&self, envelope: EnvelopeId) -> Receipt {
+        Receipt::sign(&self.config.identity, self.config.network, envelope)
     }
 
     /// Every holder that is there may have them.

@@ -125,6 +125,17 @@ impl Sending {
         self.parcels.contains_key(&(client, parcel))
     }
 
+    /// All that is brought to holders: for whom, and which.
+    pub fn parcels(&self) -> impl Iterator<Item = (IdentityId, ParcelId)> {
+        self.parcels.keys().copied()
+    }
+
+    /// Whether a parcel is to be [put](Self::put): it was not, or not for that key, or its time is nearly over.
+    pub fn is_to_be_put(&self, now: Time, (client, key): (IdentityId, StaticKey), parcel: ParcelId) -> bool {
+        let known = self.parcels.get(&(client, parcel)).and_then(|number| self.lines.get(&(client, *number)));
+        !known.is_some_and(|line| now + RENEW < line.until && line.key == key)
+    }
+
     /// Has a parcel brought to whoever holds for `client`, whose dialogues have this key. Once is enough; it is made anew when its time is
     /// nearly over.
     ///
@@ -138,8 +149,7 @@ impl Sending {
         batch: &mut Batch,
     ) -> Result<(), EnvelopeError> {
         let name = ParcelId::of(parcel);
-        let known = self.parcels.get(&(client, name)).and_then(|number| self.lines.get(&(client, *number)));
-        if known.is_some_and(|line| now + RENEW < line.until && line.key == key) {
+        if !self.is_to_be_put(now, (client, key), name) {
             return Ok(());
         }
         let until = now + HOLD_TIME;

@@ -92,13 +92,18 @@ impl Keeper {
             world.people[who].disk.apply(&step.batch);
             assert_eq!(step.faults, []);
             for taking in step.takings {
-                world.with(who, |chats, now, seed, store| chats.handle_held(now, seed, &taking, store));
+                let disk = world.people[who].disk.clone();
+                client.take(&taking, &disk, |taking| {
+                    world.with(who, |chats, now, seed, store| chats.handle_held(now, seed, taking, store))
+                });
             }
-            for (_, message) in step.sends {
+            let taken = client.take_step();
+            world.people[who].disk.apply(&taken.batch);
+            for (_, message) in step.sends.into_iter().chain(taken.sends) {
                 said.extend(self.hear(world, me, message));
             }
             let Some(message) = said.pop_front() else { break };
-            client.handle_message(world.now, HOLDER, message, &world.people[who].disk);
+            client.handle_message(world.now, HOLDER, message);
         }
     }
 }

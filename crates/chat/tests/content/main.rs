@@ -8,3 +8,4 @@ mod lists;
 mod markdown;
 mod query;
 mod reduction;
+mod search;

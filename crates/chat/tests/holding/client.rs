@@ -1,8 +1,8 @@
 //! A client takes what is held for it once, whatever its holders say, and pays what it means to.
 
 use byway_chat::holding::{
-    Bill, ClientStep, Cursor, Envelope, EnvelopeId, HeldBatch, HeldClient, HeldFault, HoldMessage, HoldRefusal, Plan,
-    Receipt, SAY_AGAIN,
+    Bill, ClientStep, Cursor, Envelope, EnvelopeId, HeldBatch, HeldClient, HeldFault, HoldMessage, HoldRefusal,
+    LOOK_AGAIN, Plan, Receipt, SAY_AGAIN,
 };
 use byway_primitives::{Amount, MemoryStore, Span, Time};
 
@@ -14,6 +14,8 @@ struct Rig {
     now: Time,
     client: HeldClient,
     disk: MemoryStore,
+    /// Whether what is handed over can be taken.
+    takes: bool,
 }
 
 impl Rig {
@@ -21,7 +23,7 @@ impl Rig {
     fn new() -> Self {
         let disk = MemoryStore::new();
         let client = HeldClient::load(client_config(ME), &disk).unwrap();
-        let mut rig = Self { now: START, client, disk };
+        let mut rig = Self { now: START, client, disk, takes: true };
         for holder in [8, 9] {
             let plan = Plan { price_max: Amount::from_units(10), megabytes: 5, days: 4 };
             rig.client.use_holder(rig.now, secret(holder).id(), plan);
@@ -37,14 +39,26 @@ impl Rig {
         }
     }
 
+    /// What was wanted, and is done; of what was handed over, what is new and was taken.
     fn done(&mut self) -> ClientStep {
-        let step = self.client.take_step();
+        let mut step = self.client.take_step();
+        for taking in std::mem::take(&mut step.takings) {
+            let mut is_new = false;
+            let is_taken = self.client.take(&taking, &self.disk, |_| {
+                is_new = true;
+                self.takes
+            });
+            step.takings.extend((is_taken && is_new).then_some(taking));
+        }
+        let ClientStep { batch, sends, .. } = self.client.take_step();
+        step.batch.append(batch);
+        step.sends.extend(sends);
         self.disk.apply(&step.batch);
         step
     }
 
     fn say(&mut self, holder: u64, message: HoldMessage) -> ClientStep {
-        self.client.handle_message(self.now, secret(holder).id(), message, &self.disk);
+        self.client.handle_message(self.now, secret(holder).id(), message);
         self.done()
     }
 
@@ -86,6 +100,23 @@ fn it_takes_a_parcel_once_and_signs_for_it_each_time() {
     rig.connect();
     let again = rig.batch(9, all_of(0, &letter));
     assert!(again.takings.is_empty() && again.sends.contains(&(other, had)), "nor after a restart");
+}
+
+#[test]
+fn what_cannot_be_taken_yet_is_not_signed_for_and_comes_again() {
+    let mut rig = Rig::new();
+    let letter = sealed(1, 50);
+    rig.takes = false;
+    let step = rig.batch(8, all_of(0, &letter));
+    assert!(step.takings.is_empty() && step.sends.is_empty(), "{step:?}");
+    (rig.takes, rig.now) = (true, rig.now + LOOK_AGAIN);
+    rig.client.handle_wake(rig.now);
+    let from_start = HoldMessage::Fetch { from: Cursor::default() };
+    assert!(rig.done().sends.contains(&(secret(8).id(), from_start)));
+    let step = rig.batch(8, all_of(0, &letter));
+    let had = HoldMessage::Had { receipts: vec![Receipt::sign(&secret(ME), NETWORK, letter.0)] };
+    assert_eq!(step.takings.len(), 1);
+    assert!(step.sends.contains(&(secret(8).id(), had)));
 }
 
 #[test]
@@ -140,6 +171,7 @@ fn it_pays_ahead_by_its_plan_and_no_word_of_a_holder_makes_it_pay_more() {
     rig.client = HeldClient::load(client_config(ME), &rig.disk).unwrap();
     rig.now = rig.now + Span::days(2);
     rig.client.handle_connected(rig.now, holder);
+    assert_eq!(spent(rig.done()), [200], "said again, since it may have been stopped before it was promised");
     let bill = Bill { price: Amount::from_units(10), used: Amount::from_units(150), ..Bill::default() };
     let step = rig.say(8, HoldMessage::Refused { refusal: HoldRefusal::Unpaid, bill });
     assert_eq!(spent(step), [350]);

@@ -42,6 +42,8 @@ impl Spender {
     pub const SESSIONS: Spender = Spender(1);
     /// Watching channels.
     pub const WATCHING: Spender = Spender(2);
+    /// Being held for (row M6).
+    pub const HOLDING: Spender = Spender(3);
 }
 
 /// The journal of a pair can't be read. The store checks its own sums, so this is another version's data.

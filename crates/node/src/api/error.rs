@@ -4,6 +4,7 @@
 mod channel;
 mod chat;
 mod guarantee;
+mod holding;
 mod hub;
 mod ledger;
 mod market;
@@ -90,6 +91,7 @@ kinds! {
     1623 ChatFileDamaged "attachment_damaged",
     1624 ChatMisfit "message_of_another_kind",
     1625 ChatPollClosed "poll_closed",
+    1646 ChatQuery "query_not_understood",
     1608 ChatNotContact "not_a_contact",
     1609 ChatNotGroup "not_a_group",
     1610 ChatNotMember "not_in_group",
@@ -97,6 +99,10 @@ kinds! {
     1612 ChatMayNot "role_does_not_allow",
     1613 ChatGroupFull "group_full",
     1614 ChatLeaving "group_left",
+    1631 HoldFull "hold_full",
+    1632 NoHolder "no_holder",
+    1633 NotHeldBy "not_held_by",
+    1634 HolderUnregistered "holder_not_registered",
     1201 SpendingLimit "spending_limit",
     1216 NothingToAllow "nothing_to_allow",
     1217 WithdrawalUnderWay "withdrawal_under_way",

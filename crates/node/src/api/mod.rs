@@ -17,12 +17,14 @@ pub mod chat;
 pub mod chat_content;
 pub mod chat_files;
 pub mod chat_groups;
+pub mod chat_search;
 pub mod contracts;
 pub mod error;
 pub mod event;
 pub mod forwarding;
 pub mod groups;
 pub mod guarantees;
+pub mod holding;
 pub mod hubs;
 pub mod joining;
 pub mod kernel;
@@ -58,12 +60,14 @@ pub use chat::*;
 pub use chat_content::*;
 pub use chat_files::*;
 pub use chat_groups::*;
+pub use chat_search::*;
 pub use contracts::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use forwarding::*;
 pub use groups::*;
 pub use guarantees::*;
+pub use holding::*;
 pub use hubs::*;
 pub use joining::*;
 pub use kernel::*;
@@ -230,6 +234,16 @@ pub trait NodeApi: KernelApi {
     fn watch_add(&self, request: WatchAdd) -> impl Future<Output = Answer<WatchStatus>> + Send;
     fn watch_remove(&self, request: WatchRemove) -> impl Future<Output = Answer<WatchStatus>> + Send;
     fn watch_status(&self) -> impl Future<Output = Answer<WatchStatus>> + Send;
+    /// Holds for others who are away, or takes nothing new.
+    fn hold_offer(&self, request: HoldOffer) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    /// Has somebody hold for us.
+    fn hold_use(&self, request: HoldUse) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    fn hold_leave(&self, request: HoldLeave) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    /// Looks now whether those who are there hold something.
+    fn hold_fetch(&self) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    fn hold_status(&self) -> impl Future<Output = Answer<HoldStatus>> + Send;
+    /// Those who offer on the market to hold, the cheapest first.
+    fn hold_offer_list(&self) -> impl Future<Output = Answer<Vec<HolderOffer>>> + Send;
     /// Asks to be paid over channels.
     fn channel_invoice(&self, request: ChannelInvoiceMake) -> impl Future<Output = Answer<ChannelInvoice>> + Send;
     /// Pays an invoice, once however often it is asked for, and answers when it is paid, or on its way for a while.
@@ -262,6 +276,8 @@ pub trait NodeApi: KernelApi {
     fn chat_about(&self, request: ChatAbout) -> impl Future<Output = Answer<ChatItem>> + Send;
     /// Messages of a conversation, the newest first.
     fn chat_read(&self, request: ChatRead) -> impl Future<Output = Answer<Vec<ChatItem>>> + Send;
+    /// Looks for messages, people and groups.
+    fn chat_search(&self, request: ChatSearch) -> impl Future<Output = Answer<ChatFound>> + Send;
     /// Says that one's person has looked at a conversation.
     fn chat_mark(&self, request: ChatMark) -> impl Future<Output = Answer<ChatConversation>> + Send;
     /// What our person keeps of a conversation for itself.

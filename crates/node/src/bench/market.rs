@@ -120,6 +120,7 @@ pub(super) fn peer(name: &str, role: Role, genesis: &Arc<Genesis>, directory: &P
         selling: None,
         channels: Default::default(),
         watching: None,
+        holding: None,
         hub: None,
         guaranteeing: None,
         guarantee_lock_min: byway_channel::guarantee::VIRTUAL_LOCK_MIN,

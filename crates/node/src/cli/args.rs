@@ -3,13 +3,16 @@
 mod account;
 mod backup;
 mod bench;
+mod bot;
 mod channel;
 mod chat;
 mod chat_content;
 mod chat_group;
+mod chat_search;
 mod contract;
 mod firewall;
 mod forward;
+mod holding;
 mod hub;
 mod invite;
 mod kernel;
@@ -32,13 +35,16 @@ use clap::{Args, Parser, Subcommand};
 pub use account::*;
 pub use backup::*;
 pub use bench::*;
+pub use bot::*;
 pub use channel::*;
 pub use chat::*;
 pub use chat_content::*;
 pub use chat_group::*;
+pub use chat_search::*;
 pub use contract::*;
 pub use firewall::*;
 pub use forward::*;
+pub use holding::*;
 pub use hub::*;
 pub use invite::*;
 pub use kernel::*;
@@ -141,6 +147,9 @@ pub enum Command {
     /// Contracts that have left their channels for the ledger
     #[command(subcommand)]
     Contract(LedgerContractCommand),
+    /// Having what is sent to you held while you are away, and holding for others
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Having channels watched while you are away, and watching those of others
     #[command(subcommand)]
     Watch(WatchCommand),
@@ -150,6 +159,9 @@ pub enum Command {
     /// Messages between people, with no server in the middle
     #[command(subcommand)]
     Chat(ChatCommand),
+    /// Programs that take part in conversations
+    #[command(subcommand)]
+    Bot(BotCommand),
     /// Services that programs of your own, or of others, provide
     #[command(subcommand)]
     Service(ServiceCommand),

@@ -6,7 +6,7 @@ use byway_primitives::IdentityId;
 
 use super::output::{ago, now};
 use super::wallet::show;
-use super::{ChatCommand, Globals, Outcome, Table, chat_attach, chat_content, idempotency_key};
+use super::{ChatCommand, Globals, Outcome, Table, chat_attach, chat_content, chat_search, idempotency_key};
 use crate::api::*;
 use crate::client::Client;
 
@@ -38,6 +38,8 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
             show(globals, &item, |_| "Said. It is kept here until it has arrived.\n".to_owned())?;
         }
         ChatCommand::Read { to, limit, ids, quiet } => read(globals, &client, to, (limit, ids, quiet)).await?,
+        ChatCommand::Search(args) => chat_search::search(globals, &client, args).await?,
+        ChatCommand::Export(args) => chat_search::export(&client, args).await?,
         ChatCommand::Attach(args) => chat_attach::attach(globals, &client, args).await?,
         ChatCommand::Fetch(args) => chat_attach::fetch(globals, &client, args).await?,
         ChatCommand::Poll(command) => chat_content::poll(globals, &client, command).await?,
@@ -68,7 +70,7 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
     Ok(Outcome::Done)
 }
 
-fn called(person: &ChatPerson) -> String {
+pub(super) fn called(person: &ChatPerson) -> String {
     if person.name.is_empty() { person.identity.to_string() } else { person.name.clone() }
 }
 
@@ -171,7 +173,7 @@ fn said(
 }
 
 /// What a message says, made harmless for a terminal.
-fn line(item: &ChatItem) -> String {
+pub(super) fn line(item: &ChatItem) -> String {
     match item {
         ChatItem { deleted: true, .. } => "(deleted)".to_owned(),
         ChatItem { attachments, text, .. } if text.is_empty() && !attachments.is_empty() => {

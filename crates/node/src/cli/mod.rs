@@ -7,17 +7,20 @@ mod account;
 mod args;
 mod asset;
 mod backup;
+pub mod bot;
 mod channel;
 mod chat;
 mod chat_attach;
 mod chat_content;
 mod chat_group;
+mod chat_search;
 mod confirm;
 mod contract;
 mod doctor;
 mod firewall;
 mod forward;
 mod group;
+mod holding;
 mod hub;
 mod identity;
 mod invite;
@@ -133,6 +136,8 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Channel(command) => channel::channel(&globals, command).await,
         Command::Contract(command) => contract::contract(&globals, command).await,
         Command::Chat(command) => chat::chat(&globals, command).await,
+        Command::Bot(command) => bot::bot(&globals, command).await,
+        Command::Hold(command) => holding::hold(&globals, command).await,
         Command::Watch(command) => watching::watch(&globals, command).await,
         Command::Hub(command) => hub::hub(&globals, command).await,
         Command::Service(command) => service::service(&globals, command).await,

@@ -102,6 +102,7 @@ pub fn settings(
     settings.chat = config.chat.settings();
     settings.copies.clone_from(&config.channels.copies);
     settings.watching = config.watch.accept.then(|| config.watch.terms());
+    settings.holding = config.hold.accept.then(|| config.hold.terms());
     let prices = &settings.genesis.parameters.call_prices;
     settings.hub = config.hub.as_ref().map(|hub| hub.terms(prices));
     settings.rebalance_per_million = config.hub.as_ref().and_then(|hub| hub.rebalance_per_million);
@@ -109,6 +110,7 @@ pub fn settings(
     if let Some(hub) = &config.hub {
         settings.guarantee_lock_min = Span::seconds(hub.guarantee_lock_min_seconds);
     }
+    settings.listed.extend(config.hold.publish.then_some(Service::HOLD));
     settings.listed.extend(config.watch.publish.then_some(Service::WATCH));
     settings.listed.extend(config.hub.as_ref().is_some_and(|hub| hub.publish).then_some(Service::HUB));
     settings.limits.session_max = config.spending.session_max;
@@ -156,6 +158,7 @@ pub(super) fn node_config(
         chat_name: String::new(),
         chat: Default::default(),
         watching: None,
+        holding: None,
         hub: None,
         guaranteeing: None,
         guarantee_lock_min: VIRTUAL_LOCK_MIN,

@@ -1,7 +1,7 @@
 //! How a program hears that it is to stop.
 
 /// Resolves when a person or the system asks the process to stop.
-pub(super) async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     if asked().await.is_err() {
         // Without signals there is nothing to wait for but the end of the process.
         std::future::pending::<()>().await;

@@ -1,7 +1,7 @@
 //! `byway up`: a whole local network in one process, with durable state.
 //!
 //! ```text
-//! D/network.json   D/passphrase    D/run.json         D/kernel-0 …   D/provider-0 …   D/user
+//! D/network.json   D/passphrase    D/run.json         D/kernel-0 …   D/provider-0 …   D/user   D/robin   D/guide
 //! ```
 //!
 //! Every node has its own folder, keys and sockets and speaks to the others as it would to strangers; only the process is
@@ -24,6 +24,7 @@ use byway_records::{Genesis, Member};
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
+use super::company::{self, Company, CompanyKeys};
 use super::peer::{Front, Hosted, node_config};
 use super::{kernel, told_to_stop};
 use crate::api::{IdentityRegister, NodeApi, OfferList, WalletMove};
@@ -45,6 +46,8 @@ const PAGE: u16 = 7070;
 const RPC: u16 = 7071;
 /// What a provider starts with: its pledge and a few years of offers.
 const PROVIDER_FUNDS: Amount = Amount::from_coins(10);
+/// What is in Robin's wallet.
+const ROBIN_FUNDS: Amount = Amount::from_coins(100);
 /// What the user's account is filled up with when it is nearly empty.
 const ACCOUNT_FILL: Amount = Amount::from_coins(20);
 const ACCOUNT_LOW: Amount = Amount::from_coins(2);
@@ -85,14 +88,21 @@ pub(super) async fn run(globals: &Globals, args: UpArgs) -> anyhow::Result<Outco
     let keys = Keys::open_or_make(&directory, &args)?;
     let genesis = Arc::new(keys.network(&directory).await?);
     let started = start(&keys, &genesis, &directory, &args, front).await;
-    let Started { kernels, providers, user } = started.map_err(|error| of_a_trial(&directory, error))?;
+    let Started { kernels, providers, user, mut company } = started.map_err(|error| of_a_trial(&directory, error))?;
     say("waiting for the market …")?;
     let ready = tokio::time::timeout(READY_WAIT, prepare(&user, keys.providers.len())).await;
     ready.context("the local network did not get ready in time; its log says more (D/log)")??;
+    if let Some(company) = &mut company {
+        let met = tokio::time::timeout(READY_WAIT, company.meet(&user.node)).await;
+        met.context("the people to talk to did not come; the log says more (D/log)")??;
+    }
     directory.write_run_file(&user.run)?;
-    screen(&user, &directory, &genesis, kernels.len()).await?;
+    screen(&user, company.as_ref(), &directory, &genesis, kernels.len()).await?;
     told_to_stop().await;
     say("stopping …")?;
+    if let Some(company) = company {
+        company.stop().await?;
+    }
     user.stop().await;
     for provider in providers {
         provider.stop().await;
@@ -107,6 +117,7 @@ struct Started {
     kernels: Vec<KernelNode>,
     providers: Vec<Hosted>,
     user: Hosted,
+    company: Option<Company>,
 }
 
 async fn start(
@@ -124,8 +135,14 @@ async fn start(
     let user_directory = folder(directory, "user");
     let mut config = node_config(&keys.user, genesis.clone(), &user_directory, false)?;
     config.link_bind = vec![link_address(&user_directory, (Ipv4Addr::LOCALHOST, 0).into())?];
+    config.chat_name = company::USER.to_owned();
     let user = Hosted::start(config, directory, front).await?;
-    Ok(Started { kernels, providers, user })
+    let folders = [folder(directory, "robin"), folder(directory, "guide")];
+    let company = match &keys.company {
+        Some(keys) => Some(Company::start(keys, genesis, folders).await?),
+        None => None,
+    };
+    Ok(Started { kernels, providers, user, company })
 }
 
 /// Nobody has a backup of a local trial, nor misses it: where its data can't be read, it starts over.
@@ -150,6 +167,7 @@ struct Keys {
     kernels: Vec<Keystore>,
     providers: Vec<Keystore>,
     user: Keystore,
+    company: Option<CompanyKeys>,
 }
 
 impl Keys {
@@ -167,6 +185,10 @@ impl Keys {
             kernels: (0..kernels).map(|index| open(format!("kernel-{index}"))).collect::<Result<_, _>>()?,
             providers: (0..args.providers).map(|index| open(format!("provider-{index}"))).collect::<Result<_, _>>()?,
             user: open("user".to_owned())?,
+            company: match args.alone {
+                true => None,
+                false => Some(CompanyKeys { robin: open("robin".to_owned())?, guide: open("guide".to_owned())? }),
+            },
         })
     }
 
@@ -194,6 +216,8 @@ impl Keys {
         let mut funding: Vec<Funding> = providers
             .map(|keystore| Funding { address: keystore.wallet().address(), share: Share::Amount(PROVIDER_FUNDS) })
             .collect();
+        let robin = self.company.as_ref().map(|keys| keys.robin.wallet().address());
+        funding.extend(robin.map(|address| Funding { address, share: Share::Amount(ROBIN_FUNDS) }));
         funding.push(Funding { address: self.user.wallet().address(), share: Share::Rest });
         let test = members.len() < byway_records::genesis::MEMBERS_MIN;
         let time = Time(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis() as u64);
@@ -302,16 +326,20 @@ async fn prepare(user: &Hosted, providers: usize) -> anyhow::Result<()> {
     }
 }
 
-fn key() -> anyhow::Result<crate::api::params::IdempotencyKey> {
+pub(super) fn key() -> anyhow::Result<crate::api::params::IdempotencyKey> {
     Ok(hex::encode(&entropy::seed()[..16]).parse()?)
 }
 
-async fn screen(user: &Hosted, directory: &Directory, genesis: &Genesis, kernels: usize) -> anyhow::Result<()> {
+async fn screen(
+    user: &Hosted,
+    company: Option<&Company>,
+    directory: &Directory,
+    genesis: &Genesis,
+    kernels: usize,
+) -> anyhow::Result<()> {
     let failed = |error: crate::api::ApiError| anyhow::anyhow!("{error}");
     let status = user.node.node_status().await.map_err(failed)?;
     let offers = user.node.offer_list(OfferList::default()).await.map_err(failed)?;
-    let token = std::fs::read_to_string(&user.run.token_file)?;
-    let rpc_port = user.run.rpc.rsplit(':').next().unwrap_or_default();
     let mut out = String::new();
     out.push_str(&format!("\nready: a local network of your own, \"{}\"\n\n", genesis.name));
     out.push_str(&format!("  kernel     {kernels} nodes, {} of them make a quorum\n", genesis.members.quorum()));
@@ -325,17 +353,26 @@ async fn screen(user: &Hosted, directory: &Directory, genesis: &Genesis, kernels
         balance.wallet, balance.account
     ));
     out.push_str(&format!("  proxy      socks5h://{}\n", user.run.proxy));
-    let page = format!("http://{}/#token={}&rpc={rpc_port}", user.run.web, token.trim());
-    out.push_str(&format!("  page       {page}\n"));
-    out.push_str("             (the link holds the key to this wallet; don't share it)\n\n");
+    out.push_str(&format!("  page       {}\n", page_link(user)?));
+    if let Some(company) = company {
+        out.push_str(&format!("  Robin's    {}\n", page_link(&company.robin)?));
+        out.push_str("             (Robin is somebody to talk to, on the page Messages, and so is the guide, a bot)\n");
+    }
+    out.push_str("             (a link holds the key to its wallet; don't share it)\n\n");
     let dir = directory.root().display();
     out.push_str("Try\n\n");
     out.push_str(&format!("  curl -x socks5h://{} http://example.org/\n", user.run.proxy));
     out.push_str(&format!(
-        "  byway --dir {dir} status\n  byway --dir {dir} session list\n  byway --dir {dir} ledger audit\n\n"
+        "  byway --dir {dir} status\n  byway --dir {dir} session list\n  byway --dir {dir} chat conversations\n  byway --dir {dir} ledger audit\n\n"
     ));
     out.push_str(&format!("Everything is kept in {dir}. Ctrl-C stops; the next start goes on from here.\n"));
     say(&out)
+}
+
+fn page_link(of: &Hosted) -> anyhow::Result<String> {
+    let token = std::fs::read_to_string(&of.run.token_file)?;
+    let rpc_port = of.run.rpc.rsplit(':').next().unwrap_or_default();
+    Ok(format!("http://{}/#token={}&rpc={rpc_port}", of.run.web, token.trim()))
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

@@ -31,11 +31,12 @@ use zeroize::Zeroizing;
 use super::accounts::Accounts;
 use super::chain::Chain;
 use super::channels::{ChannelDesk, Copying};
-use super::chat::{self, FileDesk, OwnDesk};
+use super::chat::{self, FileDesk, OwnDesk, SearchDesk};
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
 use super::history::Notes;
+use super::holding::{self, HoldDesk};
 use super::inquiring::Inquiries;
 use super::inviting::Invites;
 use super::kernel_access::KernelAccess;
@@ -168,6 +169,8 @@ pub(super) struct Actor {
     pub(super) copying: Copying,
     pub(super) files: FileDesk,
     pub(super) chat_own: OwnDesk,
+    pub(super) search: SearchDesk,
+    pub(super) holding: HoldDesk,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -213,6 +216,8 @@ impl Actor {
             copying: Copying::open(config.copy_key.clone(), config.copies.clone()),
             files,
             chat_own: OwnDesk::open(&ledger_journal),
+            search: SearchDesk::default(),
+            holding: HoldDesk::default(),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),
@@ -316,6 +321,7 @@ impl Actor {
             host.close().await;
         }
         self.plugging.close().await;
+        self.search.close().await;
         self.export_at_the_end();
         self.ledger_journal.flush()?;
         self.market_journal.flush()?;
@@ -368,6 +374,7 @@ fn open_market(
     let local = Local::new(certificate, *config.dialogue_secret).map_err(|_| StartError::Local)?;
     let mut market = Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?;
     chat::open(&mut market, config, now, journal)?;
+    holding::open(&mut market, config, now, journal)?;
     market.set_hub(config.hub);
     // Until the ledger is known to have what a forced call needs.
     market.set_hub_ready(false);

@@ -362,6 +362,30 @@ impl NodeApi for PeerNode {
         self.ask(|actor| Ok(actor.watch_status())).await
     }
 
+    async fn hold_offer(&self, request: HoldOffer) -> Answer<HoldStatus> {
+        self.ask(move |actor| actor.offer_holding(&request)).await
+    }
+
+    async fn hold_use(&self, request: HoldUse) -> Answer<HoldStatus> {
+        self.ask(move |actor| actor.use_holder(&request)).await
+    }
+
+    async fn hold_leave(&self, request: HoldLeave) -> Answer<HoldStatus> {
+        self.ask(move |actor| actor.leave_holder(&request)).await
+    }
+
+    async fn hold_fetch(&self) -> Answer<HoldStatus> {
+        self.ask(|actor| Ok(actor.fetch_held())).await
+    }
+
+    async fn hold_status(&self) -> Answer<HoldStatus> {
+        self.ask(|actor| Ok(actor.hold_status())).await
+    }
+
+    async fn hold_offer_list(&self) -> Answer<Vec<HolderOffer>> {
+        self.ask(|actor| Ok(actor.holder_offers())).await
+    }
+
     async fn channel_force(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
         self.force_in_channel(request).await
     }
@@ -428,6 +452,10 @@ impl NodeApi for PeerNode {
 
     async fn chat_read(&self, request: ChatRead) -> Answer<Vec<ChatItem>> {
         self.ask(move |actor| actor.read_chat(&request)).await
+    }
+
+    async fn chat_search(&self, request: ChatSearch) -> Answer<ChatFound> {
+        self.search_in_chat(request).await
     }
 
     async fn chat_mark(&self, request: ChatMark) -> Answer<ChatConversation> {

@@ -85,6 +85,7 @@ pub(super) enum Errand {
     Publish,
     Withdraw,
     List,
+    NameHolders,
     WithdrawAsset(AssetId),
 }
 

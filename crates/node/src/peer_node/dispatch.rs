@@ -33,6 +33,7 @@ impl Actor {
             Arrival::Plugged(event) => self.plugged_event(event),
             Arrival::Probed(way) => self.probed(way),
             Arrival::File(came) => self.file_came(came),
+            Arrival::Indexed(index) => self.indexed(index),
             Arrival::ForwardGiven { place, port } => self.forward_given(place, port),
             Arrival::Exported { content, result } => self.exported(content, result),
             Arrival::Copied { channel, done } => self.copied(channel, done),
@@ -100,6 +101,7 @@ impl Actor {
         self.tend_probes();
         self.tend_exports();
         self.tend_channels();
+        self.tend_holding();
         self.tend_files();
         self.publish_served();
         self.publish_status();
@@ -225,6 +227,11 @@ impl Actor {
             }
             MarketNews::QualityAsked { peer, start } => self.quality_asked(peer, start),
             MarketNews::Chat(news) => self.chat_news(news),
+            MarketNews::Holding(news) => self.holding_news(news),
+            MarketNews::HeldFor => self.name_holders(),
+            MarketNews::HeldFault { holder, fault } => {
+                tracing::warn!(%holder, %fault, "what a holder hands over is not what it should be");
+            }
             MarketNews::Whereabouts { peer, card } => self.peer_says_where(peer, *card),
             MarketNews::CardFault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer says of itself what is not so")

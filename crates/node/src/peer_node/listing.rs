@@ -1,6 +1,6 @@
-//! Offers of what is no session: that this node sends payments on, or watches channels (rows C4, C5).
+//! Offers of what is no session: that this node sends payments on, watches channels, or holds for others (rows C4, C5, M6).
 //!
-//! Others find a hub or a watchtower by them, and reach it by their contacts; what it asks for in the end it says itself. They are on
+//! Others find a hub, a watchtower or a holder by them, and reach it by their contacts; what it asks for in the end it says itself. They are on
 //! the ledger while the user wants them there and the node does what they say, and are withdrawn otherwise.
 
 use std::collections::BTreeSet;
@@ -18,8 +18,9 @@ use super::books::{Errand, Order};
 use super::history::Note;
 use crate::api::{HubOffer, WatchOffer};
 
-/// What can be listed, and what its price counts: a payment, and a day.
-const LISTED: [(Service, Unit); 2] = [(Service::HUB, Unit::Call), (Service::WATCH, Unit::Fixed)];
+/// What can be listed, and what its price counts: a payment, a day, and a day of 10^6 bytes.
+const LISTED: [(Service, Unit); 3] =
+    [(Service::HUB, Unit::Call), (Service::WATCH, Unit::Fixed), (Service::HOLD, Unit::Fixed)];
 /// The code that stands for no country (ISO 3166 leaves it to its users): a payment leaves nowhere.
 const NOWHERE: &str = "ZZ";
 
@@ -62,6 +63,7 @@ impl Actor {
     fn listed_price(&self, service: Service) -> Option<Amount> {
         let price = match service {
             Service::HUB => self.market.router().terms().map(|terms| terms.fee_base),
+            Service::HOLD => self.hold_price(),
             _ => self.market.watchtower().terms().map(|terms| terms.price),
         };
         price.filter(|_| self.config.listed.contains(&service))
@@ -105,7 +107,7 @@ impl Actor {
     }
 
     /// The same but for this node, each with its price, the cheapest first.
-    fn priced(&self, service: Service) -> Vec<(IdentityId, Amount)> {
+    pub(super) fn priced(&self, service: Service) -> Vec<(IdentityId, Amount)> {
         let unit = LISTED.iter().find(|(listed, _)| *listed == service).map_or(Unit::Fixed, |(_, unit)| *unit);
         let others = self.listings(service).filter(|(peer, _)| *peer != self.me());
         let priced = others

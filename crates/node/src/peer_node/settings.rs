@@ -9,6 +9,7 @@ use byway_access::exit_policy::ExitLists;
 use byway_access::{CreditPolicy, Weights};
 use byway_channel::SharedSigner;
 use byway_channel::watching::TowerTerms;
+use byway_chat::holding::HolderTerms;
 use byway_crypto::{CopyKey, ExportKey, IdentitySecret, WalletSecret};
 use byway_driver::disk::SealKey;
 use byway_kernel::light::TrustedCheckpoint;
@@ -81,13 +82,15 @@ pub struct PeerNodeConfig {
     pub channels: ChannelSettings,
     /// On what terms it watches channels of others, if it does.
     pub watching: Option<TowerTerms>,
+    /// On what terms it holds for others who are away, if it does.
+    pub holding: Option<HolderTerms>,
     /// On what terms it sends payments on; not at all where there are none.
     pub hub: Option<byway_channel::routing::HubTerms>,
     /// On what terms it guarantees virtual channels of others; not at all where there are none.
     pub guaranteeing: Option<byway_channel::guarantee::GuaranteeTerms>,
     /// The shortest lock period of such a channel.
     pub guarantee_lock_min: Span,
-    /// Which of these two the market has offers of, while they are done.
+    /// Which of these the market has offers of, while they are done.
     pub listed: BTreeSet<Service>,
     /// What it may spend on balancing its channels by itself, of each million that is moved.
     pub rebalance_per_million: Option<u64>,

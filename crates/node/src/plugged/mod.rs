@@ -26,6 +26,8 @@ use std::path::PathBuf;
 use byway_primitives::Amount;
 use byway_records::offer::Service;
 
+pub(crate) use group::Group;
+pub(crate) use line::{Lines, Long};
 pub use program::{Program, ProgramEvent, Told, What};
 
 /// A service that plugs in, as it is configured.

@@ -4,6 +4,7 @@
 
 mod chat;
 mod contracts;
+mod holding;
 
 use std::sync::Arc;
 
@@ -99,6 +100,12 @@ pub const METHODS: &[&str] = &[
     "watch_remove",
     "watch_status",
     "watch_offer_list",
+    "hold_offer",
+    "hold_use",
+    "hold_leave",
+    "hold_fetch",
+    "hold_status",
+    "hold_offer_list",
     "channel_invoice",
     "channel_invoice_pay",
     "hub_run",
@@ -118,6 +125,7 @@ pub const METHODS: &[&str] = &[
     "chat_mark",
     "chat_keep",
     "chat_show",
+    "chat_search",
     "chat_upload",
     "chat_attach",
     "chat_fetch",
@@ -304,6 +312,7 @@ impl<A: NodeApi> Dispatcher<A> {
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
             "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
             "hub_run" | "hub_rebalance" | "hub_ask" => self.call_channel(method, params).await,
+            hold if hold.starts_with("hold_") => self.call_hold(hold, params).await,
             chat if chat.starts_with("chat_") => self.call_chat(chat, params).await,
             contract if contract.starts_with("contract_") => self.call_contract(contract, params).await,
             other => self.call_plain(other, params).await,

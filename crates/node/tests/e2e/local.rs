@@ -33,6 +33,17 @@ fn a_local_network_goes_on_where_it_was() {
     fetch(&node, &web, folder.path());
     story.tell("fetched and paid");
 
+    node.json(&["chat", "send", "Guide", "What about money?"]);
+    node.until("the guide answers", SOON, &["chat", "read", "Guide"], |said| {
+        said.as_array().unwrap().iter().any(|item| item["text"].as_str().unwrap().contains("promises")).then_some(())
+    });
+    node.json(&["chat", "send", "Robin", "Are you there?"]);
+    let robin = Node::new(node.dir.join("robin"), None);
+    robin.until("Robin hears", SOON, &["chat", "read", "Alex"], |said| {
+        said.as_array().unwrap().iter().any(|item| item["text"] == "Are you there?").then_some(())
+    });
+    story.tell("talked with both");
+
     let refusal = node.failure(&["up", "--ports", "auto"]);
     assert!(refusal.contains("another node runs") && refusal.contains("--dir"), "{refusal}");
 

@@ -126,13 +126,14 @@ async fn a_small_picture_comes_by_itself_and_goes_with_its_message() {
 #[tokio::test(flavor = "multi_thread")]
 async fn uploads_outlive_a_message_that_is_too_long_for_their_small_pictures() {
     let network = Network::start(&["one", "other"], &[]).await;
-    let [alice, _bob] = acquainted(&network).await;
+    let [alice, bob] = acquainted(&network).await;
+    let bobs = bob.node.api.identity().to_string();
     let mut files = Vec::new();
     for name in ["a.png", "bb.png", "ccc.png"] {
         let file = upload(&alice.node.api, name, &picture(100)).await;
         files.push(ChatFile { thumbnail: Some(Base64(picture(30_000))), ..file });
     }
-    let request = ChatAttach { files: files.clone(), ..attach("me", files[0].clone()) };
+    let request = ChatAttach { files: files.clone(), ..attach(&bobs, files[0].clone()) };
     let refused = alice.node.api.chat_attach(request.clone()).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::InvalidParams, "{refused}");
     let without = files.into_iter().map(|file| ChatFile { thumbnail: None, ..file }).collect();

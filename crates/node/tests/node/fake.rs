@@ -18,6 +18,7 @@ use super::fake_channels::FakeChannels;
 use super::fake_chat;
 use super::fake_contracts;
 use super::fake_forwards;
+use super::fake_holding;
 use super::fake_hubs;
 use super::fake_invites;
 pub use super::fake_status::status;
@@ -557,6 +558,30 @@ impl NodeApi for Fake {
         Ok(super::fake_watching::status())
     }
 
+    async fn hold_offer(&self, request: HoldOffer) -> Answer<HoldStatus> {
+        Ok(fake_holding::offer(&request))
+    }
+
+    async fn hold_use(&self, request: HoldUse) -> Answer<HoldStatus> {
+        fake_holding::use_holder(&request)
+    }
+
+    async fn hold_leave(&self, request: HoldLeave) -> Answer<HoldStatus> {
+        fake_holding::leave(&request)
+    }
+
+    async fn hold_fetch(&self) -> Answer<HoldStatus> {
+        Ok(fake_holding::status())
+    }
+
+    async fn hold_status(&self) -> Answer<HoldStatus> {
+        Ok(fake_holding::status())
+    }
+
+    async fn hold_offer_list(&self) -> Answer<Vec<HolderOffer>> {
+        Ok(fake_holding::offers())
+    }
+
     async fn channel_force(&self, request: ChannelCall) -> Answer<ChannelUpdated> {
         self.channels.force(&request)
     }
@@ -625,6 +650,10 @@ impl NodeApi for Fake {
 
     async fn chat_read(&self, request: ChatRead) -> Answer<Vec<ChatItem>> {
         fake_chat::named(&request.to).map(|()| vec![fake_chat::item()])
+    }
+
+    async fn chat_search(&self, request: ChatSearch) -> Answer<ChatFound> {
+        fake_chat::search(&request)
     }
 
     async fn chat_mark(&self, request: ChatMark) -> Answer<ChatConversation> {

@@ -158,3 +158,12 @@ pub fn nickname(request: &ChatNickname) -> Answer<ChatPerson> {
     }
     Ok(ChatPerson { name: request.nickname.clone().unwrap_or_default(), ..person() })
 }
+
+pub fn search(request: &ChatSearch) -> Answer<ChatFound> {
+    request.to.as_deref().map(named).transpose()?;
+    let query = byway_chat::content::query::Query::parse(&request.query, request.offset_minutes);
+    query.map_err(|error| ApiError::chat_query(&error))?;
+    let hit = ChatHit { to: conversation_id(), item: item(), marks: vec![[0, 5]] };
+    let next = format!("{}-0-{}", AT.0, conversation_id());
+    Ok(ChatFound { hits: vec![hit], people: vec![person()], conversations: vec![group("hello")], next: Some(next) })
+}

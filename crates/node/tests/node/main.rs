@@ -1,6 +1,7 @@
 //! A node's outer surfaces over real sockets, with a fake node behind them; and real nodes in a network of their own.
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
+mod bots;
 mod chain;
 mod chain_selling;
 mod channel_beside;
@@ -12,6 +13,7 @@ mod chat_cli;
 mod chat_contents;
 mod chat_files;
 mod chat_groups;
+mod chat_search;
 mod cli;
 mod convicting;
 mod fake;
@@ -19,12 +21,15 @@ mod fake_channels;
 mod fake_chat;
 mod fake_contracts;
 mod fake_forwards;
+mod fake_holding;
 mod fake_hubs;
 mod fake_invites;
 mod fake_kernel;
 mod fake_status;
 mod fake_watching;
 mod fetch;
+mod holding;
+mod holding_cli;
 mod hubs;
 mod joining;
 mod kernel_rpc;

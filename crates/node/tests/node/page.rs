@@ -26,12 +26,15 @@ async fn the_page_has_its_headers() {
     let policy = answer.header("content-security-policy").unwrap();
     assert!(policy.contains("connect-src ws://127.0.0.1:7071 ws://localhost:7071;"), "{policy}");
     assert!(policy.starts_with("default-src 'none';") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    // What was read over the link may be shown and played, and nothing from elsewhere.
+    assert!(policy.contains("img-src 'self' data: blob:; media-src blob:;"), "{policy}");
     for (name, value) in [
         ("content-type", "text/html; charset=utf-8"),
         ("cache-control", "no-cache"),
         ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),
         ("cross-origin-opener-policy", "same-origin"),
+        ("permissions-policy", "microphone=(self), camera=(), geolocation=(), display-capture=()"),
     ] {
         assert_eq!(answer.header(name), Some(value));
     }

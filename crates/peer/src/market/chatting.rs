@@ -4,7 +4,7 @@ use byway_chat::chats::{ChatStep, Chats};
 use byway_chat::delivery::ChatMessage;
 use byway_dialogue::{Commit, CommitError, Delivery, Durability, Goodbye, Outgoing, ProtocolId};
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Encode, IdentityId, Pending, Store, Time};
+use byway_primitives::{Batch, Encode, IdentityId, Pending, Store, Time};
 
 use super::Market;
 use super::news::MarketNews;
@@ -89,28 +89,34 @@ impl Market {
     pub(super) fn carry_chats(&mut self, now: Time) {
         let Some(chats) = &mut self.chats else { return };
         let ChatStep { batch, sends, news } = chats.take_step();
+        self.commit_at_once(now, batch, chat_outgoing(sends));
+        news.into_iter().for_each(|news| self.tell(MarketNews::Chat(news)));
+    }
+
+    /// One commit of what is written and what is said to several, none of which has to reach its peer in this dialogue: whatever has no
+    /// answer is said again in the next.
+    pub(super) fn commit_at_once(&mut self, now: Time, batch: Batch, mut sends: Vec<(IdentityId, Outgoing)>) {
         self.unseen.append(batch.clone());
-        let is_there = |peer: &IdentityId| self.dialogues.dialogue(*peer).is_some();
-        let sends = sends.into_iter().filter(|(peer, _)| is_there(peer));
-        let outgoing = |message: &ChatMessage| Outgoing {
-            protocol: ProtocolId::CHAT,
-            bytes: message.to_bytes(),
-            // Whatever is not receipted is said again in the next dialogue.
-            durability: Durability::Volatile,
-        };
-        let sends = sends.map(|(peer, message)| (peer, outgoing(&message))).collect();
+        sends.retain(|(peer, _)| self.dialogues.dialogue(*peer).is_some());
         let mut commit = Commit { batch, sends, ..Commit::default() };
         while let Err(error) = self.dialogues.commit(now, commit.clone()) {
             // Nothing was done. Without what can't be sent it can be: that is said again when there is a dialogue with its peer anew.
             let peer = match error {
                 CommitError::Full { peer } | CommitError::NotOpen { peer } => peer,
-                error => unreachable!(
-                    "messages of conversations are no longer than a dialogue's, and confirm nothing: {error}"
-                ),
+                error => unreachable!("these messages are no longer than a dialogue's, and confirm nothing: {error}"),
             };
             commit.sends.retain(|(to, _)| *to != peer);
             self.dialogues.close(now, peer, Goodbye::Application(OVERFULL));
         }
-        news.into_iter().for_each(|news| self.tell(MarketNews::Chat(news)));
     }
+}
+
+/// What conversations say, as it goes within dialogues.
+pub(super) fn chat_outgoing(sends: Vec<(IdentityId, ChatMessage)>) -> Vec<(IdentityId, Outgoing)> {
+    let outgoing = |(peer, message): (IdentityId, ChatMessage)| {
+        let (protocol, bytes) = (ProtocolId::CHAT, message.to_bytes());
+        // Whatever is not receipted is said again in the next dialogue.
+        (peer, Outgoing { protocol, bytes, durability: Durability::Volatile })
+    };
+    sends.into_iter().map(outgoing).collect()
 }

@@ -8,6 +8,7 @@ use byway_channel::routing::RoutingNews;
 use byway_channel::watching::TowerNews;
 use byway_channel::{ChannelKey, ChannelNews, PeerFault};
 use byway_chat::chats::ChatNews;
+use byway_chat::holding::{HeldFault, HolderNews};
 use byway_dialogue::payment::PaymentNews;
 use byway_dialogue::{ClosedBecause, LinkEnd, LinkId, RefusedBecause};
 use byway_primitives::{DecodeError, Effect, IdentityId};
@@ -106,6 +107,15 @@ pub enum MarketNews {
     },
     /// Something of the conversations has changed.
     Chat(ChatNews),
+    /// What is held for others.
+    Holding(HolderNews),
+    /// Where one stands with those who hold for us has changed.
+    HeldFor,
+    /// What a holder says, or hands over, is not what it should be.
+    HeldFault {
+        holder: IdentityId,
+        fault: HeldFault,
+    },
     /// A peer says where it is reached, or another who is in a group with both; the card is good.
     Whereabouts {
         peer: IdentityId,

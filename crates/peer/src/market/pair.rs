@@ -1,6 +1,7 @@
 //! The machines of one pair of identities, and what they tell each other.
 
 mod lanes;
+mod periods;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -38,9 +39,10 @@ pub(super) struct Pair {
     reputation: u16,
     backing: BackingKind,
     bounds: Bounds,
-    /// How far ahead the sessions that we use want to be, and what a period of being watched costs.
+    /// How far ahead the sessions that we use want to be, and what a period of being watched, or held for, costs.
     ahead: Ahead,
     watch_price: Amount,
+    hold_price: Amount,
     /// What is to be promised out of a lane.
     lane_wish: Option<Amount>,
 }
@@ -74,6 +76,7 @@ impl Pair {
             bounds: Bounds::default(),
             ahead: Ahead::NOTHING,
             watch_price: Amount::ZERO,
+            hold_price: Amount::ZERO,
             lane_wish: None,
         })
     }
@@ -291,32 +294,9 @@ impl Pair {
         self.pass_on(now, step, effects.into_iter().map(Pending::payment));
     }
 
-    /// What is spent on having the peer watch in all, at this price for a period.
-    pub fn spend_on_watching(&mut self, now: Time, total: Amount, price: Amount, step: &mut Step) {
-        self.watch_price = price;
-        let ahead = self.payments.stay_ahead(now, self.ahead_in_force());
-        let spent = self.payments.spend(now, Spender::WATCHING, total);
-        self.pass_on(now, step, ahead.into_iter().chain(spent).map(Pending::payment));
-    }
-
-    /// What watching for the peer has earned in all.
-    pub fn earn_by_watching(&mut self, now: Time, total: Amount, step: &mut Step) {
-        let effects = self.payments.earn(Spender::WATCHING, total);
-        self.pass_on(now, step, effects.into_iter().map(Pending::payment));
-    }
-
     /// What the peer has promised and not used.
     pub fn credit(&self) -> Amount {
         self.payments.remainder()
-    }
-
-    /// A period is spent before it begins, so that next to nothing more has to be ahead.
-    fn ahead_in_force(&self) -> Ahead {
-        if self.ahead != Ahead::NOTHING || self.watch_price.is_zero() {
-            return self.ahead;
-        }
-        let start = Amount::from_units((self.watch_price.units() / 24).max(1));
-        Ahead { start, need: start, ceiling: self.watch_price }
     }
 
     /// Whether the peer's credit is held until more is known of it.

@@ -129,7 +129,7 @@ impl Market {
         self.carry_watching(now);
     }
 
-    fn credit_of(&self, client: IdentityId) -> Amount {
+    pub(super) fn credit_of(&self, client: IdentityId) -> Amount {
         self.pairs.get(&client).map(Pair::credit).unwrap_or_default()
     }
 

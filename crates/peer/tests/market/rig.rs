@@ -366,8 +366,15 @@ impl Rig {
                         let node = self.node(side);
                         node.wake = Some(node.wake.map_or(time, |at| at.min(time)));
                     }
-                    Effect::Notify(news) => self.news(side, news),
+                    Effect::Notify(news) => {
+                        if let Some(news) = self.node(side).hold(news) {
+                            self.news(side, news);
+                        }
+                    }
                 }
+            }
+            while let Some(news) = self.node(side).next_call() {
+                self.news(side, news);
             }
         }
     }

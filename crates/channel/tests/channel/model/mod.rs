@@ -299,7 +299,7 @@ fn whenever_the_connection_is_lost_both_come_to_an_end_with_what_is_theirs() {
 
 #[test]
 fn whenever_a_side_closes_alone_both_come_to_an_end_with_what_is_theirs() {
-    check(Bounds { updates: 1, closes: 1, crashes: bound(0, 1), ..Bounds::default() }, 1_500);
+    check(Bounds { updates: 1, closes: 1, crashes: bound(0, 1), ..Bounds::default() }, 900);
 }
 
 #[test]
@@ -345,12 +345,12 @@ fn whenever_the_two_part_together_both_come_to_an_end_with_what_is_theirs() {
 
 #[test]
 fn whenever_something_is_promised_both_come_to_an_end_with_what_is_theirs() {
-    check(Bounds { promises: bound(1, 2), absorbs: 1, closes: 1, ..Bounds::default() }, 7_000);
+    check(Bounds { promises: bound(1, 2), absorbs: 1, closes: 1, ..Bounds::default() }, 4_000);
 }
 
 #[test]
 fn whenever_money_is_put_in_both_come_to_an_end_with_what_is_theirs() {
-    check(Bounds { deposits: 1, updates: 1, ..Bounds::default() }, 3_000);
+    check(Bounds { deposits: 1, updates: 1, ..Bounds::default() }, 2_500);
     check(Bounds { deposits: 1, crashes: 1, ..Bounds::default() }, 18_000);
 }
 

@@ -100,7 +100,9 @@ pub struct Party {
     writes: VecDeque<(Batch, Token)>,
     durable: Option<Token>,
     outgoing: VecDeque<(Option<Token>, ChannelMessage)>,
-    /// What it wants the ledger to execute, and has not yet handed in.
+    /// What it wants the ledger to execute, until what it had written by then is durable.
+    held: VecDeque<(Option<Token>, ChannelsCall)>,
+    /// What it may hand in, and has not yet.
     pub calls: VecDeque<ChannelsCall>,
     /// Commits of the ledger that it has seen.
     pub seen: u64,
@@ -140,6 +142,7 @@ impl Party {
             writes: VecDeque::new(),
             durable: None,
             outgoing: VecDeque::new(),
+            held: VecDeque::new(),
             calls: VecDeque::new(),
             seen: 0,
             signed: BTreeMap::new(),
@@ -181,19 +184,25 @@ impl Party {
                     ChannelsCall::Claim { .. } => flaw == Some(Flaw::ClaimsNothing),
                     _ => false,
                 };
-                if !is_left_out && !self.calls.contains(&call) {
-                    self.calls.push_back(call);
+                let is_known = self.calls.contains(&call) || self.held.iter().any(|(_, held)| *held == call);
+                if !is_left_out && !is_known {
+                    self.held.push_back((self.writes.back().map(|(_, token)| *token), call));
                 }
             }
             Effect::WakeAt(_) | Effect::Notify(_) => {}
         }
     }
 
-    /// Lets go of the messages that wait for nothing any more.
+    /// Lets go of the messages and calls that wait for nothing any more.
     fn release(&mut self, flaw: Option<Flaw>, fault: &mut Fault) -> Vec<ChannelMessage> {
+        let (durable, is_hasty) = (self.durable, flaw == Some(Flaw::SendsBeforeItWrote));
+        let may_leave = |after: &Option<Token>| *after <= durable || is_hasty;
+        while let Some((_, call)) = self.held.pop_front_if(|(after, _)| may_leave(after)) {
+            self.calls.push_back(call);
+        }
         let mut leaving = Vec::new();
         while let Some((after, _)) = self.outgoing.front()
-            && (*after <= self.durable || flaw == Some(Flaw::SendsBeforeItWrote))
+            && may_leave(after)
         {
             let Some((_, message)) = self.outgoing.pop_front() else { break };
             if let Some((round, digest)) = self.signature_in(&message)
@@ -252,6 +261,7 @@ impl Party {
         self.machine = Machine::load(Recorder { side }, id, &self.disk).expect("the journal is whole");
         self.writes.clear();
         self.outgoing.clear();
+        self.held.clear();
         self.calls.clear();
         self.durable = None;
         if flaw.is_some() {
@@ -275,7 +285,7 @@ impl Party {
     pub fn identify(&mut self) {
         let machine = format!("{:?}", self.machine);
         let disk = self.disk.scan(CHANNELS, &[], usize::MAX);
-        let waiting = format!("{:?}{:?}{:?}", self.writes, self.durable, self.outgoing);
+        let waiting = format!("{:?}{:?}{:?}{:?}", self.writes, self.durable, self.outgoing, self.held);
         let (rounds, known) = (format!("{:?}{:?}", self.signed, self.left), self.known.to_be_bytes());
         let states: Vec<u8> = self.states.iter().flat_map(|noted| noted.state.to_bytes()).collect();
         let moved: Vec<[i128; 2]> = self.states.iter().map(|noted| noted.moved).chain([self.moved]).collect();

@@ -78,6 +78,8 @@ pub struct Holder {
     receipts: BTreeMap<(IdentityId, EnvelopeId), Time>,
     bringing: BTreeMap<IdentityId, Bringing>,
     there: BTreeSet<IdentityId>,
+    /// What those who are there and have promised nothing yet say that they spend: the promise may come after the word.
+    unpaid: BTreeMap<IdentityId, Amount>,
     swept: Time,
     step: HolderStep,
 }
@@ -112,6 +114,7 @@ impl Holder {
             receipts,
             bringing: BTreeMap::new(),
             there: BTreeSet::new(),
+            unpaid: BTreeMap::new(),
             swept: Time::ZERO,
             step: HolderStep::default(),
         })
@@ -149,11 +152,13 @@ impl Holder {
 
     pub fn handle_connected(&mut self, peer: IdentityId) {
         self.there.insert(peer);
+        self.unpaid.remove(&peer);
         self.bringing.remove(&peer);
     }
 
     pub fn handle_disconnected(&mut self, peer: IdentityId) {
         self.there.remove(&peer);
+        self.unpaid.remove(&peer);
         self.bringing.remove(&peer);
     }
 
@@ -193,7 +198,10 @@ impl Holder {
 
     /// A client has promised more.
     pub fn handle_credit(&mut self, now: Time, client: IdentityId, credit: Amount) {
-        self.earn(now, client, credit);
+        match self.unpaid.remove(&client) {
+            Some(spent) => self.used_by(now, client, spent, credit),
+            None => self.earn(now, client, credit),
+        }
     }
 
     /// Counts what was used, and lets go of what is over. Gives when it wants to do so again.
@@ -236,6 +244,9 @@ impl Holder {
                 Some(_) => None,
             };
             if let Some(refusal) = refusal {
+                if refusal == HoldRefusal::Unpaid && !spent.is_zero() && self.there.contains(&client) {
+                    self.unpaid.insert(client, spent);
+                }
                 let bill = self.bill(client);
                 return self.step.sends.push((client, HoldMessage::Refused { refusal, bill }));
             }

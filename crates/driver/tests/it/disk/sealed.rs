@@ -109,3 +109,23 @@ fn what_was_flipped_or_put_in_anothers_place_is_refused() {
         assert!(matches!(scanned, Err(DiskError::Damaged { .. })), "{scanned:?}");
     }
 }
+
+#[test]
+fn another_thread_reads_what_was_written_and_keeps_the_disk_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = open(folder.path());
+    let journal = disk.sealed_journal("machine", &key(1)).expect("a journal");
+    journal.write(batch(&[(ONE, b"a", Some(SAID))]), Token(0)).expect("writes");
+    let reader = journal.reader();
+    drop((journal, disk));
+    assert!(matches!(Disk::open(folder.path()), Err(DiskError::Locked { .. })), "it is still open");
+    let read =
+        std::thread::spawn(move || (reader.load(ONE, b"a"), reader.scan(ONE, b"", 9), reader.scan_keys(ONE, b"", 9)));
+    let (loaded, scanned, keys) = read.join().expect("it reads");
+    assert_eq!(loaded, Some(SAID.to_vec()));
+    assert_eq!((scanned, keys), (vec![(b"a".to_vec(), SAID.to_vec())], vec![b"a".to_vec()]));
+    assert_eq!(
+        open(folder.path()).sealed_journal("machine", &key(1)).expect("a journal").load(ONE, b"a"),
+        Some(SAID.to_vec())
+    );
+}

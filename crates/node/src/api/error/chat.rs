@@ -2,6 +2,7 @@
 
 use byway_chat::attachment::SIZE_BYTES_MAX;
 use byway_chat::chats::{ChatError, GROUP_MAX};
+use byway_chat::content::query::QueryError;
 use byway_chat::mls::SealError;
 use byway_primitives::IdentityId;
 
@@ -99,6 +100,19 @@ impl ApiError {
             )
             .with("next", next.into()),
             FileError::Disk(error) => Self::storage_failed(error),
+        }
+    }
+
+    /// What is looked for can't be. Filters that are there are named.
+    pub fn chat_query(error: &QueryError) -> Self {
+        let refused = Self::new(
+            ErrorKind::ChatQuery,
+            format!("The query can't be understood: {error}."),
+            "There are words, \"phrases\", from:, in:, before:, after: and has:.",
+        );
+        match error.word() {
+            Some(word) => refused.with("word", word.into()),
+            None => refused,
         }
     }
 

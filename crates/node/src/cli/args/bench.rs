@@ -19,6 +19,18 @@ pub enum BenchCommand {
         #[arg(long, default_value_t = 2_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=600_000))]
         millis: u64,
     },
+    /// Sending messages over a direct link, and finding some among many
+    Chat {
+        /// Messages to search
+        #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+        messages: u32,
+        /// Searches of each kind
+        #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        searches: u32,
+        /// Messages to send
+        #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        sends: u32,
+    },
     /// Taking up and searching a market of many offers
     Discovery {
         /// Offers

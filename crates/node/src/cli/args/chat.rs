@@ -54,6 +54,10 @@ pub enum ChatCommand {
         #[arg(long)]
         quiet: bool,
     },
+    /// Find what was said, people and groups
+    Search(super::ChatSearchArgs),
+    /// Write down what was said, files by their names
+    Export(super::ChatExportArgs),
     /// Send files
     Attach(ChatAttachArgs),
     /// Fetch a file of a message and write it to a file here

@@ -19,6 +19,9 @@ pub struct UpArgs {
     /// Let the exits reach this block although their policy denies it; can be repeated
     #[arg(long, value_name = "CIDR")]
     pub exit_allow: Vec<Network>,
+    /// Without Robin and the guide, who are there to be talked to
+    #[arg(long)]
+    pub alone: bool,
     /// What to do when port 1080, 7070 or 7071 is taken
     #[arg(long, value_enum, default_value_t, value_name = "CHOICE")]
     pub ports: PortChoice,

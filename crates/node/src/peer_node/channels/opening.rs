@@ -205,8 +205,12 @@ impl Actor {
         let (known, mut batch) = (Whereabouts::from(card.clone()), Batch::new());
         if self.channels.cards.len() >= CARDS_MAX && !self.channels.cards.contains_key(&known.peer) {
             let watches = |peer: IdentityId| self.market.watched().towers().any(|tower| tower == peer);
+            let holders = self.hold_peers();
             let is_idle = |peer: &&IdentityId| {
-                !self.market.channels().has_with(**peer) && !watches(**peer) && !self.is_chat_peer(**peer)
+                !self.market.channels().has_with(**peer)
+                    && !watches(**peer)
+                    && !self.is_chat_peer(**peer)
+                    && !holders.contains(*peer)
             };
             let Some(idle) = self.channels.cards.keys().find(is_idle).copied() else { return };
             self.channels.cards.remove(&idle);
@@ -313,6 +317,7 @@ impl Actor {
         let is_wished = || self.channels.wishes.iter().any(|wish| wish.terms.parties[1] == peer);
         let watches = || self.market.watched().towers().any(|tower| tower == peer);
         let is_wanted = self.market.channels().has_with(peer) || is_wished() || watches() || self.is_chat_peer(peer);
+        let is_wanted = is_wanted || self.hold_peers().contains(&peer);
         if is_wanted { self.whereabouts(peer) } else { None }
     }
 
@@ -346,8 +351,13 @@ impl Actor {
         let signed = self.market.channels().iter().filter(|(_, channel)| channel.id().is_some());
         let wanted = self.channels.wishes.iter().map(|wish| wish.terms.parties[1]);
         let towers = self.market.watched().towers();
-        let peers: BTreeSet<IdentityId> =
-            signed.map(|(key, _)| key.peer).chain(wanted).chain(towers).chain(self.chat_peers()).collect();
+        let peers: BTreeSet<IdentityId> = signed
+            .map(|(key, _)| key.peer)
+            .chain(wanted)
+            .chain(towers)
+            .chain(self.chat_peers())
+            .chain(self.hold_peers())
+            .collect();
         let is_due = |peer: &IdentityId| self.channels.dial_at.get(peer).is_none_or(|(at, _)| now >= *at);
         let absent = peers.into_iter().filter(|peer| !self.market.is_talking_to(*peer));
         let absent: Vec<IdentityId> = absent.filter(is_due).collect();

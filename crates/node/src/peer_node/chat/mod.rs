@@ -8,6 +8,7 @@ mod files;
 mod grouping;
 mod introducing;
 mod saying;
+mod searching;
 mod tried;
 mod views;
 
@@ -25,6 +26,7 @@ use super::{Actor, PeerNodeConfig};
 use crate::api::*;
 pub(super) use desk::OwnDesk;
 pub(super) use files::{FileCame, FileDesk};
+pub(super) use searching::SearchDesk;
 
 /// How long an invite counts where nobody says.
 const INVITE_DAYS: u64 = 7;
@@ -177,6 +179,7 @@ impl Actor {
                     self.fetch_pictures(room, of);
                 }
                 if let Some(shown) = self.chat_item(room, &of) {
+                    self.note_for_search(room, &shown, is_new);
                     self.tell(Event::ChatItem(Box::new(self.chat_shown(room, &shown))));
                 }
                 if let Some(view) = self.chats().talk(room) {

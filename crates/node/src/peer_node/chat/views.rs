@@ -13,7 +13,7 @@ use crate::api::*;
 const SAFETY_DIGITS: usize = 60;
 const SAFETY_GROUP: usize = 5;
 /// What the conversation with oneself is called.
-const OWN_TITLE: &str = "Notes to yourself";
+pub(super) const OWN_TITLE: &str = "Notes to yourself";
 
 impl Actor {
     pub(in super::super) fn chat_people(&self) -> Vec<ChatPerson> {
@@ -55,17 +55,13 @@ impl Actor {
 
     pub(super) fn conversation(&self, view: &TalkView) -> ChatConversation {
         let room = view.room;
-        let other = view.direct.and_then(|peer| self.chats().people().get(peer));
-        let other = other.and_then(|person| display::name(person.shown_name()));
-        let other = if view.direct == Some(self.me()) { Some(OWN_TITLE.to_owned()) } else { other };
-        let title = view.title.as_deref().and_then(display::name).or(other).unwrap_or_default();
         let mut members: Vec<IdentityId> = view.members.iter().map(|member| member.identity).collect();
         members.sort_unstable();
         members.dedup();
         let own = self.chat_own.of(room);
         ChatConversation {
             conversation: hex::encode(room.0),
-            title,
+            title: self.title_of(view),
             peer: view.direct,
             members,
             member: view.is_member,

@@ -25,6 +25,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "chat_send" => done(api.chat_send(read(params)?).await),
             "chat_about" => done(api.chat_about(read(params)?).await),
             "chat_read" => done(api.chat_read(read(params)?).await),
+            "chat_search" => done(api.chat_search(read(params)?).await),
             "chat_mark" => done(api.chat_mark(read(params)?).await),
             "chat_keep" => done(api.chat_keep(read(params)?).await),
             "chat_show" => done(api.chat_show(read(params)?).await),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use byway_access::service::{Services, Socks};
 use byway_access::session::{ClientConfig, ProviderConfig};
-use byway_channel::SharedSigner;
+use byway_channel::{ChannelNews, SharedSigner};
 use byway_crypto::IdentitySecret;
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::payment::{BackingKind, GiveConfig, TakeConfig};
 use byway_dialogue::{Config, LinkId, Local, StaticCertificate};
-use byway_peer::market::{Market, MarketConfig};
+use byway_peer::market::{Market, MarketConfig, MarketNews};
 use byway_primitives::{Amount, Batch, IdentityId, MemoryStore, Span, Time, Token};
 
 use super::{NETWORK, SEEDS};
@@ -39,6 +39,8 @@ pub struct Node {
     pub pending: VecDeque<(Time, Token, Batch)>,
     pub durable_to: Option<Token>,
     pub held: VecDeque<(Token, LinkId, Vec<u8>)>,
+    /// What the ledger is to be handed, until what was written by then is durable.
+    pub held_calls: VecDeque<(Option<Token>, MarketNews)>,
     pub wake: Option<Time>,
     pub writes: usize,
     /// Whether its process runs.
@@ -69,6 +71,7 @@ impl Node {
             pending: VecDeque::new(),
             durable_to: None,
             held: VecDeque::new(),
+            held_calls: VecDeque::new(),
             wake: None,
             writes: 0,
             is_up: true,
@@ -121,10 +124,30 @@ impl Node {
         ready
     }
 
+    /// Keeps what the ledger is to be handed until all that is written by now is durable. Gives back what is nothing for the ledger.
+    pub fn hold(&mut self, news: MarketNews) -> Option<MarketNews> {
+        let is_for_ledger = match &news {
+            MarketNews::Submit { .. } => true,
+            MarketNews::Channel { news, .. } => matches!(**news, ChannelNews::Fund(_)),
+            _ => false,
+        };
+        if !is_for_ledger {
+            return Some(news);
+        }
+        self.held_calls.push_back((self.pending.back().map(|(_, token, _)| *token), news));
+        None
+    }
+
+    /// What the ledger may be handed now.
+    pub fn next_call(&mut self) -> Option<MarketNews> {
+        self.held_calls.pop_front_if(|(after, _)| *after <= self.durable_to).map(|(_, news)| news)
+    }
+
     /// The process is gone. Of the writes under way the first `survive` got to the disk.
     pub fn kill(&mut self, survive: usize) {
         self.pending.drain(..).take(survive).for_each(|(_, _, batch)| self.durable.apply(&batch));
         self.held.clear();
+        self.held_calls.clear();
         (self.durable_to, self.wake, self.is_up) = (None, None, false);
     }
 

@@ -315,7 +315,12 @@ impl Chats {
             let old = talk.room.epoch();
             let is_known = talk.room.line().steps.iter().any(|step| step.tag == epoch.tag);
             let is_newer = !talk.is_in() || epoch.number > old.number;
-            if is_known || !is_newer {
+            if is_known {
+                return Ok(Opened::Done);
+            }
+            if !is_newer {
+                // Where it is right this device is in by it, and on a line that is not followed.
+                self.doubt(call, id, Some(peer));
                 return Ok(Opened::Done);
             }
             let roles = talk.room.roles();
@@ -334,8 +339,6 @@ impl Chats {
         let old = self.talks.get(&id).filter(|talk| is_by_right && (talk.is_in() || talk.record.affairs.is_out));
         let lately = old.map(|talk| talk.room.line()).unwrap_or_default();
         self.take_room(call, room, batch, peer);
-        // What came of it may have been said before this was taken.
-        self.compare_with(call, id, peer);
         self.seal_anew(call, id, |said| said.is_after(call.now, BRANCH_SPAN) && said.is_of(&lately.steps), None);
         Ok(Opened::Done)
     }

@@ -64,6 +64,7 @@ impl Chats {
         let rooms: Vec<RoomId> = self.talks.keys().copied().collect();
         for room in rooms {
             self.ask_for_missing(&call, room);
+            self.ask_in_doubt(&call, room);
             self.grant_leaves(&call, room);
             let me = self.me();
             let Some(talk) = self.talks.get_mut(&room) else { continue };
@@ -107,7 +108,7 @@ impl Chats {
         }
     }
 
-    fn tell_line<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, asks: bool) {
+    pub(super) fn tell_line<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, asks: bool) {
         let Some(talk) = self.talks.get_mut(&room) else { return };
         let told = talk.mending.told.entry(peer).or_insert((call.now, 0));
         *told = (call.now, told.1 + u32::from(asks));
@@ -155,51 +156,52 @@ impl Chats {
         asks: bool,
     ) {
         let Some(talk) = self.talks.get(&room) else { return };
-        let ours = talk.room.line();
-        // Whoever is out may be in on another line, and has nothing to bring.
-        let is_in = talk.is_in();
-        let (from, ours_stays) = match talk.room.compare(theirs) {
-            Comparison::Same => return,
+        let (ours, compared) = (talk.room.line(), talk.room.compare(theirs));
+        // Who has all of another's line, and follows its own still, need not be told more.
+        let is_known = theirs.steps.last().is_some_and(|step| talk.room.knows(step.tag));
+        let (from, ours_stays) = match compared {
+            Comparison::Same => return self.agrees(call, (room, peer), asks),
             Comparison::Behind { .. } => (None, false),
             Comparison::Ahead { from } | Comparison::Parted { from } => (Some(from), true),
             Comparison::Forked { ours_stays } => (None, ours_stays),
-            Comparison::Apart => (None, is_longer(&ours, theirs)),
+            Comparison::Apart => (None, is_known || is_longer(&ours, theirs)),
         };
-        let ours_stays = ours_stays && is_in;
-        let is_parted = matches!(talk.room.compare(theirs), Comparison::Parted { .. });
+        // Whoever is out may be in on another line, and has nothing to bring.
+        let (is_in, is_parted) = (talk.is_in(), matches!(compared, Comparison::Parted { .. }));
+        let (ours_stays, is_doubtful) = (ours_stays && is_in, talk.mending.doubt.contains(&peer));
+        let leads = from.is_some_and(|from| talk.room.leads(from, peer));
         let commits = from.map(|from| talk.room.commits_since(from)).unwrap_or_default();
         if !self.may_answer(call, room, peer) {
             return;
         }
-        if asks && (!ours_stays || is_parted) {
+        let was_answered = self.has_answered(room, peer, theirs);
+        let is_asked_back = ours_stays && is_parted && is_doubtful && !was_answered;
+        if asks && !is_asked_back && (!ours_stays || (is_parted && !is_known)) {
             self.tell_line(call, room, peer, false);
+        }
+        if !is_in && !asks && !was_answered {
+            self.heard_while_out(call, (room, peer));
         }
         if !ours_stays {
             return;
         }
-        if commits.is_empty() {
+        if commits.is_empty() || (is_known && (was_answered || !leads)) {
             return self.bring_info(call, room, peer);
         }
+        if !was_answered {
+            self.bring_commits(call, peer, commits);
+        }
+        if is_asked_back {
+            // With what they have now they know better.
+            self.tell_line(call, room, peer, true);
+        }
+    }
+
+    pub(super) fn bring_commits<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, commits: Vec<Vec<u8>>) {
         for commit in commits {
             let _ = self.outbox.put(&Letter::Sealed(commit), [peer], &mut self.step.batch);
         }
         self.send_due(peer, call.store);
-    }
-
-    /// Somebody asks how the room stands who is not in it, but may not know: on an epoch that is not followed, what removed them can't be
-    /// read. They hear which of their epochs that is so of.
-    fn asked_by_none<S: Store>(
-        &mut self,
-        call: &Call<'_, S>,
-        (room, peer): (RoomId, IdentityId),
-        theirs: &Line,
-    ) -> Result<(), ChatFault> {
-        let known = self.talks.get(&room).filter(|talk| talk.is_in()).map(|talk| talk.room.known_of(theirs));
-        let epochs = known.filter(|epochs| !epochs.is_empty()).ok_or(ChatFault::NotByMember(room))?;
-        if self.outbox.waiting(peer).next().is_none() {
-            self.say_gone(call, room, epochs, [peer].into());
-        }
-        Ok(())
     }
 
     fn bring_info<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) {
@@ -219,7 +221,7 @@ impl Chats {
     }
 
     /// Whether somebody who tells a line is answered: so often a minute, whatever they say.
-    fn may_answer<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) -> bool {
+    pub(super) fn may_answer<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) -> bool {
         let Some(talk) = self.talks.get_mut(&room) else { return false };
         let (since, count) = talk.mending.answered.entry(peer).or_insert((call.now, 0));
         if call.now.since(*since) >= ANSWERS_EACH {
@@ -268,9 +270,11 @@ impl Chats {
         let common = ours.steps.iter().rfind(is_common).map(|step| step.tag);
         let left = ours.steps.iter().rposition(|step| Some(step.tag) == common).map_or(0, |place| place + 1);
         let made = talk.room.made_since(common);
+        let let_in = talk.room.let_in_since(common);
         let is_out = !talk.is_in();
         self.take_room(call, entered, batch, peer);
         if !is_out {
+            self.let_in_aside(call, room, ours.steps[left..].iter().map(|step| step.tag).collect(), let_in);
             self.seal_anew(call, room, |said| said.is_of(&ours.steps[left..]), None);
             self.wish_again(room, made);
             self.pursue(call, room);

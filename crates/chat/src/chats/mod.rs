@@ -21,6 +21,7 @@
 
 pub mod affairs;
 mod asking;
+mod doubt;
 mod files;
 mod groups;
 mod heard;

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use byway_primitives::{Batch, IdentityId, Span, Store, Time};
+use byway_primitives::codec::Decode;
+use byway_primitives::{Batch, IdentityId, Pending, Span, Store, Time};
 
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats, Wish};
 use crate::delivery::group_letter::GroupMatter;
 use crate::delivery::letter::{ChatMessage, Letter};
+use crate::delivery::{Outbox, ParcelId};
 use crate::mls::change::{Summary, TurnedBack};
+use crate::mls::wire::Invitation;
 use crate::mls::{Change, ChangeError, Changed, EpochTag, Made, Member, Room, RoomId};
 
 /// How long those who have asked to leave wait for a member that goes before this device.
@@ -31,6 +34,10 @@ impl Chats {
         affairs.renewed(call.now);
         affairs.is_introduced &= summary.added.is_empty();
         affairs.grant_at = None;
+        // They are let in by this.
+        for member in &summary.added {
+            talk.mending.gone.remove(&member.identity);
+        }
         talk.put(&mut self.step.batch);
         self.note_members(call, room);
         let mut added: Vec<IdentityId> = summary.added.iter().map(|member| member.identity).collect();
@@ -81,6 +88,8 @@ impl Chats {
             let _ = self.ask_to_leave(call, room);
             self.pursue(call, room);
         }
+        self.tell_those_back(call, room);
+        self.doubt_anew(call, room);
         self.take_again();
     }
 
@@ -89,12 +98,36 @@ impl Chats {
         let TurnedBack { epochs, lost } = turned_back;
         let entered = self.talks.get(&room).map(|talk| talk.room.entered_with(&epochs)).unwrap_or_default();
         let added = lost.iter().flat_map(|summary| &summary.added).map(|member| member.identity);
-        self.say_gone(call, room, epochs.clone(), added.collect());
+        // Who has let them in may not be there any more, and the founder is believed by all.
+        let all = self.talks.get(&room).map(|talk| talk.room.let_in_with(&epochs)).unwrap_or_default();
+        let is_founder = self.is_founder(room);
+        let added = added.chain(all.into_iter().filter(|_| is_founder)).collect();
+        self.say_gone(call, room, epochs.clone(), added);
         self.entered_aside(call, room, epochs.clone(), entered.into_iter().collect());
         self.wish_again(room, lost);
         // Whoever is to be removed again has not what is sealed again.
         self.pursue(call, room);
         self.seal_anew(call, room, |said| epochs.iter().any(|epoch| said.is_in(*epoch)), None);
+    }
+
+    fn is_founder(&self, room: RoomId) -> bool {
+        let roles = self.talks.get(&room).and_then(|talk| talk.room.roles());
+        roles.is_some_and(|roles| roles.founder == self.me())
+    }
+
+    /// This device has left a line for another: those whom it had let in there itself, or as the founder any, hear that they are not in by
+    /// that.
+    pub(super) fn let_in_aside<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        epochs: Vec<EpochTag>,
+        let_in: Vec<(IdentityId, IdentityId)>,
+    ) {
+        let (me, is_founder) = (self.me(), self.is_founder(room));
+        let to = let_in.into_iter().filter(|(by, _)| *by == me || is_founder).map(|(_, who)| who).collect();
+        self.say_gone(call, room, epochs, to);
+        self.tell_those_back(call, room);
     }
 
     /// What this device had done and is not so any more is to be done again.
@@ -143,7 +176,30 @@ impl Chats {
         mut to: BTreeSet<IdentityId>,
     ) {
         to.remove(&self.me());
+        for peer in &to {
+            self.withdraw_welcomes(call, (room, *peer), &epochs);
+        }
+        if let Some(talk) = self.talks.get_mut(&room) {
+            talk.mending.gone.extend(to.iter().copied());
+        }
         self.post_matter(call, GroupMatter::Gone { room, epochs }, to);
+    }
+
+    /// What was to let somebody in with one of these epochs does not go to them any more.
+    fn withdraw_welcomes<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        (room, peer): (RoomId, IdentityId),
+        epochs: &[EpochTag],
+    ) {
+        let store = Pending { store: call.store, batch: &self.step.batch };
+        let is_one = |parcel: &ParcelId| {
+            let letter = Outbox::parcel(*parcel, &store).and_then(|bytes| Letter::from_bytes(&bytes).ok());
+            let Some(Letter::Welcome { invitation, .. }) = letter else { return false };
+            Invitation::from_bytes(&invitation).is_ok_and(|of| of.room == room && epochs.contains(&of.tag))
+        };
+        let withdrawn: Vec<ParcelId> = self.outbox.waiting(peer).filter(is_one).collect();
+        self.outbox.handle_receipt(peer, &withdrawn, &mut self.step.batch);
     }
 
     /// Who could remove this device says that by which it came in came to nothing; so is then what it did itself in the meantime.
@@ -154,9 +210,13 @@ impl Chats {
         if !talk.room.roles().is_some_and(|roles| roles.may_remove(peer, me)) {
             return;
         }
+        let (head, is_member) = (talk.room.epoch().tag, talk.room.is_member());
         let affairs = &mut talk.record.affairs;
-        let is_so = affairs.entered.is_some_and(|(_, epoch)| epochs.contains(&epoch));
-        if !is_so || affairs.is_out {
+        let is_so = epochs.contains(&head) || affairs.entered.is_some_and(|(_, epoch)| epochs.contains(&epoch));
+        if is_so {
+            talk.mending.doubt.clear();
+        }
+        if !is_so || affairs.is_out || !is_member {
             return;
         }
         affairs.is_out = true;
@@ -232,6 +292,7 @@ impl Chats {
             old.room.forget(&mut self.step.batch);
             (talk.record, talk.known) = (old.record, old.known);
             talk.mending.early = old.mending.early;
+            talk.mending.gone = old.mending.gone;
             let affairs = &mut talk.record.affairs;
             (affairs.is_introduced, affairs.is_out) = (false, false);
             affairs.owed.clear();
@@ -247,6 +308,7 @@ impl Chats {
         self.take_again();
         self.try_early(call, id);
         self.pursue(call, id);
+        self.doubt(call, id, Some(by));
     }
 
     /// Those who were turned away, and are in a group with us now, may send again what was not taken.

@@ -147,6 +147,7 @@ impl Chats {
                     let aside = talk.room.aside();
                     self.entered_aside(call, room, aside, BTreeSet::from([summary.by.identity]));
                 }
+                self.doubt_anew(call, room);
                 // What was sealed on the branch can be read.
                 Ok(Read::Moved)
             }

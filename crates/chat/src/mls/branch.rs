@@ -348,10 +348,21 @@ impl Branches {
 
     /// What this device itself did on the path after an epoch of it, or on all of it.
     pub fn made_since(&self, from: Option<EpochTag>) -> Vec<Summary> {
+        self.followed_since(from).filter(|begun| begun.is_own).map(|begun| begun.summary.clone()).collect()
+    }
+
+    /// The commits of the path after an epoch of it, or of all of it.
+    pub fn followed_since(&self, from: Option<EpochTag>) -> impl Iterator<Item = &Begun> {
         let path = self.path();
         let after = from.and_then(|from| path.iter().position(|tag| *tag == from)).map_or(0, |place| place + 1);
-        let begun = path[after..].iter().filter_map(|tag| self.epochs[tag].begun.as_ref());
-        begun.filter(|begun| begun.is_own).map(|begun| begun.summary.clone()).collect()
+        path.into_iter().skip(after).filter_map(|tag| self.epochs[&tag].begun.as_ref())
+    }
+
+    /// Whether an epoch is kept, or was followed, or is one of these as it is named by those whom its commit removes.
+    pub fn knows(&self, tag: EpochTag) -> bool {
+        let begun = || self.epochs.values().filter_map(|epoch| epoch.begun.as_ref());
+        let is_removal = |begun: &Begun| EpochTag::of_removal(begun.parent, begun.rank.tree) == tag;
+        self.find(tag).is_some() || self.past.iter().any(|step| step.tag == tag) || begun().any(is_removal)
     }
 
     /// What decides which line is followed from an epoch on: the commits that lead from it to the head, and those aside that remove

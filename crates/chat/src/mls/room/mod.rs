@@ -128,9 +128,37 @@ impl Room {
         self.branches.aside()
     }
 
-    /// The epochs of a line that are kept here.
-    pub fn known_of(&self, line: &Line) -> Vec<EpochTag> {
-        line.steps.iter().map(|step| step.tag).filter(|tag| self.branches.find(*tag).is_some()).collect()
+    /// Whether an epoch is known here, if only by its name: as those have it who were removed with it, or who are in it.
+    pub fn knows(&self, tag: EpochTag) -> bool {
+        self.branches.knows(tag)
+    }
+
+    /// Whether somebody who is in an epoch of the line can follow it from there to the head: not if it removes them on the way.
+    pub fn leads(&self, from: EpochTag, who: IdentityId) -> bool {
+        let removes =
+            |summary: &Summary| summary.removed.iter().chain(&summary.left).any(|member| member.identity == who);
+        !self.branches.followed_since(Some(from)).any(|begun| removes(&begun.summary))
+    }
+
+    /// Whether a commit that is kept, followed or not, removes this device.
+    pub fn is_removed_somewhere(&self) -> bool {
+        let device = self.device.certificate.key;
+        let removes =
+            |summary: &Summary| summary.removed.iter().chain(&summary.left).any(|member| member.device == device);
+        let mut begun = self.branches.iter().filter_map(|epoch| epoch.begun.as_ref());
+        begun.any(|begun| !begun.summary.is_entry && removes(&begun.summary))
+    }
+
+    /// Who was let in, and by whom, on the line after an epoch, or on all of it, as far as it is kept.
+    pub fn let_in_since(&self, from: Option<EpochTag>) -> Vec<(IdentityId, IdentityId)> {
+        let commits = self.branches.followed_since(from).map(|begun| &begun.summary);
+        commits.flat_map(|of| of.added.iter().map(|added| (of.by.identity, added.identity))).collect()
+    }
+
+    /// Who was let in with one of these epochs.
+    pub fn let_in_with(&self, epochs: &[EpochTag]) -> Vec<IdentityId> {
+        let begun = epochs.iter().filter_map(|tag| self.branches.find(*tag)?.begun.as_ref());
+        begun.flat_map(|begun| begun.summary.added.iter().map(|member| member.identity)).collect()
     }
 
     /// Who has entered anew with one of these epochs.

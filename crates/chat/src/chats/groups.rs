@@ -320,7 +320,8 @@ impl Chats {
             }
             if !is_newer {
                 // Where it is right this device is in by it, and on a line that is not followed.
-                self.doubt(call, id, Some(peer));
+                self.doubt(call, id, None);
+                self.tell_line(call, id, peer, true);
                 return Ok(Opened::Done);
             }
             let roles = talk.room.roles();

@@ -17,7 +17,7 @@ use super::said::Said;
 use super::talk::Granted;
 use super::{Call, ChatFault, Chats};
 use crate::delivery::ParcelId;
-use crate::delivery::group_letter::{GroupLetter, GroupMatter};
+use crate::delivery::group_letter::GroupMatter;
 use crate::delivery::letter::Letter;
 use crate::mls::branch::Step;
 use crate::mls::wire::{Body, Frame};
@@ -213,7 +213,8 @@ impl Chats {
         let line = talk.room.line();
         let Ok((invitation, tree)) = talk.room.group_info(&call.draw()) else { return };
         let what = GroupMatter::Info { room, line, invitation, tree };
-        let letter = Letter::Group(GroupLetter { at: call.now, what });
+        let letter = self.matter(call, what);
+        let Some(talk) = self.talks.get_mut(&room) else { return };
         if let Ok(parcel) = self.outbox.put(&letter, [peer], &mut self.step.batch) {
             talk.mending.infos.insert(peer, parcel);
             self.send_due(peer, call.store);

@@ -245,6 +245,8 @@ pub struct Chats {
     /// Those who were there when the clock was last looked at.
     there_before: BTreeSet<IdentityId>,
     looks_at: Time,
+    /// The time that the last letter about a group states.
+    matter_at: Time,
     /// To be receipted with the next step.
     receipts: BTreeMap<IdentityId, Vec<ParcelId>>,
     step: ChatStep,
@@ -300,6 +302,7 @@ impl Chats {
             turned_away: BTreeSet::new(),
             there_before: BTreeSet::new(),
             looks_at: now + TICK,
+            matter_at: Time::ZERO,
             receipts: BTreeMap::new(),
             step,
         };

@@ -3,9 +3,9 @@
 //! Who is removed on one branch can't see what comes after it, and who was let in on one knows nothing of what was before: neither can tell
 //! by itself which line is followed, nor whether it is in there. Such a device is in *doubt*, and tells its line to those who could
 //! remove it, the founder first, until they agree. Whoever is asked answers once for each two heads that meet: first with the commits
-//! that decide, and if these lead the other nowhere with what it takes to enter anew; and one that is not in hears *Gone*. So with all
-//! connected and nothing under way everyone whom the founder's line has in it has the founder's head, and all others know that they
-//! are out; and since heads change only by commits, nobody goes on talking. What is awaited is not kept: a device that starts anew
+//! that decide, and if these lead the other nowhere with what it takes to enter anew; and one that is not in hears *Gone*. What is to come
+//! of it: with all connected and nothing under way everyone whom the founder's line has in it has the founder's head, and all others know
+//! that they are out (docs/chat.md, *Known faults*, says how far that is so). Since heads change only by commits, nobody goes on talking. What is awaited is not kept: a device that starts anew
 //! doubts anew with the next change.
 //!
 //! Not here: which line is followed ([`branch`](crate::mls::branch)).
@@ -94,7 +94,8 @@ impl Chats {
         let Some(last) = theirs.steps.last() else { return Err(ChatFault::NotByMember(room)) };
         let Some(talk) = self.talks.get(&room) else { return Err(ChatFault::NoRoom(room)) };
         let was_in = || Membership::is_noted(room, peer, &Pending { store: call.store, batch: &self.step.batch });
-        let is_one = theirs.steps.iter().any(|step| talk.room.knows(step.tag)) || was_in();
+        let is_known = theirs.steps.iter().any(|step| talk.room.knows(step.tag));
+        let is_one = (is_known && self.people.is_contact(peer)) || was_in();
         // Of whom nothing is known, that may be still to come; and whoever is out does not know.
         if !is_one || !talk.is_in() || !self.may_answer(call, room, peer) {
             return Ok(());
@@ -110,13 +111,13 @@ impl Chats {
             return Ok(());
         }
         let ours = talk.room.line();
-        let commits = from.map(|from| talk.room.commits_since(from)).unwrap_or_default();
+        let commits = from.map(|from| talk.room.commits_removing(from, peer)).unwrap_or_default();
         let is_ours = |tag: EpochTag| ours.steps.iter().any(|step| step.tag == tag);
         let epochs = theirs.steps.iter().map(|step| step.tag).filter(|tag| *tag == last.tag || !is_ours(*tag));
         if !self.has_answered(room, peer, theirs) {
             self.bring_commits(call, peer, commits);
         }
-        self.say_gone(call, room, epochs.collect(), [peer].into());
+        self.post_gone(call, room, epochs.collect(), [peer].into());
         Ok(())
     }
 

@@ -179,6 +179,16 @@ impl Chats {
         for peer in &to {
             self.withdraw_welcomes(call, (room, *peer), &epochs);
         }
+        self.post_gone(call, room, epochs, to);
+    }
+
+    pub(super) fn post_gone<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        epochs: Vec<EpochTag>,
+        to: BTreeSet<IdentityId>,
+    ) {
         if let Some(talk) = self.talks.get_mut(&room) {
             talk.mending.gone.extend(to.iter().copied());
         }

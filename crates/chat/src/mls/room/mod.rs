@@ -113,7 +113,8 @@ impl Room {
         self.branches.compare(theirs)
     }
 
-    /// The commits that were followed after an epoch, in order, as far as they are kept: for a device that lacks them.
+    /// The commits that were followed after an epoch, and those aside that remove somebody, in order, as far as they are kept: for a device
+    /// that lacks them.
     pub fn commits_since(&self, from: EpochTag) -> Vec<Vec<u8>> {
         self.branches.commits_since(from)
     }
@@ -138,6 +139,15 @@ impl Room {
         let removes =
             |summary: &Summary| summary.removed.iter().chain(&summary.left).any(|member| member.identity == who);
         !self.branches.followed_since(Some(from)).any(|begun| removes(&begun.summary))
+    }
+
+    /// The commits of the line after an epoch up to that which removes somebody, who can read no more; none if none does.
+    pub fn commits_removing(&self, from: EpochTag, who: IdentityId) -> Vec<Vec<u8>> {
+        let removes = |of: &Summary| of.removed.iter().chain(&of.left).any(|member| member.identity == who);
+        let followed: Vec<_> = self.branches.followed_since(Some(from)).collect();
+        let last = followed.iter().position(|begun| removes(&begun.summary));
+        let commits = last.map(|last| &followed[..=last]).unwrap_or_default();
+        commits.iter().map(|begun| begun.frame.clone()).collect()
     }
 
     /// Whether a commit that is kept, followed or not, removes this device.

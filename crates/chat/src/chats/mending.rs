@@ -185,7 +185,8 @@ impl Chats {
         if !ours_stays {
             return;
         }
-        if commits.is_empty() || (is_known && (was_answered || !leads)) {
+        // Whoever is merely behind waits for what is on its way to it.
+        if commits.is_empty() || (is_known && (!leads || (was_answered && is_parted && asks))) {
             return self.bring_info(call, room, peer);
         }
         if !was_answered {

@@ -329,7 +329,13 @@ impl Chats {
             let old = talk.room.epoch();
             let is_known = talk.room.line().steps.iter().any(|step| step.tag == epoch.tag);
             let is_newer = !talk.is_in() || epoch.number > old.number;
-            if is_known || !is_newer {
+            if is_known {
+                return Ok(Opened::Done);
+            }
+            if !is_newer {
+                // Where it is right this device is in by it, and on a line that is not followed.
+                self.doubt(call, id, None);
+                self.tell_line(call, id, peer, true);
                 return Ok(Opened::Done);
             }
             let roles = talk.room.roles();

@@ -43,6 +43,11 @@ impl Membership {
         store.load(MEMBERS, &key(room, who)).and_then(|bytes| Self::from_bytes(&bytes).ok()).unwrap_or_default()
     }
 
+    /// Whether somebody came or went while this device was in.
+    pub fn is_noted(room: RoomId, who: IdentityId, store: &impl Store) -> bool {
+        !Self::load(room, who, store).spans.is_empty()
+    }
+
     fn put(&self, room: RoomId, who: IdentityId, batch: &mut Batch) {
         batch.put(MEMBERS, key(room, who), self.to_bytes());
     }

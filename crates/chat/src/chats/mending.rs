@@ -6,6 +6,8 @@
 //! it takes to enter anew. Where two lines parted too long ago the side stays whose first commit has the lower rank; of two that have
 //! no epoch in common the longer line.
 
+use std::collections::BTreeSet;
+
 use byway_primitives::codec::Decode;
 use byway_primitives::{Batch, IdentityId, Pending, Span, Store, Time};
 
@@ -15,7 +17,7 @@ use super::said::Said;
 use super::talk::Granted;
 use super::{Call, ChatFault, Chats};
 use crate::delivery::ParcelId;
-use crate::delivery::group_letter::{GroupLetter, GroupMatter};
+use crate::delivery::group_letter::GroupMatter;
 use crate::delivery::letter::Letter;
 use crate::mls::branch::Step;
 use crate::mls::wire::{Body, Frame};
@@ -65,6 +67,7 @@ impl Chats {
         let rooms: Vec<RoomId> = self.talks.keys().copied().collect();
         for room in rooms {
             self.ask_for_missing(&call, room);
+            self.ask_in_doubt(&call, room);
             self.grant_leaves(&call, room);
             let node = self.node();
             let Some(talk) = self.talks.get_mut(&room) else { continue };
@@ -86,11 +89,15 @@ impl Chats {
 
     /// Where frames have waited for long, those who brought them say how they stand.
     fn ask_for_missing<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+        let me = self.me();
         let Some(talk) = self.talks.get_mut(&room).filter(|talk| talk.record.early > 0) else { return };
         let since = *talk.mending.early_since.get_or_insert(call.now);
         if call.now.since(since) >= EARLY_WAIT {
-            let from = self.early_from(call, room);
-            from.into_iter().take(ASKED_MAX).for_each(|peer| self.compare_with(call, room, peer));
+            // Who may remove this device is believed that it is not in.
+            let believed = talk.room.roles().map(|roles| roles.who_may_remove(me)).unwrap_or_default();
+            let from = self.early_from(call, room).into_iter().take(ASKED_MAX);
+            let from: BTreeSet<IdentityId> = from.chain(believed.into_iter().take(ASKED_MAX)).collect();
+            from.into_iter().for_each(|peer| self.compare_with(call, room, peer));
         }
     }
 
@@ -104,7 +111,7 @@ impl Chats {
         }
     }
 
-    fn tell_line<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, asks: bool) {
+    pub(super) fn tell_line<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, asks: bool) {
         let Some(talk) = self.talks.get_mut(&room) else { return };
         let told = talk.mending.told.entry(peer).or_insert((call.now, 0));
         *told = (call.now, told.1 + u32::from(asks));
@@ -130,7 +137,10 @@ impl Chats {
             return self.matter_of_lost(call, (room, peer), what);
         }
         if !self.talks.get(&room).is_some_and(|talk| talk.has_node(peer)) {
-            return Err(ChatFault::NotByMember(room));
+            return match what {
+                GroupMatter::Line { line, asks: true, .. } => self.asked_by_none(call, (room, peer), &line),
+                _ => Err(ChatFault::NotByMember(room)),
+            };
         }
         match what {
             GroupMatter::Again { epoch, .. } => self.owe(call, room, peer, epoch),
@@ -152,32 +162,50 @@ impl Chats {
         asks: bool,
     ) {
         let Some(talk) = self.talks.get(&room) else { return };
-        let ours = talk.room.line();
-        // Whoever is out may be in on another line, and has nothing to bring.
-        let is_in = talk.is_in();
-        let (from, ours_stays) = match talk.room.compare(theirs) {
-            Comparison::Same => return,
+        let (ours, compared) = (talk.room.line(), talk.room.compare(theirs));
+        // Who has all of another's line, and follows its own still, need not be told more.
+        let is_known = theirs.steps.last().is_some_and(|step| talk.room.knows(step.tag));
+        let (from, ours_stays) = match compared {
+            Comparison::Same => return self.agrees(call, (room, peer), asks),
             Comparison::Behind { .. } => (None, false),
             Comparison::Ahead { from } | Comparison::Parted { from } => (Some(from), true),
             Comparison::Forked { ours_stays } => (None, ours_stays),
-            Comparison::Apart => (None, is_longer(&ours, theirs)),
+            Comparison::Apart => (None, is_known || is_longer(&ours, theirs)),
         };
-        let ours_stays = ours_stays && is_in;
-        let is_parted = matches!(talk.room.compare(theirs), Comparison::Parted { .. });
+        // Whoever is out may be in on another line, and has nothing to bring.
+        let (is_in, is_parted) = (talk.is_in(), matches!(compared, Comparison::Parted { .. }));
+        let (ours_stays, is_doubtful) = (ours_stays && is_in, talk.mending.doubt.contains(&peer));
+        let leads = from.is_some_and(|from| talk.room.leads(from, peer));
         let commits = from.map(|from| talk.room.commits_since(from)).unwrap_or_default();
         if !self.may_answer(call, room, peer) {
             return;
         }
         self.restock(call, (room, peer), theirs);
-        if asks && (!ours_stays || is_parted) {
+        let was_answered = self.has_answered(room, peer, theirs);
+        let is_asked_back = ours_stays && is_parted && is_doubtful && !was_answered;
+        if asks && !is_asked_back && (!ours_stays || (is_parted && !is_known)) {
             self.tell_line(call, room, peer, false);
+        }
+        if !is_in && !asks && !was_answered {
+            self.heard_while_out(call, (room, peer));
         }
         if !ours_stays {
             return;
         }
-        if commits.is_empty() {
+        // Whoever is merely behind waits for what is on its way to it.
+        if commits.is_empty() || (is_known && (!leads || (was_answered && is_parted && asks))) {
             return self.bring_info(call, room, peer);
         }
+        if !was_answered {
+            self.bring_commits(call, peer, commits);
+        }
+        if is_asked_back {
+            // With what they have now they know better.
+            self.tell_line(call, room, peer, true);
+        }
+    }
+
+    pub(super) fn bring_commits<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, commits: Vec<Vec<u8>>) {
         for commit in commits {
             let _ = self.outbox.put(&Letter::Sealed(commit), [peer], &mut self.step.batch);
         }
@@ -193,7 +221,8 @@ impl Chats {
         let line = talk.room.line();
         let Ok((invitation, tree)) = talk.room.group_info(&call.draw()) else { return };
         let what = GroupMatter::Info { room, line, invitation, tree };
-        let letter = Letter::Group(GroupLetter { at: call.now, what });
+        let letter = self.matter(call, what);
+        let Some(talk) = self.talks.get_mut(&room) else { return };
         if let Ok(parcel) = self.outbox.put(&letter, [peer], &mut self.step.batch) {
             talk.mending.infos.insert(peer, parcel);
             self.send_due(peer, call.store);
@@ -201,7 +230,7 @@ impl Chats {
     }
 
     /// Whether somebody who tells a line is answered: so often a minute, whatever they say.
-    fn may_answer<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) -> bool {
+    pub(super) fn may_answer<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId) -> bool {
         let Some(talk) = self.talks.get_mut(&room) else { return false };
         let (since, count) = talk.mending.answered.entry(peer).or_insert((call.now, 0));
         if call.now.since(*since) >= ANSWERS_EACH {
@@ -250,9 +279,11 @@ impl Chats {
         let common = ours.steps.iter().rfind(is_common).map(|step| step.tag);
         let left = ours.steps.iter().rposition(|step| Some(step.tag) == common).map_or(0, |place| place + 1);
         let made = talk.room.made_since(common);
+        let let_in = talk.room.let_in_since(common);
         let is_out = !talk.is_in();
         self.take_room(call, entered, batch, peer);
         if !is_out {
+            self.let_in_aside(call, room, ours.steps[left..].iter().map(|step| step.tag).collect(), let_in);
             self.seal_anew(call, room, |said| said.is_of(&ours.steps[left..]), None);
             self.wish_again(room, made);
             self.pursue(call, room);

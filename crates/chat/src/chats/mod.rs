@@ -27,6 +27,7 @@ mod alike;
 mod asking;
 mod backup;
 mod devices;
+mod doubt;
 mod files;
 mod groups;
 mod heard;
@@ -289,6 +290,8 @@ pub struct Chats {
     /// Those who are there, or ask, and have a pledge on the ledger, as we were told.
     registered: BTreeSet<IdentityId>,
     looks_at: Time,
+    /// The time that the last letter about a group states.
+    matter_at: Time,
     /// To be receipted with the next step.
     receipts: BTreeMap<IdentityId, Vec<ParcelId>>,
     step: ChatStep,
@@ -353,6 +356,7 @@ impl Chats {
             there_before: BTreeSet::new(),
             registered: BTreeSet::new(),
             looks_at: now + TICK,
+            matter_at: Time::ZERO,
             receipts: BTreeMap::new(),
             step,
         };

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use byway_primitives::{Batch, IdentityId, Span, Store, Time};
+use byway_primitives::codec::Decode;
+use byway_primitives::{Batch, IdentityId, Pending, Span, Store, Time};
 
 use super::talk::{Talk, two_of};
 use super::{Call, ChatError, ChatFault, ChatNews, Chats, Wish};
 use crate::delivery::group_letter::GroupMatter;
 use crate::delivery::letter::{ChatMessage, Letter};
+use crate::delivery::{Outbox, ParcelId};
 use crate::mls::change::{Summary, TurnedBack};
+use crate::mls::wire::Invitation;
 use crate::mls::{Change, ChangeError, Changed, EpochTag, Made, Member, Room, RoomId};
 
 /// How long those who have asked to leave wait for a member that goes before this device.
@@ -31,6 +34,10 @@ impl Chats {
         affairs.renewed(call.now);
         affairs.is_introduced &= summary.added.is_empty();
         affairs.grant_at = None;
+        // They are let in by this.
+        for member in &summary.added {
+            talk.mending.gone.remove(&member.node);
+        }
         talk.put(&mut self.step.batch);
         self.note_members(call, room);
         let mut added: Vec<IdentityId> = summary.added.iter().map(|member| member.node).collect();
@@ -81,6 +88,8 @@ impl Chats {
             let _ = self.ask_to_leave(call, room);
             self.pursue(call, room);
         }
+        self.tell_those_back(call, room);
+        self.doubt_anew(call, room);
         self.take_again();
     }
 
@@ -88,13 +97,37 @@ impl Chats {
     fn turned_back<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, turned_back: TurnedBack) {
         let TurnedBack { epochs, lost } = turned_back;
         let entered = self.talks.get(&room).map(|talk| talk.room.entered_with(&epochs)).unwrap_or_default();
-        let entered = entered.into_iter().map(|member| member.node);
         let added = lost.iter().flat_map(|summary| &summary.added).map(|member| member.node);
-        self.say_gone(call, room, epochs.clone(), added.chain(entered).collect());
+        // Who has let them in may not be there any more, and the founder is believed by all.
+        let all = self.talks.get(&room).map(|talk| talk.room.let_in_with(&epochs)).unwrap_or_default();
+        let is_founder = self.is_founder(room);
+        let added = added.chain(all.into_iter().filter(|_| is_founder)).collect();
+        self.say_gone(call, room, epochs.clone(), added);
+        self.entered_aside(call, room, epochs.clone(), entered.into_iter().map(|member| member.node).collect());
         self.wish_again(room, lost);
         // Whoever is to be removed again has not what is sealed again.
         self.pursue(call, room);
         self.seal_anew(call, room, |said| epochs.iter().any(|epoch| said.is_in(*epoch)), None);
+    }
+
+    fn is_founder(&self, room: RoomId) -> bool {
+        let roles = self.talks.get(&room).and_then(|talk| talk.room.roles());
+        roles.is_some_and(|roles| roles.founder == self.me())
+    }
+
+    /// This device has left a line for another: those whom it had let in there itself, or as the founder any, hear that they are not in by
+    /// that.
+    pub(super) fn let_in_aside<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        epochs: Vec<EpochTag>,
+        let_in: Vec<(IdentityId, IdentityId)>,
+    ) {
+        let (me, is_founder) = (self.me(), self.is_founder(room));
+        let to = let_in.into_iter().filter(|(by, _)| *by == me || is_founder).map(|(_, who)| who).collect();
+        self.say_gone(call, room, epochs, to);
+        self.tell_those_back(call, room);
     }
 
     /// What this device had done and is not so any more is to be done again.
@@ -121,6 +154,22 @@ impl Chats {
         talk.put(&mut self.step.batch);
     }
 
+    /// Those who entered anew with epochs that are not followed: who is in by another commit is told the line here, to enter on that, and
+    /// who is not hears so.
+    pub(super) fn entered_aside<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        epochs: Vec<EpochTag>,
+        who: BTreeSet<IdentityId>,
+    ) {
+        let Some(talk) = self.talks.get(&room) else { return };
+        let (members, others) = who.into_iter().partition(|who| talk.has_node(*who));
+        let members: BTreeSet<IdentityId> = members;
+        members.into_iter().for_each(|who| self.compare_with(call, room, who));
+        self.say_gone(call, room, epochs, others);
+    }
+
     /// Those who came in with epochs that are followed no more hear that they are not in, until they are let in again.
     pub(super) fn say_gone<S: Store>(
         &mut self,
@@ -130,10 +179,43 @@ impl Chats {
         mut to: BTreeSet<IdentityId>,
     ) {
         to.remove(&self.node());
+        for peer in &to {
+            self.withdraw_welcomes(call, (room, *peer), &epochs);
+        }
+        self.post_gone(call, room, epochs, to);
+    }
+
+    pub(super) fn post_gone<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        epochs: Vec<EpochTag>,
+        to: BTreeSet<IdentityId>,
+    ) {
+        if let Some(talk) = self.talks.get_mut(&room) {
+            talk.mending.gone.extend(to.iter().copied());
+        }
         self.post_matter(call, GroupMatter::Gone { room, epochs }, to);
     }
 
-    /// Who has let this device in says that it came to nothing; so is then what it did itself in the meantime.
+    /// What was to let somebody in with one of these epochs does not go to them any more.
+    fn withdraw_welcomes<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        (room, peer): (RoomId, IdentityId),
+        epochs: &[EpochTag],
+    ) {
+        let store = Pending { store: call.store, batch: &self.step.batch };
+        let is_one = |parcel: &ParcelId| {
+            let letter = Outbox::parcel(*parcel, &store).and_then(|bytes| Letter::from_bytes(&bytes).ok());
+            let Some(Letter::Welcome { invitation, .. }) = letter else { return false };
+            Invitation::from_bytes(&invitation).is_ok_and(|of| of.room == room && epochs.contains(&of.tag))
+        };
+        let withdrawn: Vec<ParcelId> = self.outbox.waiting(peer).filter(is_one).collect();
+        self.outbox.handle_receipt(peer, &withdrawn, &mut self.step.batch);
+    }
+
+    /// Who could remove this device says that by which it came in came to nothing; so is then what it did itself in the meantime.
     pub(super) fn gone<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, epochs: &[EpochTag]) {
         let (me, by) = (self.me(), self.person_of(peer));
         let Some(talk) = self.talks.get_mut(&room) else { return };
@@ -141,9 +223,13 @@ impl Chats {
         if !talk.room.roles().is_some_and(|roles| roles.may_remove(by, me)) {
             return;
         }
+        let (head, is_member) = (talk.room.epoch().tag, talk.room.is_member());
         let affairs = &mut talk.record.affairs;
-        let is_so = affairs.entered.is_some_and(|(by, epoch)| by == peer && epochs.contains(&epoch));
-        if !is_so || affairs.is_out {
+        let is_so = epochs.contains(&head) || affairs.entered.is_some_and(|(_, epoch)| epochs.contains(&epoch));
+        if is_so {
+            talk.mending.doubt.clear();
+        }
+        if !is_so || affairs.is_out || !is_member {
             return;
         }
         affairs.is_out = true;
@@ -224,6 +310,7 @@ impl Chats {
             old.room.forget(&mut self.step.batch);
             (talk.record, talk.known) = (old.record, old.known);
             talk.mending.early = old.mending.early;
+            talk.mending.gone = old.mending.gone;
             let affairs = &mut talk.record.affairs;
             (affairs.is_introduced, affairs.is_out) = (false, false);
             affairs.owed.clear();
@@ -241,6 +328,8 @@ impl Chats {
         self.take_again();
         self.try_early(call, id);
         self.want_devices(call, id);
+        self.pursue(call, id);
+        self.doubt(call, id, Some(by));
     }
 
     /// Those who were turned away, and are in a group with us now, may send again what was not taken.

@@ -146,8 +146,9 @@ impl Chats {
             Ok(Received::Outranked(summary)) => {
                 if summary.is_entry {
                     let aside = talk.room.aside();
-                    self.say_gone(call, room, aside, BTreeSet::from([summary.by.identity]));
+                    self.entered_aside(call, room, aside, BTreeSet::from([summary.by.identity]));
                 }
+                self.doubt_anew(call, room);
                 // What was sealed on the branch can be read.
                 Ok(Read::Moved)
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use byway_primitives::codec::{Decode, DecodeError, Encode};
-use byway_primitives::{Batch, IdentityId, Space, Store};
+use byway_primitives::{Batch, IdentityId, Space, Span, Store};
 
 use super::{Call, ChatFault, Chats, ChatsDamaged};
 use crate::delivery::group_letter::{GroupLetter, GroupMatter, PACKAGES_GIVEN_MAX};
@@ -184,6 +184,13 @@ impl Chats {
         Ok(())
     }
 
+    /// A letter with what keeps groups together.
+    pub(super) fn matter<S: Store>(&mut self, call: &Call<'_, S>, what: GroupMatter) -> Letter {
+        // Of parcels that are alike the second is not taken, and the same may be asked twice within a moment.
+        self.matter_at = call.now.max(self.matter_at + Span(1));
+        Letter::Group(GroupLetter { at: self.matter_at, what })
+    }
+
     /// Posts what keeps groups together. Who has too much waiting gets it not: they say themselves how they stand when they come back.
     pub(super) fn post_matter<S: Store>(
         &mut self,
@@ -191,7 +198,7 @@ impl Chats {
         what: GroupMatter,
         to: impl IntoIterator<Item = IdentityId>,
     ) {
-        let letter = Letter::Group(GroupLetter { at: call.now, what });
+        let letter = self.matter(call, what);
         for peer in to {
             if self.outbox.put(&letter, [peer], &mut self.step.batch).is_ok() {
                 self.send_due(peer, call.store);

@@ -39,6 +39,12 @@ pub(super) struct Mending {
     pub sealed_anew: BTreeMap<IdentityId, Granted>,
     /// Since when, and how often, each of the others was answered that told its line.
     pub answered: BTreeMap<IdentityId, (Time, u32)>,
+    /// Those who could say whether this device is in, and have not yet.
+    pub doubt: BTreeSet<IdentityId>,
+    /// With which two heads, theirs and ours, each of the others was answered last that told its line.
+    pub answers: BTreeMap<IdentityId, (Option<EpochTag>, EpochTag)>,
+    /// Those whom this device has told that they are not in.
+    pub gone: BTreeSet<IdentityId>,
     /// With what each of the others was last told how to enter anew.
     pub infos: BTreeMap<IdentityId, ParcelId>,
 }

@@ -346,16 +346,34 @@ impl Branches {
 
     /// What this device itself did on the path after an epoch of it, or on all of it.
     pub fn made_since(&self, from: Option<EpochTag>) -> Vec<Summary> {
-        let path = self.path();
-        let after = from.and_then(|from| path.iter().position(|tag| *tag == from)).map_or(0, |place| place + 1);
-        let begun = path[after..].iter().filter_map(|tag| self.epochs[tag].begun.as_ref());
-        begun.filter(|begun| begun.is_own).map(|begun| begun.summary.clone()).collect()
+        self.followed_since(from).filter(|begun| begun.is_own).map(|begun| begun.summary.clone()).collect()
     }
 
-    /// The commits that lead from an epoch on the line to the head, in order.
+    /// The commits of the path after an epoch of it, or of all of it.
+    pub fn followed_since(&self, from: Option<EpochTag>) -> impl Iterator<Item = &Begun> {
+        let path = self.path();
+        let after = from.and_then(|from| path.iter().position(|tag| *tag == from)).map_or(0, |place| place + 1);
+        path.into_iter().skip(after).filter_map(|tag| self.epochs[&tag].begun.as_ref())
+    }
+
+    /// Whether an epoch is kept, or was followed, or is one of these as it is named by those whom its commit removes.
+    pub fn knows(&self, tag: EpochTag) -> bool {
+        let begun = || self.epochs.values().filter_map(|epoch| epoch.begun.as_ref());
+        let is_removal = |begun: &Begun| EpochTag::of_removal(begun.parent, begun.rank.tree) == tag;
+        self.find(tag).is_some() || self.past.iter().any(|step| step.tag == tag) || begun().any(is_removal)
+    }
+
+    /// What decides which line is followed from an epoch on: the commits that lead from it to the head, and those aside that remove
+    /// somebody, with what leads to them. In the order in which they are to be taken.
     pub fn commits_since(&self, from: EpochTag) -> Vec<Vec<u8>> {
-        let path = self.path().into_iter().skip_while(|tag| *tag != from).skip(1);
-        path.filter_map(|tag| self.epochs[&tag].begun.as_ref().map(|begun| begun.frame.clone())).collect()
+        let path = self.path();
+        let decides = |epoch: &&Epoch| {
+            let removes = || self.with_all_below(epoch.tag).filter_map(|at| at.begun.as_ref()).any(Begun::removes);
+            path.contains(&epoch.tag) || removes()
+        };
+        let mut epochs: Vec<&Epoch> = self.with_all_below(from).skip(1).filter(decides).collect();
+        epochs.sort_by_key(|epoch| epoch.number);
+        epochs.into_iter().filter_map(|epoch| epoch.begun.as_ref().map(|begun| begun.frame.clone())).collect()
     }
 }
 

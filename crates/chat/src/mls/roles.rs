@@ -56,6 +56,12 @@ impl Roles {
         }
     }
 
+    /// The others who may remove `identity`.
+    pub fn who_may_remove(&self, identity: IdentityId) -> Vec<IdentityId> {
+        let all = std::iter::once(self.founder).chain(self.admins.iter().copied());
+        all.filter(|by| *by != identity && self.may_remove(*by, identity)).collect()
+    }
+
     pub(crate) fn may_add(&self, by: IdentityId, added: IdentityId) -> bool {
         by == added || self.adding.is_some_and(|lowest| self.role(by) <= lowest)
     }

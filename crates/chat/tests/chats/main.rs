@@ -5,6 +5,7 @@
 mod abuse;
 mod backup;
 mod devices;
+mod doubts;
 mod files;
 mod groups;
 mod held;

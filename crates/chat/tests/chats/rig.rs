@@ -210,7 +210,7 @@ impl World {
         self.deliver_one();
     }
 
-    /// All who are linked with one lose it, and it loses its memory.
+    /// All who are linked with one lose it, and it loses its memory; to start anew takes a moment.
     pub fn crash(&mut self, who: usize) {
         for other in 0..self.people.len() {
             if other != who && self.is_linked(who, other) {
@@ -218,6 +218,7 @@ impl World {
             }
         }
         self.people[who].restart();
+        self.now = self.now + Span::seconds(1);
     }
 
     pub fn connect_all(&mut self) {

@@ -113,7 +113,8 @@ impl Room {
         self.branches.compare(theirs)
     }
 
-    /// The commits that were followed after an epoch, in order, as far as they are kept: for a device that lacks them.
+    /// The commits that were followed after an epoch, and those aside that remove somebody, in order, as far as they are kept: for a device
+    /// that lacks them.
     pub fn commits_since(&self, from: EpochTag) -> Vec<Vec<u8>> {
         self.branches.commits_since(from)
     }
@@ -126,6 +127,47 @@ impl Room {
     /// Epochs that are kept, and not on the line that is followed.
     pub fn aside(&self) -> Vec<EpochTag> {
         self.branches.aside()
+    }
+
+    /// Whether an epoch is known here, if only by its name: as those have it who were removed with it, or who are in it.
+    pub fn knows(&self, tag: EpochTag) -> bool {
+        self.branches.knows(tag)
+    }
+
+    /// Whether a device at a node that is in an epoch of the line can follow it from there to the head: not if it removes it on the way.
+    pub fn leads(&self, from: EpochTag, node: IdentityId) -> bool {
+        let removes = |summary: &Summary| summary.removed.iter().chain(&summary.left).any(|member| member.node == node);
+        !self.branches.followed_since(Some(from)).any(|begun| removes(&begun.summary))
+    }
+
+    /// The commits of the line after an epoch up to that which removes the device at a node, which can read no more; none if none does.
+    pub fn commits_removing(&self, from: EpochTag, node: IdentityId) -> Vec<Vec<u8>> {
+        let removes = |of: &Summary| of.removed.iter().chain(&of.left).any(|member| member.node == node);
+        let followed: Vec<_> = self.branches.followed_since(Some(from)).collect();
+        let last = followed.iter().position(|begun| removes(&begun.summary));
+        let commits = last.map(|last| &followed[..=last]).unwrap_or_default();
+        commits.iter().map(|begun| begun.frame.clone()).collect()
+    }
+
+    /// Whether a commit that is kept, followed or not, removes this device.
+    pub fn is_removed_somewhere(&self) -> bool {
+        let device = self.device.certificate.key;
+        let removes =
+            |summary: &Summary| summary.removed.iter().chain(&summary.left).any(|member| member.device == device);
+        let mut begun = self.branches.iter().filter_map(|epoch| epoch.begun.as_ref());
+        begun.any(|begun| !begun.summary.is_entry && removes(&begun.summary))
+    }
+
+    /// By whom somebody was let in, and at which node, on the line after an epoch, or on all of it, as far as it is kept.
+    pub fn let_in_since(&self, from: Option<EpochTag>) -> Vec<(IdentityId, IdentityId)> {
+        let commits = self.branches.followed_since(from).map(|begun| &begun.summary);
+        commits.flat_map(|of| of.added.iter().map(|added| (of.by.identity, added.node))).collect()
+    }
+
+    /// The nodes of those who were let in with one of these epochs.
+    pub fn let_in_with(&self, epochs: &[EpochTag]) -> Vec<IdentityId> {
+        let begun = epochs.iter().filter_map(|tag| self.branches.find(*tag)?.begun.as_ref());
+        begun.flat_map(|begun| begun.summary.added.iter().map(|member| member.node)).collect()
     }
 
     /// Who has entered anew with one of these epochs.

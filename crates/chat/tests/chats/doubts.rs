@@ -1,0 +1,84 @@
+//! Who can't tell by itself whether it is in a group hears so.
+
+use byway_chat::mls::RoomId;
+
+use crate::groups::{DAVE, five};
+use crate::rig::World;
+use crate::{ALICE, BOB, CAROL};
+
+const ERIN: usize = 4;
+
+impl World {
+    /// All that is on its way from one to another comes, and what comes of it between others does not yet.
+    fn deliver_between(&mut self, from: usize, to: usize) {
+        while let Some(place) = self.wire.iter().position(|(one, other, _)| (*one, *other) == (from, to)) {
+            let message = self.wire.remove(place).unwrap();
+            self.wire.push_front(message);
+            self.deliver_one();
+        }
+    }
+
+    fn is_in(&self, who: usize, room: RoomId) -> bool {
+        self.people[who].chats.talk(room).is_some_and(|talk| talk.is_member)
+    }
+}
+
+/// A group of the first four, of whom Bob and Carol are admins.
+fn with_admins() -> (World, RoomId) {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL, DAVE]);
+    for who in [BOB, CAROL] {
+        world.role(ALICE, room, who, true).unwrap();
+        world.carry();
+    }
+    (world, room)
+}
+
+#[test]
+fn who_is_let_in_late_by_what_was_undone_meanwhile_is_out() {
+    let (mut world, room) = with_admins();
+    world.cut(CAROL, ERIN);
+    world.add(CAROL, room, ERIN).unwrap();
+    world.carry();
+    world.remove(ALICE, room, ERIN).unwrap();
+    world.carry();
+    world.add(ALICE, room, ERIN).unwrap();
+    world.carry();
+    assert!(world.is_in(ERIN, room));
+    world.remove(ALICE, room, ERIN).unwrap();
+    world.carry();
+    assert!(!world.is_in(ERIN, room));
+    // Carol's invitation is of before all that.
+    world.settle();
+    assert!(!world.is_in(ERIN, room));
+    assert_eq!(world.members(ALICE, room), [ALICE, BOB, CAROL, DAVE]);
+    assert_eq!(world.people[CAROL].chats.waiting_for(world.id(ERIN)), 0);
+}
+
+#[test]
+fn who_is_let_in_again_by_somebody_whose_role_was_taken_meanwhile_is_out() {
+    let (mut world, room) = with_admins();
+    world.remove(BOB, room, DAVE).unwrap();
+    world.deliver_between(BOB, CAROL);
+    world.role(ALICE, room, CAROL, false).unwrap();
+    world.cut(BOB, CAROL);
+    world.add(CAROL, room, DAVE).unwrap();
+    world.settle();
+    assert_eq!(world.members(ALICE, room), [ALICE, BOB, CAROL]);
+    assert!(!world.is_in(DAVE, room), "Bob has removed Dave, and Carol may not let him in any more");
+    let waiting: Vec<usize> = (0..4).map(|who| world.people[who].chats.awaited().count()).collect();
+    assert_eq!(waiting, [0; 4]);
+}
+
+#[test]
+fn who_holds_itself_to_be_out_and_is_in_again_hears_so() {
+    let (mut world, room) = with_admins();
+    world.remove(BOB, room, DAVE).unwrap();
+    world.deliver_between(BOB, DAVE);
+    assert!(!world.is_in(DAVE, room));
+    // Bob may not, by what Alice does at the same moment and goes before.
+    world.role(ALICE, room, BOB, false).unwrap();
+    world.settle();
+    assert!(world.is_in(DAVE, room));
+    assert_eq!(world.authenticator(DAVE, room), world.authenticator(ALICE, room));
+}

@@ -1,5 +1,7 @@
 //! Giving all that is known and was said to a [backup](crate::backup), a part at a time.
 
+use std::collections::BTreeSet;
+
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{IdentityId, Store, Time};
 
@@ -114,8 +116,8 @@ impl Chats {
     fn backup_talk(&self, room: RoomId) -> Option<BackupTalk> {
         let (record, members, roles, is_in) = match self.talks.get(&room) {
             Some(talk) => {
-                let members: Vec<IdentityId> = talk.known.iter().copied().collect();
-                (&talk.record, members, talk.room.roles(), is_wanted(talk))
+                let members: BTreeSet<IdentityId> = talk.known.values().copied().collect();
+                (&talk.record, members.into_iter().collect(), talk.room.roles(), is_wanted(talk))
             }
             None => {
                 let lost = self.lost.get(&room)?;

@@ -17,10 +17,6 @@ impl World {
             self.deliver_one();
         }
     }
-
-    fn is_in(&self, who: usize, room: RoomId) -> bool {
-        self.people[who].chats.talk(room).is_some_and(|talk| talk.is_member)
-    }
 }
 
 /// A group of the first four, of whom Bob and Carol are admins.

@@ -7,7 +7,8 @@ use byway_primitives::IdentityId;
 use super::output::{ago, now};
 use super::wallet::show;
 use super::{
-    ChatCommand, Globals, Outcome, Table, chat_attach, chat_backup, chat_content, chat_search, chat_who, idempotency_key,
+    ChatCommand, Globals, Outcome, Table, chat_attach, chat_backup, chat_content, chat_search, chat_who,
+    idempotency_key,
 };
 use crate::api::*;
 use crate::client::Client;

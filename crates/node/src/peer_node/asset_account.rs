@@ -19,6 +19,9 @@ impl Actor {
     /// What announces that so much of an asset leaves the account, beside what is leaving already. It goes to this wallet.
     pub(super) fn asset_withdrawal(&self, value: Value) -> Answer<Order> {
         let record = self.asset_record(value.asset).ok_or_else(|| ApiError::asset_not_found(value.asset))?;
+        if value.amount.is_zero() {
+            return Err(ApiError::invalid_params("amount", "it must be more than 0"));
+        }
         let account = self.account_in(value.asset);
         let leaving = account.withdrawal.map_or(Amount::ZERO, |withdrawal| withdrawal.amount);
         let all = leaving.checked_add(value.amount).filter(|all| *all <= account.balance);

@@ -56,6 +56,9 @@ impl Actor {
         let to =
             request.to.as_ref().map(|to| to.parse::<Recipient>().map_err(|why| ApiError::invalid_address("to", why)));
         let to = to.transpose()?;
+        if request.amount.is_zero() {
+            return Err(ApiError::invalid_params("amount", "it must be more than 0"));
+        }
         if self.is_withdrawing() {
             return Err(ApiError::withdrawal_under_way());
         }
@@ -82,7 +85,7 @@ impl Actor {
         }
         let leaving = Amount::checked_sum(self.withdrawing().iter().map(|part| part.amount)).unwrap_or(Amount::MAX);
         if leaving.is_zero() {
-            return Err(ApiError::nothing_to_withdraw());
+            return Err(ApiError::invalid_params("amount", "it must be more than 0"));
         }
         let order = Order::signed(self.announcing(Amount::ZERO));
         let note = Note { amount: Some(leaving), cancels: true, leaves: true, ..Note::default() };

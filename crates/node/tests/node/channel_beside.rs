@@ -106,20 +106,32 @@ fn what_is_measured_of_channels_has_these_names() {
         "lane_payments_per_s_per_core",
         "lane_limit_per_s_per_core",
         "lane_ratio",
+        "calls_per_s_per_core",
+        "calls_limit_per_s_per_core",
+        "calls_ratio",
+        "hub_payments_per_s_per_core",
+        "hub_limit_per_s_per_core",
+        "hub_ratio",
+        "hub_payments_with_few_channels_per_s_per_core",
     ] {
         assert!(report[name].as_f64().is_some_and(|value| value > 0.0), "{name}: {report}");
     }
     // So few fit into what the process has already.
     assert!(report["bytes_per_idle_channel"].is_u64(), "{report}");
-    let latency = &report["latency_ms"];
-    let names: Vec<&String> = latency.as_object().unwrap().keys().collect();
-    assert_eq!(names, ["p50", "p99"]);
-    let [p50, p99] = ["p50", "p99"].map(|name| latency[name].as_f64().unwrap());
-    assert!(0.0 < p50 && p50 <= p99, "{latency}");
+    assert!(report["hub_channels"].is_u64(), "{report}");
+    for name in ["latency_ms", "round_trip_ms", "group_commit_ms"] {
+        let latency = &report[name];
+        let names: Vec<&String> = latency.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["p50", "p99"]);
+        let [p50, p99] = ["p50", "p99"].map(|name| latency[name].as_f64().unwrap());
+        assert!(0.0 < p50 && p50 <= p99, "{name}: {latency}");
+    }
     let ratio = |part: &str, limit: &str| report[part].as_f64().unwrap() / report[limit].as_f64().unwrap();
     for (name, part, limit) in [
         ("updates_ratio", "updates_per_s_per_core", "updates_limit_per_s_per_core"),
         ("lane_ratio", "lane_payments_per_s_per_core", "lane_limit_per_s_per_core"),
+        ("calls_ratio", "calls_per_s_per_core", "calls_limit_per_s_per_core"),
+        ("hub_ratio", "hub_payments_per_s_per_core", "hub_limit_per_s_per_core"),
     ] {
         let (has, is): (&Value, f64) = (&report[name], ratio(part, limit));
         assert!((has.as_f64().unwrap() - is).abs() < 1e-9 * is.max(1.0), "{name}: {has}, {is}");

@@ -34,6 +34,8 @@ async fn what_was_announced_is_called_off_and_stays_in_the_account() {
     let cancel = |name: &str| WalletWithdrawCancel { idempotency_key: key(name) };
     let nothing = user.api.wallet_withdraw_cancel(cancel("early")).await.unwrap_err();
     assert_eq!(nothing.kind, ErrorKind::NothingToWithdraw, "{nothing}");
+    let none = withdraw(&user, "0", None, "none").await.unwrap_err();
+    assert_eq!(none.kind, ErrorKind::InvalidParams, "{none}");
     withdraw(&user, "2", Some("other"), "first").await.unwrap();
     until_leaving(&user, &["2"]).await;
     withdraw(&user, "0.5", None, "second").await.unwrap();

@@ -85,7 +85,7 @@ impl Actor {
         }
         let leaving = Amount::checked_sum(self.withdrawing().iter().map(|part| part.amount)).unwrap_or(Amount::MAX);
         if leaving.is_zero() {
-            return Err(ApiError::invalid_params("amount", "it must be more than 0"));
+            return Err(ApiError::nothing_to_withdraw());
         }
         let order = Order::signed(self.announcing(Amount::ZERO));
         let note = Note { amount: Some(leaving), cancels: true, leaves: true, ..Note::default() };

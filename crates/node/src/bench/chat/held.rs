@@ -75,7 +75,8 @@ async fn measure_at(place: &Place<'_>, holder: &PeerNode, messages: u32, idle: D
     let (client, sender) = (place.node("user").await?, place.node("sender").await?);
     let (client_id, sender_id) = (client.identity(), sender.identity());
     have_held(&client, holder).await?;
-    acquaint(&sender, &client).await?;
+    // Who takes an invite knows from it what to seal for whom it is of, wherever they are by then.
+    acquaint(&client, &sender).await?;
     until("all that was said so far has arrived", WAIT, async || {
         let people = sender.chat_people().await.map_err(failed)?;
         Ok(people.iter().all(|person| person.waiting == 0).then_some(()))

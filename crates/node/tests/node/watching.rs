@@ -255,10 +255,9 @@ async fn an_answer_costs_the_watchtower_where_the_reserve_is_used_up() {
     let left = byway_ledger::RESERVE_CALLS / 2;
     let mut charged = entry(&network, stolen.id).await.unwrap().charged[0];
     let all = Amount::cost(price, left, 1).unwrap();
-    for number in 1..=left {
-        if charged >= all {
-            break;
-        }
+    let mut number = 0;
+    while charged < all {
+        number += 1;
         let (channel, side, delegates) = (stolen.id, Side::Initiator, vec![w.api.identity()]);
         hand_in(&network, "user", ChannelsCall::SetDelegates { channel, side, delegates }, number).await;
         let before = charged;

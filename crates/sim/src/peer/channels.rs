@@ -49,8 +49,8 @@ pub enum ChannelCommand {
 struct Wanted {
     opens: Option<ChannelTerms>,
     changes: VecDeque<Change>,
-    /// The first of them is proposed, and is this round.
-    open: Option<u64>,
+    /// Of the first of them, where it is proposed.
+    proposed_round: Option<u64>,
 }
 
 /// What a node keeps in mind of its channels.
@@ -154,12 +154,12 @@ impl PeerNode {
     /// Proposes the next change, unless something is open or it is the peer's turn.
     fn advance_changes(&mut self, at: At<'_>, peer: IdentityId) {
         let Some(key) = self.channel_with(peer) else { return };
-        let next = self.channels.wanted.get(&peer).filter(|wanted| wanted.open.is_none());
+        let next = self.channels.wanted.get(&peer).filter(|wanted| wanted.proposed_round.is_none());
         let Some(change) = next.and_then(|wanted| wanted.changes.front().cloned()) else { return };
         let proposed = self.market.with_channel(at.now, key, &at.store, |channel| channel.propose(at.now, change));
         let wanted = self.channels.wanted.entry(peer).or_default();
         match proposed {
-            Some(Ok(round)) => wanted.open = Some(round),
+            Some(Ok(round)) => wanted.proposed_round = Some(round),
             Some(Err(
                 ProposeError::Busy
                 | ProposeError::Turn
@@ -186,13 +186,15 @@ impl PeerNode {
             }
             ChannelNews::Updated { change, .. } => {
                 // Also where it lost a tie, and was proposed again under another round.
-                if wanted.open.is_some() && wanted.changes.front() == Some(change) {
-                    wanted.open = None;
+                if wanted.proposed_round.is_some() && wanted.changes.front() == Some(change) {
+                    wanted.proposed_round = None;
                     wanted.changes.pop_front();
                 }
                 self.keep_stale(key);
             }
-            ChannelNews::Abandoned { round, .. } if wanted.open == Some(*round) => wanted.open = None,
+            ChannelNews::Abandoned { round, .. } if wanted.proposed_round == Some(*round) => {
+                wanted.proposed_round = None
+            }
             ChannelNews::Closed => *wanted = Wanted::default(),
             ChannelNews::Alarm(conflict) => {
                 panic!("seed {}: somebody has signed two states of one round: {conflict:?}", self.scene.seed)

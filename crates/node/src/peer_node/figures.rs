@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use byway_primitives::{Amount, amount::ONE};
+use byway_dialogue::LinkId;
+use byway_primitives::{Amount, IdentityId, amount::ONE};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
@@ -68,9 +69,14 @@ impl PeerNode {
         self.call(|actor| actor.figures()).await
     }
 
-    /// Bytes of the datagrams that the links which are up now have taken, both ways together; `None` once the node has stopped.
-    pub(crate) async fn link_bytes(&self) -> Option<u64> {
-        self.call(|actor| actor.link_handles.values().map(byway_driver::link::Link::datagram_bytes).sum()).await
+    /// The link that the dialogue with a peer is on, and the bytes of datagrams that it has taken, both ways together; `None` without one, and
+    /// once the node has stopped.
+    pub(crate) async fn link_bytes(&self, peer: IdentityId) -> Option<Option<(LinkId, u64)>> {
+        self.call(move |actor| {
+            let link = actor.market.link_to(peer)?;
+            Some((link, actor.link_handles.get(&link)?.datagram_bytes()))
+        })
+        .await
     }
 }
 

@@ -287,6 +287,22 @@ async fn hops_that_swallow_everything_are_left_and_the_exits_behind_them_are_not
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_comes_from_a_hop_through_the_one_before_both_are_named() {
+    let network = Network::start(&["exit", "first", "second"], &[]).await;
+    let _exit = network.node("exit", &provider("DE", "0.0005", "")).await;
+    // It lets nobody out to where all the others are.
+    let config = provider("SE", "0.0001", "").replace("exit_allow = [\"127.0.0.0/8\"]\n", "");
+    let _first = network.node("first", &config).await;
+    let _second = network.node("second", &provider("FR", "0.0001", "")).await;
+    let user = network.node("user", "").await;
+    user.prepare("5").await;
+    user.market(3).await;
+    let refused = user.api.connect(over("DE", &["SE", "FR"])).await.unwrap_err();
+    assert_eq!((refused.kind, &refused.details["hop"]), (ErrorKind::ChainBroken, &2.into()), "{refused}");
+    assert!(refused.message.contains("(FR)") && refused.message.contains("(SE)"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hop_at_the_limit_of_a_session_asks_also_where_only_a_proxy_port_uses_it() {
     let network = Network::start(&["exit", "hop"], &[]).await;
     let _exit = network.node("exit", &provider("DE", "0.0001", "")).await;

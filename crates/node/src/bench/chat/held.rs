@@ -1,11 +1,13 @@
 //! Somebody who is away is held for by a node of this process, on a ledger that a kernel of this process runs.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use byway_chat::holding::{BATCH_BYTES, LOOK_AGAIN};
+use byway_dialogue::LinkId;
 use byway_primitives::{Amount, IdentityId, Span};
 use byway_records::Genesis;
 use futures::future::join_all;
@@ -73,7 +75,7 @@ impl Place<'_> {
 
 async fn measure_at(place: &Place<'_>, holder: &PeerNode, messages: u32, idle: Duration) -> anyhow::Result<Report> {
     let (client, sender) = (place.node("user").await?, place.node("sender").await?);
-    let (client_id, sender_id) = (client.identity(), sender.identity());
+    let (client_id, sender_id, holder_id) = (client.identity(), sender.identity(), holder.identity());
     have_held(&client, holder).await?;
     // Who takes an invite knows from it what to seal for whom it is of, wherever they are by then.
     acquaint(&client, &sender).await?;
@@ -98,7 +100,7 @@ async fn measure_at(place: &Place<'_>, holder: &PeerNode, messages: u32, idle: D
     let client = place.node("user").await?;
     let (first, last) = caught_up(&client, sender_id, messages, begun).await?;
     until("the holder lets go of all", WAIT, async || Ok((held(holder, client_id).await? == 0).then_some(()))).await?;
-    let (fetch_bytes, idle_bytes) = (fetches(&client).await?, idle_bytes(&client, idle).await?);
+    let (fetch_bytes, idle_bytes) = (fetches(&client, holder_id).await?, idle_bytes(&client, holder_id, idle).await?);
     client.stop().await;
     let day = Span::days(1).0 as f64;
     let idle_link_kb_per_day = idle_bytes / (idle.as_secs_f64() * 1e3) * day / 1e3;
@@ -179,27 +181,38 @@ async fn caught_up(
     Ok((first, last))
 }
 
-async fn link_bytes(node: &PeerNode) -> anyhow::Result<u64> {
-    node.link_bytes().await.context("the node has stopped")
+/// The link on which a node talks with another, and what it has taken.
+async fn link_bytes(node: &PeerNode, peer: IdentityId) -> anyhow::Result<Option<(LinkId, u64)>> {
+    node.link_bytes(peer).await.context("the node has stopped")
 }
 
-/// Bytes of one fetch, one after the other.
-async fn fetches(client: &PeerNode) -> anyhow::Result<f64> {
-    let begun = link_bytes(client).await?;
+/// Bytes of one fetch, one after the other. One is begun anew where the link has gone meanwhile, or nothing was asked for on it.
+async fn fetches(client: &PeerNode, holder: IdentityId) -> anyhow::Result<f64> {
+    let mut bytes = 0;
     for _ in 0..FETCHES {
-        let before = link_bytes(client).await?;
-        client.hold_fetch().await.map_err(failed)?;
-        until("what a fetch brings", WAIT, async || {
-            Ok((link_bytes(client).await? >= before + BATCH_BYTES as u64).then_some(()))
+        let begun = Cell::new(None);
+        bytes += until("what a fetch brings", WAIT, async || {
+            let now = link_bytes(client, holder).await?;
+            if let (Some((link, before)), Some((same, after))) = (begun.get(), now)
+                && link == same
+            {
+                return Ok((after >= before + BATCH_BYTES as u64).then_some(after - before));
+            }
+            client.hold_fetch().await.map_err(failed)?;
+            begun.set(now);
+            Ok(None)
         })
         .await?;
     }
-    Ok((link_bytes(client).await? - begun) as f64 / FETCHES as f64)
+    Ok(bytes as f64 / FETCHES as f64)
 }
 
 /// Bytes of the link in some time in which nothing is said.
-async fn idle_bytes(client: &PeerNode, idle: Duration) -> anyhow::Result<f64> {
-    let before = link_bytes(client).await?;
+async fn idle_bytes(client: &PeerNode, holder: IdentityId, idle: Duration) -> anyhow::Result<f64> {
+    let of_link = async || until("a link with the holder", WAIT, async || link_bytes(client, holder).await).await;
+    let (link, before) = of_link().await?;
     tokio::time::sleep(idle).await;
-    Ok((link_bytes(client).await? - before) as f64)
+    let (same, after) = of_link().await?;
+    ensure!(link == same, "the link with the holder went while nothing was said on it: nothing was measured");
+    Ok((after - before) as f64)
 }

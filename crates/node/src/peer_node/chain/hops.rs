@@ -191,9 +191,18 @@ impl Actor {
             using.left = Some(StopReason::ChannelFailed);
         }
         let why = "nothing came through it";
+        // Which of the two it was can't be told: where a hop is behind it, both are named.
+        let broken = match self.chain.places.get(at + 1).map(|next| next.wish) {
+            Some(next) if self.before(provider) == at + 1 => {
+                let why = format!("nothing came from it through the hop before ({wish})");
+                ApiError::chain_broken(at + 2, next, &why)
+            }
+            _ => ApiError::chain_broken(at + 1, wish, why),
+        };
         self.stop_paying(way);
+        self.broken_at(at, &broken);
         self.fail_connection(way, why.to_owned());
-        Some(ApiError::chain_broken(at + 1, wish, why))
+        Some(broken)
     }
 
     /// The offer for whose sake a provider is being reached.

@@ -459,12 +459,16 @@ impl Actor {
     /// A hop has no session any more, and nobody takes its place.
     pub(super) fn hop_failed(&mut self, way: WayId, why: &str) {
         let Some(at) = self.chain.place_of(way) else { return };
-        let error = ApiError::chain_broken(at + 1, self.chain.places[at].wish, why);
+        self.broken_at(at, &ApiError::chain_broken(at + 1, self.chain.places[at].wish, why));
+    }
+
+    /// What is behind a hop, or waits for it, ends for this reason.
+    fn broken_at(&mut self, at: usize, error: &ApiError) {
         let (behind, others): (BTreeMap<_, _>, _) =
             std::mem::take(&mut self.chain.waiting).into_iter().partition(|(provider, _)| self.before(*provider) > at);
         self.chain.waiting = others;
         for (provider, _) in behind {
-            self.ways.trying(provider).into_iter().for_each(|id| self.give_up(id, &error));
+            self.ways.trying(provider).into_iter().for_each(|id| self.give_up(id, error));
             self.not_inquired(provider, &error.to_string());
         }
         let is_behind = |id: &WayId| {
@@ -473,7 +477,7 @@ impl Actor {
         };
         let (hops, out): (Vec<_>, Vec<_>) =
             self.ways.ids(|_| true).into_iter().filter(is_behind).partition(|id| self.is_hop(*id));
-        out.into_iter().chain(hops).for_each(|id| self.cut_off(id, &error));
+        out.into_iter().chain(hops).for_each(|id| self.cut_off(id, error));
     }
 
     /// Ends a session whose provider is not to blame for that nothing comes from it.

@@ -131,6 +131,28 @@ impl Chats {
         self.own.devices.iter().map(|(node, device)| (*node, device))
     }
 
+    /// On a node that a first device has called, and on a linked one: which that is. None where it was taken away.
+    pub fn first_device(&self) -> Option<IdentityId> {
+        self.own.first()
+    }
+
+    /// Until when a token that this node shows counts.
+    pub fn link_offered_until(&self, now: Time) -> Option<Time> {
+        self.own.record.offer.map(|(_, until)| until).filter(|until| now < *until)
+    }
+
+    /// Whether a node has heard that it was [called](Self::link_device), and has not agreed: it shows another token, or none any more, or
+    /// is not new.
+    pub fn is_link_refused(&self, node: IdentityId) -> bool {
+        let is_called = self.own.get(node).is_some_and(|device| matches!(device.stage, Stage::Called { .. }));
+        is_called && self.outbox.waiting_for(node) == 0
+    }
+
+    /// By which our person goes, to those whom it asks.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The node that this device is at.
     pub(super) fn node(&self) -> IdentityId {
         self.device.certificate.node

@@ -54,14 +54,10 @@ pub(crate) fn invite_link() -> Samples {
 }
 
 pub(crate) fn device_offer() -> Samples {
-    let identity = IdentitySecret::from_seed(&[1; 32]);
+    let identity = IdentitySecret::from_bytes(&[1; 32]).expect("a key");
     let certificate = StaticCertificate::issue(&identity, NETWORK, StaticKey([3; 32]), TIME);
     let contacts = vec![Contact { protocol: "example".to_owned(), data: vec![1, 2, 3] }];
-    let full = DeviceOffer {
-        card: PeerCard { certificate, contacts },
-        token: LinkToken([5; 16].into()),
-        until: TIME,
-    };
+    let full = DeviceOffer { card: PeerCard { certificate, contacts }, token: LinkToken([5; 16].into()), until: TIME };
     let bare = DeviceOffer { card: PeerCard { certificate, contacts: Vec::new() }, ..full.clone() };
     let texts = [full.to_text(), bare.to_text(), full.to_text().to_uppercase().into()];
     texts.map(|text| text.as_bytes().to_vec()).into()

@@ -129,7 +129,7 @@ impl ApiError {
     pub fn node_not_new() -> Self {
         Self::new(
             ErrorKind::NodeNotNew,
-            "This node has contacts, conversations or devices, or is or was a device of somebody; only a new one can be linked.",
+            "This node knows people, has conversations or devices, or is or was a device of somebody; only a new one can be linked.",
             "Start a node with a folder and a seed phrase of its own, and link that one.",
         )
     }

@@ -1,7 +1,5 @@
 //! A second node as a device of the same person: linking it, what is the same on both, and taking it away.
 
-use std::net::{SocketAddr, UdpSocket};
-
 use byway_node::api::*;
 use byway_node::peer_node::PeerNode;
 use byway_peer::link::DeviceOffer;
@@ -10,12 +8,8 @@ use byway_primitives::Time;
 use super::chat::{acquainted, named, person, send, texts};
 use super::cli::{byway, check_typed, directory_of, failure, json, text};
 use super::fake::Fake;
+use super::holding::{holder, some_port, until_held};
 use super::network::{Mortal, Network, Node, key};
-
-/// Where a node is found again after a restart.
-fn address() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 async fn token(of: &Node) -> String {
     of.api.device_token().await.unwrap().token
@@ -140,7 +134,7 @@ async fn what_a_person_hears_and_says_is_on_both_devices_once_and_it_is_they_who
 async fn linking_goes_on_though_either_node_is_killed() {
     let network = Network::start(&["one", "other"], &[]).await;
     let [alice, bob] = acquainted(&network).await;
-    let (at, ours) = (address(), named("Alice"));
+    let (at, ours) = (some_port(), named("Alice"));
     let room = conversation(&bob.node).await;
     let laptop = network.mortal_at(at, "laptop", "").await;
     let shown = token(&laptop.node).await;
@@ -153,7 +147,7 @@ async fn linking_goes_on_though_either_node_is_killed() {
     until_state(&alice.node, DeviceState::Calling).await;
     calling.abort();
     drop(alice);
-    let alice = network.mortal_at(address(), "one", &ours).await;
+    let alice = network.mortal_at(some_port(), "one", &ours).await;
     assert_eq!(until_state(&alice.node, DeviceState::Calling).await.name, "Laptop");
     let laptop = network.mortal_at(at, "laptop", "").await;
     // As soon as the first one has heard of its consent the new node dies, with its certificate or without it.
@@ -174,6 +168,33 @@ async fn linking_goes_on_though_either_node_is_killed() {
     for who in [&alice, &laptop] {
         until_texts(&who.node, &room, &["here I am", "welcome"]).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_while_a_device_is_away_is_held_for_it() {
+    let network = Network::start(&["one", "other", "laptop", "h1"], &[]).await;
+    let keeper = holder(&network, "h1", some_port()).await;
+    keeper.prepare("1").await;
+    let ([alice, bob, laptop], room) = linked(&network).await;
+    let client = laptop.node.api.identity();
+    laptop.node.prepare("2").await;
+    let is_sold = async |api: &PeerNode| (api.hold_offer_list().await.unwrap().len() == 1).then_some(());
+    laptop.node.until("the one who holds", is_sold).await;
+    let request = HoldUse { price_max: Some("0.0002".parse().unwrap()), ..HoldUse::default() };
+    laptop.node.api.hold_use(request).await.unwrap();
+    let is_named = async |api: &PeerNode| {
+        let status = api.hold_status().await.unwrap();
+        status.holders.iter().all(|record| record.holding && record.named).then_some(())
+    };
+    laptop.node.until("it holds, and the ledger has it", is_named).await;
+
+    drop(laptop);
+    bob.node.api.chat_send(send(&room, "while you sleep")).await.unwrap();
+    until_texts(&alice.node, &room, &["from the laptop", "while you sleep"]).await;
+    until_held(&keeper, client, "it is held", |held| held >= 1).await;
+    drop((alice, bob));
+    let laptop = network.mortal("laptop", "").await;
+    until_texts(&laptop.node, &room, &["from the laptop", "while you sleep"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -201,7 +201,7 @@ proptest! {
 
 #[test]
 fn what_a_node_shows_to_become_a_device_is_read_back_and_nothing_else_is() {
-    let identity = byway_crypto::IdentitySecret::from_seed(&[1; 32]);
+    let identity = byway_crypto::IdentitySecret::from_bytes(&[1; 32]).unwrap();
     let network = NetworkId(Hash([7; 32]));
     let certificate = byway_dialogue::StaticCertificate::issue(&identity, network, StaticKey([3; 32]), Time(900));
     let card = PeerCard { certificate, contacts: Vec::new() };

@@ -94,6 +94,8 @@ impl Actor {
         let DeviceOffer { card, token, .. } = offer;
         let node = card.certificate.identity;
         let name = self.name_for_device(node, request.name.as_deref())?;
+        // Kept first: whoever is called after a crash has to be found.
+        self.keep_card(card);
         let called = self.with_chats(|chats, now, _, store| chats.link_device(now, node, token, &name, store));
         called.map_err(|error| match error {
             ChatError::Oneself => ApiError::invalid_params(
@@ -102,7 +104,6 @@ impl Actor {
             ),
             error => ApiError::chat(error),
         })?;
-        self.keep_card(card);
         self.reach_channel_peers();
         Ok(node)
     }

@@ -28,10 +28,17 @@ test("a node is linked by the token that it shows, and removed once that was con
 });
 
 test("a linked device says whose it is, links none, and what its person says is its own", async () => {
-  const person = stage.node.chat.people[0]?.identity ?? "";
-  stage.node.world.person = person;
+  const ada = stage.node.chat.person("Ada", { online: true });
+  stage.node.chat.talk(ada, 3);
+  // The node is a device of hers.
+  stage.node.world.person = ada.identity;
   stage.node.devices.role = "linked";
-  await stage.open();
+  await stage.openPage("Messages");
+  await stage.page.getByRole("list", { name: "Conversations" }).getByRole("link", { name: /Ada/ }).click();
+  const messages = stage.page.getByRole("list", { name: "Messages" }).locator("li.message");
+  await messages.nth(2).waitFor();
+  const isOwn = await messages.evaluateAll((items) => items.map((item) => item.classList.contains("own")));
+  expect(isOwn).toEqual([false, true, true]);
   await stage.button("Your devices").click();
   await sheet().getByText("This node talks as").waitFor();
   expect(await sheet().getByLabel("Token that the new node shows").count()).toBe(0);

@@ -18,8 +18,10 @@ use crate::mls::{Change, LINKED_MAX, Member, RoomId};
 
 /// The devices: key is the node.
 const DEVICES: Space = Space("chat-own-devices");
-/// What else is kept of them, under no key.
-const OWN: Space = Space("chat-own");
+/// What else is kept of them.
+const OWN: Space = Space("chat-own-record");
+/// The key of the one there is. Disks take no empty one.
+const ONLY: [u8; 1] = [0];
 
 /// Devices of our person beside the first.
 pub const DEVICES_MAX: usize = LINKED_MAX;
@@ -71,7 +73,7 @@ pub(super) struct OwnDevices {
 
 impl OwnDevices {
     pub fn load(store: &impl Store) -> Result<Self, ChatsDamaged> {
-        let record = store.load(OWN, &[]).map(|bytes| OwnRecord::from_bytes(&bytes));
+        let record = store.load(OWN, &ONLY).map(|bytes| OwnRecord::from_bytes(&bytes));
         let record = record.transpose().map_err(ChatsDamaged::Devices)?.unwrap_or_default();
         let read = |(key, value): (Vec<u8>, Vec<u8>)| {
             let node = IdentityId::from_bytes(&key).map_err(ChatsDamaged::Devices)?;
@@ -116,7 +118,7 @@ impl OwnDevices {
     }
 
     pub fn put_record(&self, batch: &mut Batch) {
-        batch.put(OWN, Vec::new(), self.record.to_bytes());
+        batch.put(OWN, ONLY, self.record.to_bytes());
     }
 }
 

@@ -158,6 +158,7 @@ targets! {
         payment_link: payment_link,
         network_link: network_link,
         invite_link: invite_link,
+        device_offer: device_offer,
         chat_item: chat_item,
         chat_markdown: chat_markdown,
         chat_query: chat_query,
@@ -243,6 +244,14 @@ fn invite_link(bytes: &[u8]) -> bool {
             assert_eq!(*invite.to_text(), text.to_ascii_lowercase(), "an invite has one text");
             assert!(invite.bearer().ids().count() <= byway_peer::link::INVITE_OUTPUTS_MAX);
         }
+        true
+    })
+}
+
+fn device_offer(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    text.parse::<byway_peer::link::DeviceOffer>().is_ok_and(|offer| {
+        assert_eq!(*offer.to_text(), text.to_ascii_lowercase(), "an offer has one text");
         true
     })
 }

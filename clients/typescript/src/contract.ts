@@ -1029,6 +1029,34 @@ export type Country = string;
 /** service data: at most 4096 bytes in hex */
 export type Data = string;
 
+/** another node at which the same person talks */
+export interface Device {
+  heard_ms?: Time | null;
+  /** empty where it is not known here */
+  name: string;
+  node: Id;
+  online: boolean;
+  since_ms: Time;
+  state: "calling" | "refused" | "linked" | "agreed" | "first";
+  until_ms?: Time | null;
+}
+
+/** in whose name this node talks, and at which others they do */
+export interface DeviceStatus {
+  devices: Device[];
+  person: Id;
+  role: "first" | "linked" | "removed";
+  token_until_ms?: Time | null;
+  until_ms?: Time | null;
+}
+
+/** what is typed in at a person's first device to make this node another of theirs */
+export interface DeviceToken {
+  expires_ms: Time;
+  /** secret */
+  token: string;
+}
+
 /** what was earned in a day or month */
 export interface EarningsPeriod {
   bounced: Amount;
@@ -1474,6 +1502,8 @@ export interface NodeStatus {
   ledger: LedgerView;
   network: Id;
   network_name: string;
+  /** in whose name the node talks, where it is a linked device */
+  person?: Id | null;
   proxy: Proxy;
   relay?: RelayView | null;
   role: "user" | "provider" | "kernel";
@@ -2182,6 +2212,14 @@ export interface Methods {
   "phone_list": { params: Record<string, never>; result: PhoneStatus };
   /** The token of a phone opens nothing any more. */
   "phone_unlink": { params: { name: string }; result: Phone };
+  /** What makes this node a device of whoever types it in at their first one, once, within ten minutes. */
+  "device_token": { params: Record<string, never>; result: DeviceToken };
+  /** Makes a node a device of the person whose first device this is; answers when it is one, or after twenty seconds in which it was not reached. */
+  "device_link": { params: { token: string; name?: string }; result: Device };
+  /** In whose name this node talks, and at which others they do. */
+  "device_list": { params: Record<string, never>; result: DeviceStatus };
+  /** Takes a device away, out of all conversations. */
+  "device_remove": { params: { device: string }; result: Device };
   /** All sub-accounts, revoked ones included. */
   "sub_account_list": { params: Record<string, never>; result: SubAccount[] };
   /** Makes a sub-account, and its token. */
@@ -2244,6 +2282,7 @@ export interface Events {
   pulse: Pulse;
   channel: ChannelDetail;
   conversation: ChatConversation;
+  device: DeviceStatus;
   message: ChatItem;
   offers: Offer[];
   people: ChatPerson;
@@ -2303,6 +2342,11 @@ export const ERRORS = {
   conversation_not_begun: 1602,
   conversation_not_found: 1601,
   conviction_not_found: 1412,
+  device_is_person: 1713,
+  device_name_taken: 1717,
+  device_not_found: 1712,
+  device_refused: 1716,
+  device_token_expired: 1715,
   entry_of_other_network: 1402,
   entry_refused: 1401,
   faucet_limit: 1211,
@@ -2345,9 +2389,11 @@ export const ERRORS = {
   no_offer_matches: 1101,
   no_watchtower: 1522,
   no_way_to_payee: 1531,
+  node_not_new: 1711,
   not_a_contact: 1608,
   not_a_group: 1609,
   not_allowed: 1130,
+  not_first_device: 1710,
   not_guaranteed: 1558,
   not_held_by: 1633,
   not_in_group: 1610,
@@ -2391,6 +2437,7 @@ export const ERRORS = {
   too_few_members: 1409,
   too_little_with_hub: 1556,
   too_many_blocks: 1119,
+  too_many_devices: 1714,
   too_many_invites: 1142,
   too_many_names_wanted: 1655,
   too_many_payments: 1537,

@@ -5,6 +5,7 @@
 //! byway:invite/NETWORK/SECRET   likewise, and coins: whoever has the last part can take them
 //! byway:peer/CARD               how somebody in the network is reached who sells nothing
 //! byway:chat/CARD               likewise, and that whoever has this is to be a contact
+//! byway:device/CARD             likewise, and that the node becomes a device of whoever has this
 //! ```
 //!
 //! Each part is bytes in base32 with four bytes of a hash behind them, so that a link that was cut or mistyped leads nowhere
@@ -17,6 +18,7 @@
 
 mod card;
 mod chat;
+mod device;
 mod invite;
 mod network;
 mod text;
@@ -28,6 +30,7 @@ use byway_primitives::DecodeError;
 
 pub use card::PeerCard;
 pub use chat::ChatLink;
+pub use device::DeviceOffer;
 pub use invite::{INVITE_OUTPUTS_MAX, Invite, InviteSeed};
 pub use network::{KERNEL_PEERS_MAX, KernelPeer, NetworkLink, NoPeer, RELAY_TEXT_MAX};
 

@@ -1,11 +1,14 @@
 //! Texts that people send each other.
 
-use byway_crypto::WalletSecret;
+use byway_chat::delivery::own_letter::LinkToken;
 use byway_crypto::ghost::TransactionSecret;
 use byway_crypto::noise::StaticKey;
+use byway_crypto::{IdentitySecret, WalletSecret};
+use byway_dialogue::StaticCertificate;
 use byway_kernel::light;
-use byway_peer::link::{Invite, InviteSeed, KernelPeer, NetworkLink};
+use byway_peer::link::{DeviceOffer, Invite, InviteSeed, KernelPeer, NetworkLink, PeerCard};
 use byway_primitives::Amount;
+use byway_records::offer::Contact;
 use byway_records::{Height, TransactionId};
 
 use super::{HASH, NETWORK, Samples, TIME};
@@ -48,4 +51,14 @@ pub(crate) fn invite_link() -> Samples {
     };
     let endless = Invite { expires: None, pledge: Amount::ZERO, ..invite.clone() };
     [invite, endless].map(|invite| invite.to_text().as_bytes().to_vec()).into()
+}
+
+pub(crate) fn device_offer() -> Samples {
+    let identity = IdentitySecret::from_bytes(&[1; 32]).expect("a key");
+    let certificate = StaticCertificate::issue(&identity, NETWORK, StaticKey([3; 32]), TIME);
+    let contacts = vec![Contact { protocol: "example".to_owned(), data: vec![1, 2, 3] }];
+    let full = DeviceOffer { card: PeerCard { certificate, contacts }, token: LinkToken([5; 16].into()), until: TIME };
+    let bare = DeviceOffer { card: PeerCard { certificate, contacts: Vec::new() }, ..full.clone() };
+    let texts = [full.to_text(), bare.to_text(), full.to_text().to_uppercase().into()];
+    texts.map(|text| text.as_bytes().to_vec()).into()
 }

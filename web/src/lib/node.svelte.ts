@@ -17,6 +17,7 @@ import type {
   ChannelDetail,
   ChannelRecord,
   CheckpointRecord,
+  DeviceStatus,
   Entry,
   Events,
   HubOffer,
@@ -33,6 +34,9 @@ import type {
   Spending,
   TunnelSettings,
 } from "@byway/client";
+
+/** In whose name a node talks. */
+const personOf = ({ person, identity }: NodeStatus): string => person ?? identity.id;
 
 const HISTORY_MAX = 200;
 const CHECKPOINTS_MAX = 20;
@@ -62,6 +66,8 @@ export class NodeStore {
   rates = $state.raw<RateSample[]>([]);
   /** Phones that are linked. */
   phones = $state.raw<PhoneStatus | null>(null);
+  /** Other nodes at which the same person talks. */
+  devices = $state.raw<DeviceStatus | null>(null);
   /** The request for a payment that was made here last; the node keeps none. */
   asked = $state.raw<Asked | null>(null);
 
@@ -74,6 +80,8 @@ export class NodeStore {
 
   isLive = $derived(this.link.kind === "open" && this.status !== null);
   connection = $derived(this.status?.connection ?? null);
+  /** In whose name one talks: on a linked device not that of the node's own identity. */
+  person = $derived(this.status ? personOf(this.status) : "");
   /** The tunnel is older than its settings. */
   isTunnelOlder = $derived(this.tunnel?.closed === true && this.#changedUnder !== null && this.#changedUnder === this.connection?.session_id);
   /** The session the connection is about. */
@@ -200,7 +208,7 @@ export class NodeStore {
         this.#client.subscribe(isPhone ? PHONE_TOPICS : TOPICS),
         isPhone || this.#readOwn(),
         this.call("wallet_history", { limit: HISTORY_MAX }).then((entries) => (this.history = entries)),
-        this.call("node_status", {}).then(({ identity }) => this.chat.read(identity.id)),
+        this.call("node_status", {}).then((status) => this.chat.read(personOf(status))),
       ]);
       // Status and offers come as events, after the answers.
       this.#wasRead = true;
@@ -262,6 +270,7 @@ export class NodeStore {
       },
       sign: (sign) => this.chat.noteSign(sign),
       phone: (phones) => (this.phones = phones),
+      device: (devices) => (this.devices = devices),
       pulse: (pulse) => this.#handlePulse(pulse),
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),
     };
@@ -274,7 +283,10 @@ export class NodeStore {
   }
 
   #handleStatus(status: NodeStatus): void {
+    // A node that is linked while it is looked at talks in another's name from then on.
+    const isAnother = this.status !== null && personOf(this.status) !== personOf(status);
     this.status = status;
+    if (isAnother) void this.chat.read(personOf(status));
     const { rate_down_bps, rate_up_bps } = status.connection;
     this.rates = withRate(this.rates, { timeMs: Date.now(), downBps: rate_down_bps, upBps: rate_up_bps });
   }

@@ -5,6 +5,7 @@ import type { Entry, ForwardedPort, GivenInvite, GivenPort, Method, Methods, Off
 import type { OfferFilter } from "../../src/lib/offers";
 import { channelHandlers } from "./channels";
 import { chatHandlers } from "./chat";
+import { deviceHandlers } from "./devices";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
 import { phoneHandlers } from "./phones";
@@ -21,6 +22,7 @@ export const handlers: Handlers = {
   ...channelHandlers,
   ...chatHandlers,
   ...phoneHandlers,
+  ...deviceHandlers,
   node_status: ({ world }) => world.status(),
   offer_list: ({ world }, { limit = 200, ...filter }) => matching(world.offersOf(filter), filter).slice(0, limit),
   offer_own: ({ world }) => world.ownOffers,

@@ -17,6 +17,7 @@ import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type PageTopic } from "../../src/
 import { MockChannels } from "./channels";
 import { MockChat } from "./chat";
 import { handlers, MethodError } from "./methods";
+import { MockDevices } from "./devices";
 import { MockPhones } from "./phones";
 import { hex, World } from "./world";
 
@@ -45,6 +46,7 @@ export class MockNode {
   readonly channels = new MockChannels();
   readonly chat = new MockChat(this.world.identity, (topic, data) => this.#publish(topic, data));
   readonly phones = new MockPhones((status) => this.#publish("phone", status));
+  readonly devices = new MockDevices(this.world.identity, (status) => this.#publish("device", status));
   readonly token = hex(7, 64);
   /** How long `connect` takes, so that "connecting" can be seen. */
   connectDelayMs = 700;
@@ -224,6 +226,7 @@ export class MockNode {
     send("pulse", this.world.pulse.view());
     send("checkpoint", this.world.pulse.checkpoint(this.world.pulse.height));
     send("phone", this.phones.status());
+    send("device", this.devices.status());
     send("wallet", { balance: this.world.balance(), entries: [] });
     for (const person of this.chat.people) send("people", person);
     for (const conversation of this.chat.list()) send("conversation", conversation);

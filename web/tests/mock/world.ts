@@ -85,6 +85,8 @@ const TIMED_ROWS: OfferRow[] = [
 export class World {
   readonly startedMs = Date.now();
   readonly identity = hex(1, 40);
+  /** In whose name it talks, where it is a linked device. */
+  person: string | null = null;
   readonly network = hex(2, 64);
   readonly address = `way${hex(3, 136)}`;
   offers: Offer[];
@@ -315,6 +317,7 @@ export class World {
         kernel_nodes: this.pulse.nodes(this.isKernelReachable), finality_ms_p50: 43,
       },
       identity: { id: this.identity, name: "browsing", registered: this.isRegistered },
+      ...(this.person !== null && { person: this.person }),
       balance: this.balance(),
       proxy: { address: "127.0.0.1:1080", accepting: this.connection.state !== "disconnected" },
       connection: this.connection,

@@ -281,7 +281,7 @@ impl Chats {
     }
 
     /// The nodes at which devices of somebody are, as far as is known.
-    fn nodes_of(&self, who: IdentityId) -> BTreeSet<IdentityId> {
+    pub fn nodes_of(&self, who: IdentityId) -> BTreeSet<IdentityId> {
         let known = self.talks.values().flat_map(|talk| &talk.known);
         known.filter(|(_, of)| **of == who).map(|(node, _)| *node).chain([who]).collect()
     }

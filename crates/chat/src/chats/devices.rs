@@ -18,8 +18,10 @@ use crate::mls::{Change, LINKED_MAX, Member, RoomId};
 
 /// The devices: key is the node.
 const DEVICES: Space = Space("chat-own-devices");
-/// What else is kept of them, under no key.
-const OWN: Space = Space("chat-own");
+/// What else is kept of them.
+const OWN: Space = Space("chat-own-record");
+/// The key of the one there is. Disks take no empty one.
+const ONLY: [u8; 1] = [0];
 
 /// Devices of our person beside the first.
 pub const DEVICES_MAX: usize = LINKED_MAX;
@@ -71,7 +73,7 @@ pub(super) struct OwnDevices {
 
 impl OwnDevices {
     pub fn load(store: &impl Store) -> Result<Self, ChatsDamaged> {
-        let record = store.load(OWN, &[]).map(|bytes| OwnRecord::from_bytes(&bytes));
+        let record = store.load(OWN, &ONLY).map(|bytes| OwnRecord::from_bytes(&bytes));
         let record = record.transpose().map_err(ChatsDamaged::Devices)?.unwrap_or_default();
         let read = |(key, value): (Vec<u8>, Vec<u8>)| {
             let node = IdentityId::from_bytes(&key).map_err(ChatsDamaged::Devices)?;
@@ -116,7 +118,7 @@ impl OwnDevices {
     }
 
     pub fn put_record(&self, batch: &mut Batch) {
-        batch.put(OWN, Vec::new(), self.record.to_bytes());
+        batch.put(OWN, ONLY, self.record.to_bytes());
     }
 }
 
@@ -129,6 +131,28 @@ impl Chats {
     /// The other devices of our person, and those that are to be, by their nodes.
     pub fn devices(&self) -> impl Iterator<Item = (IdentityId, &OwnDevice)> {
         self.own.devices.iter().map(|(node, device)| (*node, device))
+    }
+
+    /// On a node that a first device has called, and on a linked one: which that is. None where it was taken away.
+    pub fn first_device(&self) -> Option<IdentityId> {
+        self.own.first()
+    }
+
+    /// Until when a token that this node shows counts.
+    pub fn link_offered_until(&self, now: Time) -> Option<Time> {
+        self.own.record.offer.map(|(_, until)| until).filter(|until| now < *until)
+    }
+
+    /// Whether a node has heard that it was [called](Self::link_device), and has not agreed: it shows another token, or none any more, or
+    /// is not new.
+    pub fn is_link_refused(&self, node: IdentityId) -> bool {
+        let is_called = self.own.get(node).is_some_and(|device| matches!(device.stage, Stage::Called { .. }));
+        is_called && self.outbox.waiting_for(node) == 0
+    }
+
+    /// By which our person goes, to those whom it asks.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The node that this device is at.

@@ -3,7 +3,7 @@
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{IdentityId, Store, Time};
 
-use super::{Call, ChatFault, Chats};
+use super::{Call, ChatFault, ChatNews, Chats};
 use crate::delivery::Gathered;
 use crate::delivery::letter::{ChatMessage, GOT_EVERY, Letter, ParcelId};
 use crate::holding::Taken;
@@ -38,6 +38,9 @@ impl Chats {
             }
             ChatMessage::Receipt { parcels } => {
                 self.outbox.handle_receipt(peer, &parcels, &mut self.step.batch);
+                if self.is_link_refused(peer) {
+                    self.tell(ChatNews::Devices);
+                }
                 parcels.into_iter().for_each(|parcel| self.note_arrived(now, peer, parcel, store));
                 self.make_up(&call, peer);
             }

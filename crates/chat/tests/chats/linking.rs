@@ -1,6 +1,6 @@
 //! How a node becomes a device, and what of it is refused.
 
-use byway_chat::chats::{ChatError, DEVICES_MAX, LINK_SPAN, Stage};
+use byway_chat::chats::{ChatError, ChatNews, DEVICES_MAX, LINK_SPAN, Stage};
 use byway_chat::delivery::letter::Letter;
 use byway_chat::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter};
 use byway_chat::device::{DeviceCertificate, DeviceConsent};
@@ -24,8 +24,13 @@ fn a_token_counts_once_for_ten_minutes_and_only_at_a_new_node() {
     let second = world.offer(PHONE);
     let offered = |world: &World| world.people[PHONE].chats.devices().count();
     world.call(ALICE, PHONE, first).unwrap();
+    let (alice, phone) = (ALICE, world.id(PHONE));
+    assert!(!world.people[alice].chats.is_link_refused(phone), "it has not been heard");
+    world.people[alice].news.clear();
     world.carry();
     assert_eq!(offered(&world), 0, "what was offered before counts no more");
+    assert!(world.people[alice].chats.is_link_refused(phone));
+    assert!(world.people[alice].news.contains(&ChatNews::Devices), "whoever waits for the answer is told");
     world.now = world.now + LINK_SPAN;
     world.call(ALICE, PHONE, second).unwrap();
     world.carry();
@@ -35,6 +40,8 @@ fn a_token_counts_once_for_ten_minutes_and_only_at_a_new_node() {
     world.call(BOB, PHONE, third).unwrap();
     world.carry();
     assert_eq!(world.people[PHONE].chats.me(), world.id(ALICE), "the first who calls has it");
+    assert!(!world.people[ALICE].chats.is_link_refused(phone));
+    assert!(world.people[BOB].chats.is_link_refused(phone));
     assert!(matches!(world.people[BOB].chats.devices().next().unwrap().1.stage, Stage::Called { .. }));
     // Who knows people is somebody already.
     let room = world.acquaint(ALICE, BOB);

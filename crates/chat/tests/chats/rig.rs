@@ -67,6 +67,8 @@ impl Person {
         let seed = self.seed();
         let done = what(&mut self.chats, seed, &self.disk);
         let ChatStep { batch, sends, news } = self.chats.take_step();
+        let is_whole = |write: &byway_primitives::Write| !write.key.is_empty();
+        assert!(batch.writes.iter().all(is_whole), "a real disk takes no empty key");
         self.disk.apply(&batch);
         self.news.extend(news);
         (done, sends)

@@ -20,6 +20,7 @@ pub mod chat_files;
 pub mod chat_groups;
 pub mod chat_search;
 pub mod contracts;
+pub mod devices;
 pub mod error;
 pub mod event;
 pub mod forwarding;
@@ -66,6 +67,7 @@ pub use chat_files::*;
 pub use chat_groups::*;
 pub use chat_search::*;
 pub use contracts::*;
+pub use devices::*;
 pub use error::{ApiError, ErrorKind};
 pub use event::{Event, Events, Topic};
 pub use forwarding::*;
@@ -196,6 +198,14 @@ pub trait NodeApi: KernelApi {
     fn phone_bearer(&self, token: &str) -> Option<PhoneId>;
     /// Whether it is still linked.
     fn phone_is_linked(&self, phone: PhoneId) -> bool;
+
+    /// What makes this node a device of whoever types it in at their first one.
+    fn device_token(&self) -> impl Future<Output = Answer<DeviceToken>> + Send;
+    /// Makes a node a device of our person; answers when it is one, or after a while in which it was not reached.
+    fn device_link(&self, request: DeviceLink) -> impl Future<Output = Answer<Device>> + Send;
+    fn device_list(&self) -> impl Future<Output = Answer<DeviceStatus>> + Send;
+    /// Takes one away, out of all conversations.
+    fn device_remove(&self, request: DeviceRemove) -> impl Future<Output = Answer<Device>> + Send;
 
     fn market_earnings(&self, request: MarketEarnings) -> impl Future<Output = Answer<ProviderEarnings>> + Send;
     /// The ports that clients have here, by number.

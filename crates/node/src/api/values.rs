@@ -35,6 +35,9 @@ pub struct NodeStatus {
     pub uptime_seconds: u64,
     pub ledger: LedgerView,
     pub identity: Identity,
+    /// In whose name the node talks, where it is a linked device: not in that of its own identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<IdentityId>,
     pub balance: Balance,
     pub proxy: Proxy,
     pub connection: Connection,
@@ -48,6 +51,13 @@ pub struct NodeStatus {
     /// Exports of the books that the node makes by itself, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupView>,
+}
+
+impl NodeStatus {
+    /// In whose name the node talks.
+    pub fn talks_as(&self) -> IdentityId {
+        self.person.unwrap_or(self.identity.id)
+    }
 }
 
 /// A relay, and how the node reaches it.

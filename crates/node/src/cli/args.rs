@@ -10,6 +10,7 @@ mod chat_content;
 mod chat_group;
 mod chat_search;
 mod contract;
+mod device;
 mod firewall;
 mod forward;
 mod holding;
@@ -44,6 +45,7 @@ pub use chat_content::*;
 pub use chat_group::*;
 pub use chat_search::*;
 pub use contract::*;
+pub use device::*;
 pub use firewall::*;
 pub use forward::*;
 pub use holding::*;
@@ -178,6 +180,9 @@ pub enum Command {
     /// A phone's browser on this node, over the local network
     #[command(subcommand)]
     Phone(PhoneCommand),
+    /// Other nodes that talk in your name
+    #[command(subcommand)]
+    Device(DeviceCommand),
     /// What is owed, and settling it on the ledger
     #[command(subcommand)]
     Promise(PromiseCommand),

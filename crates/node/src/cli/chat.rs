@@ -148,7 +148,7 @@ async fn read(
     let talk: ChatConversation = client.call("chat_mark", &ChatMark { to, tell: !quiet }).await?;
     let people: Vec<ChatPerson> = client.call("chat_people", &Nothing {}).await?;
     let status: NodeStatus = client.call("node_status", &Nothing {}).await?;
-    let me = status.identity.id;
+    let me = status.talks_as();
     let shown = |identity: IdentityId, name: &str| if name.is_empty() { identity.to_string() } else { name.to_owned() };
     let members = talk.group.iter().flat_map(|group| &group.members);
     let mut names: BTreeMap<IdentityId, String> =

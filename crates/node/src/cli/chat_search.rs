@@ -67,8 +67,8 @@ impl Names {
         let mut names: BTreeMap<IdentityId, String> =
             named.map(|member| (member.identity, member.name.clone())).collect();
         names.extend(people.iter().map(|person| (person.identity, called(person))));
-        names.insert(status.identity.id, "you".to_owned());
-        Ok(Self { me: status.identity.id, people: names, conversations })
+        names.insert(status.talks_as(), "you".to_owned());
+        Ok(Self { me: status.talks_as(), people: names, conversations })
     }
 
     /// The one conversation that goes by a name.

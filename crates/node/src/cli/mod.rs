@@ -18,6 +18,7 @@ mod chat_search;
 mod chat_who;
 mod confirm;
 mod contract;
+mod device;
 mod doctor;
 mod firewall;
 mod forward;
@@ -148,6 +149,7 @@ pub async fn run(cli: Cli, hosting: &impl Hosting) -> anyhow::Result<Outcome> {
         Command::Invite(command) => invite::invite(&globals, command).await,
         Command::Account(command) => account::account(&globals, command).await,
         Command::Phone(command) => phone::phone(&globals, command).await,
+        Command::Device(command) => device::device(&globals, command).await,
         Command::Promise(command) => wallet::promise(&globals, command).await,
         Command::Wallet(command) => wallet::wallet(&globals, command, hosting).await,
         Command::Asset(command) => asset::asset(&globals, command).await,

@@ -47,7 +47,7 @@ fn lines_of(fingerprint: &str) -> String {
 }
 
 /// A QR code in characters that are two modules high, light on dark: terminals mostly are dark. Nothing where it would be too long.
-fn drawn(text: &str) -> String {
+pub(super) fn drawn(text: &str) -> String {
     let Ok(code) = QrCode::encode_text(text, QrCodeEcc::Low) else { return String::new() };
     let is_light = |x: i32, y: i32| !code.get_module(x, y);
     let end = code.size() + QUIET;

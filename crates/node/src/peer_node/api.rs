@@ -237,6 +237,22 @@ impl NodeApi for PeerNode {
         book::is_linked(&self.phones, phone)
     }
 
+    async fn device_token(&self) -> Answer<DeviceToken> {
+        self.ask(Actor::offer_device).await
+    }
+
+    async fn device_link(&self, request: DeviceLink) -> Answer<Device> {
+        self.link_device(request).await
+    }
+
+    async fn device_list(&self) -> Answer<DeviceStatus> {
+        self.ask(|actor| Ok(actor.device_status())).await
+    }
+
+    async fn device_remove(&self, request: DeviceRemove) -> Answer<Device> {
+        self.ask(move |actor| actor.remove_device(&request)).await
+    }
+
     async fn market_earnings(&self, request: MarketEarnings) -> Answer<ProviderEarnings> {
         self.ask(move |actor| Ok(actor.earnings(request))).await
     }

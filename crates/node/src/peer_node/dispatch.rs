@@ -103,6 +103,7 @@ impl Actor {
         self.tend_channels();
         self.tend_holding();
         self.tend_files();
+        self.tend_devices();
         self.publish_served();
         self.publish_status();
     }

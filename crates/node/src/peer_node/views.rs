@@ -30,6 +30,7 @@ impl Actor {
             uptime_seconds: self.started.elapsed().as_secs(),
             ledger: self.ledger_view(),
             identity: self.identity(),
+            person: Some(self.chat_me()).filter(|person| *person != self.me()),
             balance: self.balance(),
             proxy: Proxy {
                 address: self.config.proxy_address.clone(),

@@ -4,6 +4,7 @@
 
 mod chat;
 mod contracts;
+mod devices;
 mod holding;
 mod names;
 mod phones;
@@ -73,6 +74,10 @@ pub const METHODS: &[&str] = &[
     "phone_link",
     "phone_list",
     "phone_unlink",
+    "device_token",
+    "device_link",
+    "device_list",
+    "device_remove",
     "market_earnings",
     "market_ports",
     "market_port_close",
@@ -328,6 +333,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "hub_run" | "hub_rebalance" | "hub_ask" => self.call_channel(method, params).await,
             hold if hold.starts_with("hold_") => self.call_hold(hold, params).await,
             phone if phone.starts_with("phone_") => self.call_phone(phone, params).await,
+            device if device.starts_with("device_") => self.call_device(device, params).await,
             chat if chat.starts_with("chat_") => self.call_chat(chat, params).await,
             name if name.starts_with("name_") => self.call_name(name, params).await,
             contract if contract.starts_with("contract_") => self.call_contract(contract, params).await,
@@ -509,6 +515,7 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
                 all.map(|talk| Event::ChatConversation(Box::new(talk))).collect()
             }
             Topic::Phone => vec![Event::Phones(api.phone_list().await?)],
+            Topic::Device => vec![Event::Devices(api.device_list().await?)],
             // Whoever shows a conversation asks for its messages; what is true for a moment is said again.
             Topic::Message | Topic::Sign => Vec::new(),
             Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,

@@ -365,3 +365,75 @@ fn removed(people: &[Person; 5]) {
     let refused = people[4].node.failure(&["chat", "send", GROUP, "hello?"]);
     assert!(refused.contains("You are not in that group any more"), "{refused}");
 }
+
+#[test]
+fn a_person_talks_from_two_nodes_until_one_is_taken_away() {
+    let _turn = turn();
+    let story = Story::begin("devices");
+    let mut place = Place::start();
+    let [mut alice, mut bob, mut laptop] = place.joined(["Alice", "Bob", "Laptop"]);
+    for person in [&mut alice, &mut bob, &mut laptop] {
+        person.process.start();
+    }
+    for person in [&mut alice, &mut bob, &mut laptop] {
+        person.process.wait_ready();
+    }
+    bob.meets(&alice);
+    alice.says("Bob", "before");
+    bob.until_texts("Alice", &["before"]);
+    link_though_it_was_killed(&alice, &mut laptop);
+    story.tell("two people talk, and one of them has a second node, which was killed with its token shown");
+
+    // Whoever has read this has heard of the device that said it.
+    laptop.says("Bob", "from the laptop");
+    bob.until_texts("Alice", &["before", "from the laptop"]);
+    alice.until_texts("Bob", &["before", "from the laptop"]);
+    alice.process.kill();
+    bob.says("Alice", "which one are you?");
+    laptop.until_texts("Bob", &["from the laptop", "which one are you?"]);
+    laptop.says("Bob", "the other one");
+    bob.until_texts("Alice", &["before", "from the laptop", "which one are you?", "the other one"]);
+    alice.process.start_ready();
+    let all = ["before", "from the laptop", "which one are you?", "the other one"].map(str::to_owned);
+    alice.until_all("Bob", &all);
+    let me = alice.identity();
+    for (node, count) in [(&alice, 3), (&laptop, 2)] {
+        let is_mine = |item: &&Value| item["author"] == me.as_str();
+        let said =
+            node.until_read("whose it is", "Bob", |items| Some(items.iter().filter(|item| is_mine(item)).count()));
+        assert_eq!(said, count, "what either device said is its person's at {}", node.name);
+    }
+    story.tell("the first was killed meanwhile, and has everything");
+
+    alice.node.json(&["device", "remove", "Laptop"]);
+    let is_out = |status: &Value| (status["role"] == "removed").then_some(());
+    laptop.node.until("it hears that it is out", PATIENCE, &["device", "list"], is_out);
+    alice.says("Bob", "I have lost it");
+    bob.until_read("of the loss", "Alice", |items| (texts(items).last() == Some(&"I have lost it")).then_some(()));
+    bob.says("Alice", "what a pity");
+    alice.until_read("the answer", "Bob", |items| (texts(items).last() == Some(&"what a pity")).then_some(()));
+    bob.until_nothing_waits_for("Alice");
+    laptop.until_texts("Bob", &["from the laptop", "which one are you?", "the other one"]);
+    let refused = laptop.node.failure(&["device", "token"]);
+    assert!(refused.contains("only a new one can be linked"), "{refused}");
+    for person in [&mut alice, &mut bob, &mut laptop] {
+        assert!(person.process.interrupt().success());
+    }
+    assert!(place.up.interrupt().success());
+    story.tell("the second was taken away, and hears nothing more");
+}
+
+/// The new node is a device of Alice's, and has her conversation.
+fn link_though_it_was_killed(alice: &Person, laptop: &mut Person) {
+    let shown = laptop.node.json(&["device", "token"]);
+    laptop.process.kill();
+    laptop.process.start_ready();
+    let linked = alice.node.json(&["device", "link", shown["token"].as_str().unwrap(), "--name", "Laptop"]);
+    assert_eq!(linked["name"], "Laptop");
+    let whose = alice.identity();
+    laptop.node.until("it is a device of hers", PATIENCE, &["device", "list"], |status| {
+        (status["role"] == "linked" && status["person"] == whose.as_str()).then_some(())
+    });
+    let is_there = |talks: &Value| (talks.as_array()?.len() == 1).then_some(());
+    laptop.node.until("it has her conversation", PATIENCE, &["chat", "conversations"], is_there);
+}

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use super::fake_channels::FakeChannels;
 use super::fake_chat;
 use super::fake_contracts;
+use super::fake_devices;
 use super::fake_forwards;
 use super::fake_holding;
 use super::fake_hubs;
@@ -340,6 +341,22 @@ impl NodeApi for Fake {
 
     async fn sub_account_revoke(&self, _: SubAccountRevoke) -> Answer<SubAccount> {
         Ok(SubAccount { revoked: true, ..sub_account() })
+    }
+
+    async fn device_token(&self) -> Answer<DeviceToken> {
+        Ok(fake_devices::token())
+    }
+
+    async fn device_link(&self, request: DeviceLink) -> Answer<Device> {
+        fake_devices::link(&request)
+    }
+
+    async fn device_list(&self) -> Answer<DeviceStatus> {
+        Ok(fake_devices::status())
+    }
+
+    async fn device_remove(&self, request: DeviceRemove) -> Answer<Device> {
+        fake_devices::remove(&request)
     }
 
     async fn phone_link(&self, request: PhoneLink) -> Answer<PhoneInvitation> {

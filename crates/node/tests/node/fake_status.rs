@@ -23,6 +23,7 @@ pub fn status(state: ConnectionState) -> NodeStatus {
             finality_ms_p50: Some(40),
         },
         identity: Identity { id: id(7), name: "browsing".into(), registered: true, purpose: None, number: None },
+        person: None,
         balance: Balance { wallet: Amount::from_coins(99), ..Balance::default() },
         proxy: Proxy { address: "127.0.0.1:1080".into(), accepting: true },
         connection: Connection {

@@ -13,7 +13,7 @@ const HOLDER: &str = "[hold]\naccept = true\npublish = true\nprice_per_mb_day = 
 const PLACES: [&str; 4] = ["one", "other", "h1", "h2"];
 
 /// A port of this machine's that is free now.
-fn some_port() -> SocketAddr {
+pub fn some_port() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
@@ -27,7 +27,7 @@ async fn held_for(node: &Node, client: IdentityId) -> Option<HoldClient> {
     node.api.hold_status().await.unwrap().clients.into_iter().find(|of| of.client == client)
 }
 
-async fn until_held(node: &Node, client: IdentityId, what: &str, is_it: impl Fn(u64) -> bool) {
+pub async fn until_held(node: &Node, client: IdentityId, what: &str, is_it: impl Fn(u64) -> bool) {
     node.until(what, async |_| held_for(node, client).await.filter(|of| is_it(of.held)).map(|_| ())).await;
 }
 
@@ -52,7 +52,7 @@ async fn have_held(node: &Node, prices: &str) -> HoldStatus {
     .await
 }
 
-async fn holder(network: &Network, name: &str, at: SocketAddr) -> Node {
+pub async fn holder(network: &Network, name: &str, at: SocketAddr) -> Node {
     network.node_at(at, name, HOLDER).await
 }
 

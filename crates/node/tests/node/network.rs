@@ -266,6 +266,13 @@ impl Network {
         Mortal { node, runtime: Some(runtime) }
     }
 
+    /// Starts it likewise, where it is found again after that.
+    pub async fn mortal_at(&self, listen: SocketAddr, name: &str, config: &str) -> Mortal {
+        let runtime = Runtime::new().unwrap();
+        let node = runtime.spawn(Node::start(self.settings_at(listen, name, config))).await.unwrap();
+        Mortal { node, runtime: Some(runtime) }
+    }
+
     /// Starts it likewise, where it is found again after a restart.
     pub async fn node_at(&self, listen: SocketAddr, name: &str, config: &str) -> Node {
         Node::start(self.settings_at(listen, name, config)).await

@@ -346,9 +346,15 @@ async fn a_phone_may_call_what_is_listed_and_nothing_else() {
     assert!(dispatch::METHODS.iter().all(|known| methods.iter().any(|method| method == known)));
     assert!(PHONE_METHODS.iter().all(|known| methods.iter().any(|method| method == known)), "none is misspelt");
     // These can spend, show secrets, or open the node to others.
-    for never in
-        ["backup_export", "wallet_send", "wallet_withdraw", "wallet_view_key", "phone_link", "sub_account_create"]
-    {
+    for never in [
+        "backup_export",
+        "wallet_send",
+        "wallet_withdraw",
+        "wallet_view_key",
+        "phone_link",
+        "device_link",
+        "sub_account_create",
+    ] {
         assert!(!PHONE_METHODS.contains(&never) && methods.iter().any(|method| method == never), "{never}");
     }
     // One address has a hundred calls at once.

@@ -198,3 +198,28 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_a_node_shows_to_become_a_device_is_read_back_and_nothing_else_is() {
+    let identity = byway_crypto::IdentitySecret::from_bytes(&[1; 32]).unwrap();
+    let network = NetworkId(Hash([7; 32]));
+    let certificate = byway_dialogue::StaticCertificate::issue(&identity, network, StaticKey([3; 32]), Time(900));
+    let card = PeerCard { certificate, contacts: Vec::new() };
+    let token = byway_chat::delivery::own_letter::LinkToken([5; 16].into());
+    let offer = DeviceOffer { card: card.clone(), token, until: Time(600) };
+    let text = offer.to_text();
+    assert!(text.starts_with("byway:device/"));
+    assert_eq!(text.parse(), Ok(offer.clone()));
+    assert_eq!(text.to_uppercase().parse(), Ok(offer));
+    let chat = ChatLink { card: card.clone(), token: byway_chat::delivery::InviteToken([5; 16].into()) }.to_text();
+    for (wrong, expected) in [
+        (card.to_string(), LinkError::Scheme),
+        (chat.to_string(), LinkError::Scheme),
+        (chat.replace("chat/", "device/"), LinkError::Check),
+        (text[..text.len() - 1].to_owned(), LinkError::Check),
+        (format!("{}{}", *text, "a".repeat(LINK_MAX)), LinkError::TooLong),
+    ] {
+        let read: Result<DeviceOffer, LinkError> = wrong.parse();
+        assert_eq!(read, Err(expected));
+    }
+}

@@ -1,7 +1,7 @@
 //! What goes wrong with conversations. Nothing was said then.
 
 use byway_chat::attachment::SIZE_BYTES_MAX;
-use byway_chat::chats::{ChatError, GROUP_MAX};
+use byway_chat::chats::{ChatError, DEVICES_MAX, GROUP_MAX};
 use byway_chat::content::query::QueryError;
 use byway_chat::mls::SealError;
 use byway_primitives::IdentityId;
@@ -133,6 +133,11 @@ impl ApiError {
             )
             .with("peer", peer.to_string().into()),
             ChatError::Oneself => Self::invalid_params("who", "that is this node itself"),
+            ChatError::NotFirst => Self::not_first_device(),
+            ChatError::NotFresh => Self::node_not_new(),
+            ChatError::NoDevice(_) => Self::device_not_found(),
+            ChatError::IsPerson(node) => Self::device_is_person(node),
+            ChatError::TooManyDevices => Self::too_many_devices(DEVICES_MAX),
             ChatError::TooManyFiles => Self::busy("files that wait to be fetched"),
             ChatError::TooManyInvites => Self::busy("invites that nobody has used"),
             ChatError::Outbox(full) => Self::new(

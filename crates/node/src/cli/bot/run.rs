@@ -88,7 +88,7 @@ impl Bot {
             may: spelled_out(&args.may),
             mentions_only: args.mentions_only,
             name: called(args.name.clone(), &args.command)?,
-            me: status.identity.id,
+            me: status.talks_as(),
         };
         let within: Vec<&ChatConversation> = talks.iter().filter(|talk| rules.is_within(talk)).collect();
         let seen = Seen::open(&directory, &rules.name, &within, args.in_all)?;

@@ -133,7 +133,7 @@ impl Actor {
     fn place_for(&self, request: &ChatAttach) -> Answer<Result<Place, Box<ChatItem>>> {
         let room = self.room_named(&request.to)?;
         let id = self.message_id(room, &request.idempotency_key);
-        let Some(shown) = self.chat_item(room, &MessageRef { author: self.me(), id }) else {
+        let Some(shown) = self.chat_item(room, &MessageRef { author: self.chat_me(), id }) else {
             return Ok(Ok(Place { room, id }));
         };
         let said = self.chat_shown(room, &shown);

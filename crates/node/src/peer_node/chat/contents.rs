@@ -41,7 +41,7 @@ impl Actor {
         let tally = item.tally().expect("a poll has votes, be it none");
         let is_over = poll.closes().is_some_and(|closes| closes < self.clock.now());
         let options = poll.options().zip(tally.chosen).map(|(text, people)| {
-            let chosen = people.contains(&self.me());
+            let chosen = people.contains(&self.chat_me());
             ChatPollOption { text: display::line(text), people, chosen }
         });
         ChatPoll {
@@ -166,7 +166,7 @@ impl Actor {
             ChatPresence::Here => Presence::Here,
             ChatPresence::Busy => Presence::Busy,
         };
-        let me = self.me();
+        let me = self.chat_me();
         let talks = self.chats().talks().filter(|talk| talk.is_member && talk.direct != Some(me));
         let rooms: Vec<RoomId> = talks.map(|talk| talk.room).collect();
         rooms.into_iter().try_for_each(|room| self.say(room, Kind::Presence(presence).into()))
@@ -201,7 +201,7 @@ impl Actor {
             }
             _ => return,
         };
-        if who.identity != self.me() {
+        if who.identity != self.chat_me() {
             let (conversation, person) = (hex::encode(room.0), who.identity);
             self.tell(Event::ChatSign(ChatSign { conversation, person, typing, presence, until_ms: now + span }));
         }
@@ -217,7 +217,7 @@ impl Actor {
     /// Says a message; under the same key it is said once.
     fn say_once(&mut self, room: RoomId, key: &IdempotencyKey, kind: Kind) -> Answer<ChatItem> {
         let id = self.message_id(room, key);
-        if let Some(shown) = self.chat_item(room, &MessageRef { author: self.me(), id }) {
+        if let Some(shown) = self.chat_item(room, &MessageRef { author: self.chat_me(), id }) {
             let is_same = shown.item.content().is_none_or(|content| content.kind == kind);
             return if is_same { Ok(self.chat_shown(room, &shown)) } else { Err(ApiError::idempotency_conflict()) };
         }

@@ -165,7 +165,9 @@ impl Actor {
     /// many under way, and half of the room is for what the user asks for.
     pub(super) fn fetch_pictures(&mut self, room: RoomId, of: MessageRef) {
         let is_contact = self.chats().people().get(of.author).is_some_and(|who| who.standing == Standing::Contact);
-        if !self.config.chat.fetch_pictures || !is_contact {
+        // What our person has sent from another device is like what a contact sends.
+        let is_meant = is_contact || of.author == self.chat_me();
+        if !self.config.chat.fetch_pictures || !is_meant {
             return;
         }
         let spare = self.config.chat.attachments_bytes_max / 2;

@@ -6,6 +6,7 @@ mod backing;
 mod called;
 mod contents;
 mod desk;
+mod devices;
 mod files;
 mod grouping;
 mod introducing;
@@ -29,6 +30,7 @@ use crate::api::*;
 pub(super) use backing::RestoreDesk;
 pub(super) use called::CalledDesk;
 pub(super) use desk::OwnDesk;
+pub(super) use devices::DeviceDesk;
 pub(super) use files::{FileCame, FileDesk};
 pub(super) use searching::SearchDesk;
 
@@ -201,8 +203,7 @@ impl Actor {
                 "this node's folder was put back from an older copy, or a copy of it runs elsewhere: stop both, and put what \
                  `byway chat backup` wrote back on an empty folder"
             ),
-            // No call of the node's links any yet.
-            ChatNews::Devices => {}
+            ChatNews::Devices => self.tell_of_devices(),
             ChatNews::Fault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer said in a conversation what can't be")
             }

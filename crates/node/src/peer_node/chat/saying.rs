@@ -26,7 +26,7 @@ impl Actor {
             return Err(ApiError::invalid_params("text", "there is nothing in it"));
         }
         let id = self.message_id(room, &request.idempotency_key);
-        let of = MessageRef { author: self.me(), id };
+        let of = MessageRef { author: self.chat_me(), id };
         if let Some(shown) = self.chat_item(room, &of) {
             let said = shown.item.content().map(|content| &content.kind);
             let is_same = said.is_none_or(|kind| matches!(kind, Kind::Post(post) if post.text == text));
@@ -38,7 +38,7 @@ impl Actor {
         self.say_message(room, draft)
     }
 
-    /// The id of what is said under a key.
+    /// The id of what is said under a key: another one on each device of our person, since each has keys of its own.
     pub(super) fn message_id(&self, room: RoomId, key: &IdempotencyKey) -> MessageId {
         let id = MESSAGE.hash(&[&self.me().0, &room.0, key.as_str().as_bytes()]).0;
         MessageId(*id.first_chunk().expect("a digest is longer"))
@@ -48,7 +48,7 @@ impl Actor {
     pub(super) fn say_message(&mut self, room: RoomId, draft: Draft) -> Answer<ChatItem> {
         let id = draft.id.expect("whoever wants to see it has drawn one");
         self.say(room, draft)?;
-        self.said(room, MessageRef { author: self.me(), id })
+        self.said(room, MessageRef { author: self.chat_me(), id })
     }
 
     /// Says something about a message, and gives that as it stands then.
@@ -107,7 +107,7 @@ impl Actor {
     /// A conversation by its id, by the other one's identity, or by what they are called here or in the ledger's directory, or a group is.
     pub(super) fn room_named(&self, name: &str) -> Answer<RoomId> {
         let (name, chats) = (name.trim(), self.chats());
-        if name == ME || name.parse() == Ok(self.me()) {
+        if name == ME || name.parse() == Ok(self.chat_me()) {
             return chats.own_room().ok_or_else(ApiError::chat_not_found);
         }
         let mut id = [0; 32];

@@ -199,7 +199,7 @@ impl Actor {
     /// Everybody who is called by one of these, which are folded, or a part of it.
     fn people_called(&self, names: &[String]) -> BTreeSet<IdentityId> {
         let is_meant = |folded: &str| names.iter().any(|name| name != ME && folded.contains(name.as_str()));
-        let (chats, me) = (self.chats(), self.me());
+        let (chats, me) = (self.chats(), self.chat_me());
         let known = chats.people().iter().filter(|(identity, person)| {
             is_meant(&fold(person.shown_name())) || is_meant(&fold(&person.name)) || is_meant(&identity.to_string())
         });
@@ -210,7 +210,7 @@ impl Actor {
             let strangers = view.members.iter().map(|member| member.identity);
             called.extend(strangers.filter(|identity| names.contains(&identity.to_string())));
         }
-        if names.iter().any(|name| name == ME) || is_meant(&fold(&self.config.chat_name)) {
+        if names.iter().any(|name| name == ME) || is_meant(&fold(chats.name())) {
             called.insert(me);
         }
         called
@@ -266,7 +266,7 @@ impl Actor {
     pub(super) fn title_of(&self, view: &TalkView) -> String {
         let other = view.direct.and_then(|peer| self.chats().people().get(peer));
         let other = other.and_then(|person| display::name(person.shown_name()));
-        let other = if view.direct == Some(self.me()) { Some(super::views::OWN_TITLE.to_owned()) } else { other };
+        let other = if view.direct == Some(self.chat_me()) { Some(super::views::OWN_TITLE.to_owned()) } else { other };
         view.title.as_deref().and_then(display::name).or(other).unwrap_or_default()
     }
 }

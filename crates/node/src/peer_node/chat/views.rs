@@ -45,7 +45,7 @@ impl Actor {
             standing,
             since_ms: person.since,
             conversation: person.direct.map(|room| hex::encode(room.0)),
-            online: self.market.is_talking_to(identity),
+            online: self.chats().nodes_of(identity).into_iter().any(|node| self.market.is_talking_to(node)),
             waiting: self.chats().waiting_for(identity),
             primary_name,
             registered,

@@ -19,6 +19,7 @@ import type {
   CheckpointRecord,
   Entry,
   Events,
+  HoldStatus,
   HubOffer,
   HubStatus,
   LedgerContract,
@@ -62,6 +63,8 @@ export class NodeStore {
   rates = $state.raw<RateSample[]>([]);
   /** Phones that are linked. */
   phones = $state.raw<PhoneStatus | null>(null);
+  /** Who holds for this node, and what it holds for others. */
+  holding = $state.raw<HoldStatus | null>(null);
   /** The request for a payment that was made here last; the node keeps none. */
   asked = $state.raw<Asked | null>(null);
 
@@ -262,6 +265,7 @@ export class NodeStore {
       },
       sign: (sign) => this.chat.noteSign(sign),
       phone: (phones) => (this.phones = phones),
+      holding: (holding) => (this.holding = holding),
       pulse: (pulse) => this.#handlePulse(pulse),
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),
     };

@@ -16,6 +16,7 @@ import { parseAmount } from "../../src/lib/amount";
 import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type PageTopic } from "../../src/lib/rpc";
 import { MockChannels } from "./channels";
 import { MockChat } from "./chat";
+import { HOLDING } from "./holding";
 import { handlers, MethodError } from "./methods";
 import { MockPhones } from "./phones";
 import { hex, World } from "./world";
@@ -224,6 +225,7 @@ export class MockNode {
     send("pulse", this.world.pulse.view());
     send("checkpoint", this.world.pulse.checkpoint(this.world.pulse.height));
     send("phone", this.phones.status());
+    send("holding", HOLDING);
     send("wallet", { balance: this.world.balance(), entries: [] });
     for (const person of this.chat.people) send("people", person);
     for (const conversation of this.chat.list()) send("conversation", conversation);

@@ -84,7 +84,11 @@ impl Keeper {
         let secret = Zeroizing::new(dialogue_secret(who));
         let config = HeldClientConfig { network: NETWORK, identity, secret };
         let mut client = HeldClient::load(config, &world.people[who].disk).unwrap();
-        client.use_holder(world.now, HOLDER, Plan { price_max: Amount::ZERO, megabytes: 1, days: 1, is_replaceable: false });
+        client.use_holder(
+            world.now,
+            HOLDER,
+            Plan { price_max: Amount::ZERO, megabytes: 1, days: 1, is_replaceable: false },
+        );
         client.handle_connected(world.now, HOLDER);
         let mut said: VecDeque<HoldMessage> = VecDeque::new();
         loop {

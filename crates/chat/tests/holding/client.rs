@@ -42,9 +42,7 @@ impl Rig {
     /// Has it fetch from the start from both.
     fn look(&mut self) {
         self.client.look_now(self.now);
-        let from_start = |(_, message): &(IdentityId, HoldMessage)| {
-            matches!(message, HoldMessage::Fetch { from } if *from == Cursor::default())
-        };
+        let from_start = |(_, message): &(IdentityId, HoldMessage)| matches!(message, HoldMessage::Fetch { from } if *from == Cursor::default());
         assert_eq!(self.done().sends.iter().filter(|said| from_start(said)).count(), 2);
     }
 

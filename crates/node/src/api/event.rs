@@ -6,8 +6,8 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry, KernelPulse,
-    KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
+    Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry, HoldStatus,
+    KernelPulse, KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
@@ -33,6 +33,7 @@ pub enum Event {
     ChatItem(Box<ChatItem>),
     ChatSign(ChatSign),
     Phones(PhoneStatus),
+    Holding(Box<HoldStatus>),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
     Transaction(KernelTransactionRecord),
@@ -64,6 +65,8 @@ pub enum Topic {
     Sign,
     /// Phones that are linked, or may be.
     Phone,
+    /// Who holds for this node, and what it holds for others.
+    Holding,
     Pulse,
     Checkpoint,
     /// Of the transactions that the subscription names.
@@ -71,7 +74,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 14] = [
+    pub const ALL: [Topic; 15] = [
         Topic::Status,
         Topic::Session,
         Topic::Offers,
@@ -83,6 +86,7 @@ impl Topic {
         Topic::Message,
         Topic::Sign,
         Topic::Phone,
+        Topic::Holding,
         Topic::Pulse,
         Topic::Checkpoint,
         Topic::Transaction,
@@ -103,6 +107,7 @@ impl Topic {
             Topic::Message => "message",
             Topic::Sign => "sign",
             Topic::Phone => "phone",
+            Topic::Holding => "holding",
             Topic::Pulse => "pulse",
             Topic::Checkpoint => "checkpoint",
             Topic::Transaction => "transaction",
@@ -128,6 +133,7 @@ impl Event {
             Event::ChatItem(_) => Topic::Message,
             Event::ChatSign(_) => Topic::Sign,
             Event::Phones(_) => Topic::Phone,
+            Event::Holding(_) => Topic::Holding,
             Event::Pulse(_) => Topic::Pulse,
             Event::Checkpoint(_) => Topic::Checkpoint,
             Event::Transaction(_) => Topic::Transaction,

@@ -80,9 +80,8 @@ impl HeldClient {
         self.signed.put(signed);
         self.kept(now, giver, signed);
         let others = self.uses.iter_mut().filter(|(holder, _)| **holder != giver && known.is_none());
-        let full: Vec<IdentityId> = others
-            .filter_map(|(holder, of)| (!of.owed.put(now, signed) && of.is_there).then_some(*holder))
-            .collect();
+        let full: Vec<IdentityId> =
+            others.filter_map(|(holder, of)| (!of.owed.put(now, signed) && of.is_there).then_some(*holder)).collect();
         full.into_iter().for_each(|holder| self.say_had(holder, &[signed.receipt]));
         signed
     }

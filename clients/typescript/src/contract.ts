@@ -1163,18 +1163,26 @@ export interface HoldClient {
 /** somebody who holds for this node */
 export interface HoldRecord {
   days: number;
-  /** how often it handed over what it can't have been given */
+  /** whether it fails so often that another is to hold */
+  failing: boolean;
+  /** how often it handed over what it can't have been given, or did not answer */
   faults: number;
   /** parcels, since the node was started */
   handed_over: number;
   holder: Id;
   holding: boolean;
+  /** what of what was spent is not used yet, by its word */
+  left?: Amount | null;
   megabytes: number;
+  /** those that others have handed over, and it should have and did not */
+  missed: number;
   /** whether the ledger has it, so that senders find it */
   named: boolean;
   price?: Amount | null;
   price_max: Amount;
   problem?: string | null;
+  /** whether another takes its place then by itself */
+  replaceable: boolean;
   spent: Amount;
 }
 
@@ -1193,8 +1201,12 @@ export interface HoldStatus {
 
 /** somebody who offers on the market to hold */
 export interface HolderOffer {
+  /** whether this node has seen it fail so often that it takes others */
+  failing: boolean;
   holder: Id;
   price: Amount;
+  /** how well it holds by what this node has seen and others say, from 0 to 1000; none where nothing is known */
+  quality?: number | null;
   /** whether it holds for this node */
   used: boolean;
 }
@@ -2283,6 +2295,7 @@ export interface Events {
   channel: ChannelDetail;
   conversation: ChatConversation;
   device: DeviceStatus;
+  holding: HoldStatus;
   message: ChatItem;
   offers: Offer[];
   people: ChatPerson;

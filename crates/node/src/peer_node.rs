@@ -62,6 +62,7 @@ mod following;
 mod forwarding;
 mod groups;
 mod history;
+mod holders;
 mod holding;
 mod inquiring;
 mod inviting;

@@ -445,6 +445,7 @@ impl PeerNode {
             | MarketNews::CardFault { .. }
             | MarketNews::Holding(_)
             | MarketNews::HeldFor
+            | MarketNews::HeldJudged { .. }
             | MarketNews::HeldFault { .. }
             | MarketNews::Chat(_) => {}
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}

@@ -20,6 +20,7 @@ import type {
   DeviceStatus,
   Entry,
   Events,
+  HoldStatus,
   HubOffer,
   HubStatus,
   LedgerContract,
@@ -68,6 +69,8 @@ export class NodeStore {
   phones = $state.raw<PhoneStatus | null>(null);
   /** Other nodes at which the same person talks. */
   devices = $state.raw<DeviceStatus | null>(null);
+  /** Who holds for this node, and what it holds for others. */
+  holding = $state.raw<HoldStatus | null>(null);
   /** The request for a payment that was made here last; the node keeps none. */
   asked = $state.raw<Asked | null>(null);
 
@@ -271,6 +274,7 @@ export class NodeStore {
       sign: (sign) => this.chat.noteSign(sign),
       phone: (phones) => (this.phones = phones),
       device: (devices) => (this.devices = devices),
+      holding: (holding) => (this.holding = holding),
       pulse: (pulse) => this.#handlePulse(pulse),
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),
     };

@@ -13,7 +13,7 @@
 import type { Events, Method, Methods, Topic } from "@byway/client";
 
 /** All that the node tells of by itself. */
-export const TOPICS = ["status", "session", "offers", "wallet", "promise", "channel", "people", "conversation", "message", "sign", "phone", "device", "pulse", "checkpoint"] as const satisfies Topic[];
+export const TOPICS = ["status", "session", "offers", "wallet", "promise", "channel", "people", "conversation", "message", "sign", "phone", "device", "holding", "pulse", "checkpoint"] as const satisfies Topic[];
 
 /** What of that a phone is told. */
 export const PHONE_TOPICS = ["status", "wallet", "people", "conversation", "message", "sign"] as const satisfies Topic[];

@@ -16,6 +16,7 @@ import { parseAmount } from "../../src/lib/amount";
 import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type PageTopic } from "../../src/lib/rpc";
 import { MockChannels } from "./channels";
 import { MockChat } from "./chat";
+import { HOLDING } from "./holding";
 import { handlers, MethodError } from "./methods";
 import { MockDevices } from "./devices";
 import { MockPhones } from "./phones";
@@ -227,6 +228,7 @@ export class MockNode {
     send("checkpoint", this.world.pulse.checkpoint(this.world.pulse.height));
     send("phone", this.phones.status());
     send("device", this.devices.status());
+    send("holding", HOLDING);
     send("wallet", { balance: this.world.balance(), entries: [] });
     for (const person of this.chat.people) send("people", person);
     for (const conversation of this.chat.list()) send("conversation", conversation);

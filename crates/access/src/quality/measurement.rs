@@ -24,6 +24,8 @@ const ONE: u32 = 256;
 const FORGOTTEN_DAYS: u64 = 220;
 /// A false bill counts until so little of it is left: some two weeks.
 const CHEATED_MIN: u32 = ONE / 4;
+/// Fewer failures than this may be chance, or the network's.
+const FAILURES_MIN: u32 = 3 * ONE;
 const DAY: Span = Span::days(1);
 
 /// Something that was seen of a provider.
@@ -125,6 +127,15 @@ impl Measurement {
             kept: parts(self.kept, self.broken),
             cheated: self.cheated >= CHEATED_MIN,
         })
+    }
+
+    /// Whether it fails so often that whoever pays ahead for its service had better have another: it was caught cheating, breaks off more than
+    /// every fourth time, or is there less often than it is not.
+    pub fn is_failing(&self) -> bool {
+        let kept = self.kept.saturating_add(self.broken);
+        let breaks = self.broken >= FAILURES_MIN && self.broken > kept / 4;
+        let is_away = self.unreached > FAILURES_MIN && self.unreached > self.opened;
+        self.cheated >= CHEATED_MIN || breaks || is_away
     }
 
     fn counts_mut(&mut self) -> impl Iterator<Item = &mut u32> {
@@ -273,6 +284,25 @@ mod tests {
         assert_eq!(measured(&seen).days(), (20_000, 20_000));
         let unreached = measured(&[Seen::Unreached]).figures().expect("it was tried");
         assert_eq!((unreached.reached, unreached.quality()), (0, 0));
+    }
+
+    #[test]
+    fn who_fails_seldom_or_was_hardly_tried_is_not_failing() {
+        let check = |times: &[(Seen, usize)], expected| {
+            let seen: Vec<Seen> = times.iter().flat_map(|(seen, times)| vec![*seen; *times]).collect();
+            assert_eq!(measured(&seen).is_failing(), expected, "{times:?}");
+        };
+        check(&[], false);
+        check(&[(Seen::Broken, 2)], false);
+        check(&[(Seen::Broken, 3)], true);
+        check(&[(Seen::Broken, 3), (Seen::Kept, 8)], true);
+        check(&[(Seen::Broken, 3), (Seen::Kept, 9)], false);
+        check(&[(Seen::Unreached, 3)], false);
+        check(&[(Seen::Unreached, 4)], true);
+        check(&[(Seen::Unreached, 4), (Seen::Opened, 4)], false);
+        check(&[(Seen::Cheated, 1), (Seen::Kept, 100)], true);
+        let failing = measured(&[Seen::Broken; 3]);
+        assert!(!failing.at(START + Span::days(1)).is_failing(), "it is forgiven");
     }
 
     #[test]

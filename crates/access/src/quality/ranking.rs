@@ -31,7 +31,7 @@ impl Sort {
 
     /// The place of an offer at `price` from a provider of this quality: the lowest comes first. It never falls when the price
     /// rises.
-    pub(crate) fn place(self, price: Amount, quality: u16) -> (u16, Amount) {
+    pub fn place(self, price: Amount, quality: u16) -> (u16, Amount) {
         match self {
             Sort::Price => (0, price),
             Sort::Quality => (QUALITY_MAX.saturating_sub(quality), price),

@@ -90,6 +90,9 @@ impl Letter {
 }
 
 impl ParcelId {
+    /// The lowest.
+    pub const FIRST: Self = Self(Hash([0; 32]));
+
     pub fn of(parcel: &[u8]) -> Self {
         Self(PARCEL.hash(&[parcel]))
     }

@@ -55,6 +55,8 @@ pub enum NotPosted {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: BTreeMap<u64, ParcelId>,
+    /// The same by parcel, each of which waits once.
+    numbers: BTreeMap<ParcelId, u64>,
     /// Begun since the peer is there, and without a receipt.
     under_way: BTreeMap<u64, UnderWay>,
     /// The one of those of which not all parts are sent.
@@ -109,7 +111,7 @@ impl Outbox {
             };
             if let Ok(parcel) = ParcelId::from_bytes(&value) {
                 let queue = outbox.queues.entry(IdentityId(*peer)).or_default();
-                queue.waiting.insert(u64::from_be_bytes(number), parcel);
+                queue.insert(u64::from_be_bytes(number), parcel);
                 *outbox.uses.entry(parcel).or_default() += 1;
             }
         }
@@ -181,12 +183,12 @@ impl Outbox {
         }
         for peer in to {
             let queue = self.queues.entry(peer).or_default();
-            if !is_new && queue.waiting.values().any(|waiting| *waiting == parcel) {
+            if queue.numbers.contains_key(&parcel) {
                 continue;
             }
             // Behind all that was begun, also where none of that waits any more.
             let number = queue.waiting.last_key_value().map_or(0, |(last, _)| last + 1).max(queue.next);
-            queue.waiting.insert(number, parcel);
+            queue.insert(number, parcel);
             *self.uses.entry(parcel).or_default() += 1;
             batch.put(WAITING, key(peer, number), parcel.to_bytes());
         }
@@ -203,8 +205,8 @@ impl Outbox {
     /// A peer can't take this one yet: others go before it.
     pub fn handle_not_now(&mut self, peer: IdentityId, parcel: ParcelId, now: Time) {
         let Some(queue) = self.queues.get_mut(&peer) else { return };
-        let is_it = |number: &&u64| queue.waiting.get(number) == Some(&parcel);
-        if let Some(number) = queue.under_way.keys().find(is_it).copied() {
+        let number = queue.numbers.get(&parcel).copied();
+        if let Some(number) = number.filter(|number| queue.under_way.contains_key(number)) {
             queue.is_over(number);
             queue.aside.put(number, now);
         }
@@ -232,16 +234,13 @@ impl Outbox {
     /// A peer has these on disk. Gives those that nobody waits for any more.
     pub fn handle_receipt(&mut self, peer: IdentityId, parcels: &[ParcelId], batch: &mut Batch) -> Vec<ParcelId> {
         let Some(queue) = self.queues.get_mut(&peer) else { return Vec::new() };
-        let is_had = |parcel: &ParcelId| parcels.contains(parcel);
-        let had: Vec<(u64, ParcelId)> = queue
-            .waiting
-            .iter()
-            .filter(|(_, parcel)| is_had(parcel))
-            .map(|(number, parcel)| (*number, *parcel))
-            .collect();
+        let had = parcels.iter().filter_map(|parcel| Some((*queue.numbers.get(parcel)?, *parcel)));
+        // In the order in which they were put in, and one that is named twice once.
+        let had: BTreeMap<u64, ParcelId> = had.collect();
         let mut arrived = Vec::new();
         for (number, parcel) in had {
             queue.waiting.remove(&number);
+            queue.numbers.remove(&parcel);
             queue.is_taken(number);
             batch.delete(WAITING, key(peer, number));
             let uses = self.uses.get_mut(&parcel).expect("whatever waits is counted");
@@ -284,6 +283,11 @@ impl Outbox {
 }
 
 impl Queue {
+    fn insert(&mut self, number: u64, parcel: ParcelId) {
+        self.waiting.insert(number, parcel);
+        self.numbers.insert(parcel, number);
+    }
+
     /// All begins anew.
     fn stop(&mut self) {
         self.under_way.clear();

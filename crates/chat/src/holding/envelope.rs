@@ -67,9 +67,6 @@ pub enum EnvelopeError {
 }
 
 impl EnvelopeId {
-    /// The lowest.
-    pub const FIRST: Self = Self(Hash([0; 32]));
-
     /// The name of an envelope for `client`.
     pub fn of(client: IdentityId, envelope: &Envelope) -> Self {
         Self(NAME.hash(&[&client.0, &envelope.until.0.to_be_bytes(), &envelope.sealed]))

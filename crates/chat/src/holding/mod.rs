@@ -58,7 +58,7 @@ mod taken;
 use byway_primitives::Span;
 
 pub use batch::{BATCH_BYTES, Cursor, HeldBatch, Piece};
-pub use client::{ClientStep, HeldClient, HeldClientConfig, HeldFault, Plan, Taking, UseView};
+pub use client::{ClientStep, HeldClient, HeldClientConfig, HeldFault, Judged, Plan, Taking, UseView};
 pub use envelope::{Envelope, EnvelopeError, EnvelopeId, Opened};
 pub use holder::{Holder, HolderNews, HolderStep, HolderTerms, HoldingDamaged};
 pub use message::{Announced, Bill, HoldMessage, HoldRefusal, Word};

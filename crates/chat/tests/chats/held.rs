@@ -84,7 +84,11 @@ impl Keeper {
         let secret = Zeroizing::new(dialogue_secret(who));
         let config = HeldClientConfig { network: NETWORK, identity, secret };
         let mut client = HeldClient::load(config, &world.people[who].disk).unwrap();
-        client.use_holder(world.now, HOLDER, Plan { price_max: Amount::ZERO, megabytes: 1, days: 1 });
+        client.use_holder(
+            world.now,
+            HOLDER,
+            Plan { price_max: Amount::ZERO, megabytes: 1, days: 1, is_replaceable: false },
+        );
         client.handle_connected(world.now, HOLDER);
         let mut said: VecDeque<HoldMessage> = VecDeque::new();
         loop {
@@ -93,7 +97,8 @@ impl Keeper {
             assert_eq!(step.faults, []);
             for taking in step.takings {
                 let disk = world.people[who].disk.clone();
-                client.take(&taking, &disk, |taking| {
+                let now = world.now;
+                client.take(now, &taking, &disk, |taking| {
                     world.with(who, |chats, now, seed, store| chats.handle_held(now, seed, taking, store))
                 });
             }

@@ -1,10 +1,10 @@
 //! A client takes what is held for it once, whatever its holders say, and pays what it means to.
 
 use byway_chat::holding::{
-    Bill, ClientStep, Cursor, Envelope, EnvelopeId, HeldBatch, HeldClient, HeldFault, HoldMessage, HoldRefusal,
-    LOOK_AGAIN, Plan, Receipt, SAY_AGAIN,
+    Bill, ClientStep, Cursor, Envelope, EnvelopeId, HOLD_TIME, HeldBatch, HeldClient, HeldFault, HoldMessage,
+    HoldRefusal, Judged, LOOK_AGAIN, Plan, Receipt, SAY_AGAIN,
 };
-use byway_primitives::{Amount, MemoryStore, Span, Time};
+use byway_primitives::{Amount, IdentityId, MemoryStore, Span, Time};
 
 use crate::rig::{NETWORK, START, client_config, dialogue_key, secret};
 
@@ -25,7 +25,7 @@ impl Rig {
         let client = HeldClient::load(client_config(ME), &disk).unwrap();
         let mut rig = Self { now: START, client, disk, takes: true };
         for holder in [8, 9] {
-            let plan = Plan { price_max: Amount::from_units(10), megabytes: 5, days: 4 };
+            let plan = Plan { price_max: Amount::from_units(10), megabytes: 5, days: 4, is_replaceable: false };
             rig.client.use_holder(rig.now, secret(holder).id(), plan);
         }
         rig.connect();
@@ -39,20 +39,28 @@ impl Rig {
         }
     }
 
+    /// Has it fetch from the start from both.
+    fn look(&mut self) {
+        self.client.look_now(self.now);
+        let from_start = |(_, message): &(IdentityId, HoldMessage)| matches!(message, HoldMessage::Fetch { from } if *from == Cursor::default());
+        assert_eq!(self.done().sends.iter().filter(|said| from_start(said)).count(), 2);
+    }
+
     /// What was wanted, and is done; of what was handed over, what is new and was taken.
     fn done(&mut self) -> ClientStep {
         let mut step = self.client.take_step();
         for taking in std::mem::take(&mut step.takings) {
             let mut is_new = false;
-            let is_taken = self.client.take(&taking, &self.disk, |_| {
+            let is_taken = self.client.take(self.now, &taking, &self.disk, |_| {
                 is_new = true;
                 self.takes
             });
             step.takings.extend((is_taken && is_new).then_some(taking));
         }
-        let ClientStep { batch, sends, .. } = self.client.take_step();
+        let ClientStep { batch, sends, judged, .. } = self.client.take_step();
         step.batch.append(batch);
         step.sends.extend(sends);
+        step.judged.extend(judged);
         self.disk.apply(&step.batch);
         step
     }
@@ -92,9 +100,9 @@ fn it_takes_a_parcel_once_and_signs_for_it_each_time() {
     assert_eq!(step.takings.iter().map(|taking| taking.bytes[0]).collect::<Vec<_>>(), [1]);
     let had = HoldMessage::Had { receipts: vec![Receipt::sign(&secret(ME), NETWORK, letter.0)] };
     let (one, other) = (secret(8).id(), secret(9).id());
-    assert_eq!(step.sends, [(one, had.clone()), (other, had.clone())], "every holder may have it");
+    assert_eq!(step.sends, [(one, had.clone())], "the other hands it over itself, or is told thereafter");
     let again = rig.batch(9, all_of(7, &letter));
-    assert!(again.takings.is_empty() && again.sends.contains(&(other, had.clone())));
+    assert_eq!((again.takings.len(), again.sends, again.faults), (0, vec![(other, had.clone())], vec![]));
 
     rig.client = HeldClient::load(client_config(ME), &rig.disk).unwrap();
     rig.connect();
@@ -155,6 +163,76 @@ fn what_a_holder_makes_up_is_neither_taken_nor_signed_for() {
     let mut endless = HeldBatch::default();
     endless.has_more = true;
     check(endless, HeldFault::Endless);
+}
+
+/// Sealed now by whoever has this number, and held as long as senders have it held.
+fn sent(rig: &Rig, sender: u64, number: u8) -> (EnvelopeId, Envelope) {
+    let to = (secret(ME).id(), dialogue_key(ME));
+    let envelope = Envelope::seal(&secret(sender), NETWORK, to, rig.now + HOLD_TIME, &[number; 50]).unwrap();
+    (EnvelopeId::of(to.0, &envelope), envelope)
+}
+
+#[test]
+fn a_holder_that_does_not_hand_over_what_another_does_is_known_by_it() {
+    let mut rig = Rig::new();
+    let (one, other) = (secret(8).id(), secret(9).id());
+    let empty = HeldBatch::default;
+    rig.batch(8, empty());
+    rig.batch(9, empty());
+    let letters = [sent(&rig, 1, 1), sent(&rig, 1, 2), sent(&rig, 3, 3)];
+    let had = |of: &[&(EnvelopeId, Envelope)]| {
+        let sign = |(id, _): &&(EnvelopeId, Envelope)| Receipt::sign(&secret(ME), NETWORK, *id);
+        let mut receipts: Vec<Receipt> = of.iter().map(sign).collect();
+        receipts.sort_unstable_by_key(|receipt| receipt.envelope);
+        HoldMessage::Had { receipts }
+    };
+
+    // Soon after it was sealed nobody is to blame, and the one who did not hand it over is told that it is there.
+    rig.look();
+    let step = rig.batch(8, all_of(0, &letters[0]));
+    assert_eq!((step.judged, step.takings.len()), (vec![(one, Judged::Kept)], 1));
+    let step = rig.batch(9, empty());
+    assert_eq!((step.judged, step.sends), (vec![], vec![(other, had(&[&letters[0]]))]));
+
+    rig.now = rig.now + Span::minutes(60);
+    rig.look();
+    let mut both = all_of(1, &letters[1]);
+    both.add(Cursor { number: 2, offset: 0 }, (letters[2].0, letters[2].1.until), &letters[2].1.sealed);
+    let step = rig.batch(8, both);
+    assert_eq!(step.judged, [(one, Judged::Kept)], "each sender counts once a day");
+    let step = rig.batch(9, empty());
+    let missed = (other, Judged::Missed);
+    assert_eq!((step.judged, step.sends), (vec![missed, missed], vec![(other, had(&[&letters[1], &letters[2]]))]));
+    let view = |rig: &Rig| rig.client.uses().map(|of| (of.holder, (of.given, of.missed))).collect::<Vec<_>>();
+    assert!(view(&rig).contains(&(one, (3, 0))) && view(&rig).contains(&(other, (0, 2))));
+
+    // What it hands over late is given, and stays missed.
+    rig.look();
+    let step = rig.batch(9, all_of(0, &letters[2]));
+    assert_eq!((step.judged, step.takings.len()), (vec![(other, Judged::Kept)], 0));
+    assert!(view(&rig).contains(&(other, (1, 2))));
+}
+
+#[test]
+fn a_holder_that_says_nothing_is_silent_and_one_that_refused_is_not_judged() {
+    let mut rig = Rig::new();
+    let (one, other) = (secret(8).id(), secret(9).id());
+    let letter = sent(&rig, 1, 1);
+    rig.now = rig.now + Span::minutes(60);
+    let bill = Bill::default();
+    rig.say(9, HoldMessage::Refused { refusal: HoldRefusal::Unwilling, bill });
+    rig.batch(9, HeldBatch::default());
+    rig.look();
+    rig.batch(8, all_of(0, &letter));
+    assert_eq!(rig.batch(9, HeldBatch::default()).judged, []);
+    rig.look();
+    let mut faults = Vec::new();
+    for _ in 0..3 {
+        rig.now = rig.now + SAY_AGAIN;
+        rig.client.handle_wake(rig.now);
+        faults.extend(rig.done().faults);
+    }
+    assert_eq!(faults, [(one, HeldFault::Silent), (other, HeldFault::Silent)]);
 }
 
 #[test]

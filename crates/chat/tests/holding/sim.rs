@@ -56,6 +56,8 @@ struct Keeper {
     disk: MemoryStore,
     holder: Holder,
     fault: Option<Fault>,
+    /// What its clients have seen of it: kept, missed, and what can't be.
+    seen: [u64; 3],
 }
 
 impl Person {
@@ -105,6 +107,7 @@ impl World {
             disk: MemoryStore::new(),
             holder: Holder::load(NETWORK, &MemoryStore::new()).unwrap(),
             fault: number.is_multiple_of(3).then(|| FAULTS[number / 3 % FAULTS.len()]),
+            seen: [0; 3],
         };
         let keepers: Vec<Keeper> = (0..HOLDERS).map(keeper).collect();
         let mut world = Self {
@@ -129,7 +132,7 @@ impl World {
                 chosen.insert(world.below(HOLDERS as u64) as usize);
             }
             world.holders_of.push(chosen.iter().map(|keeper| world.keepers[*keeper].id).collect());
-            let plan = Plan { price_max: Amount::ZERO, megabytes: 1, days: 1 };
+            let plan = Plan { price_max: Amount::ZERO, megabytes: 1, days: 1, is_replaceable: false };
             for holder in world.holders_of[number].clone() {
                 let now = world.now;
                 world.with_client(number, |client| client.use_holder(now, holder, plan));
@@ -153,13 +156,13 @@ impl World {
 
     /// What it wants done is done; one time in five hundred it is gone before that, and one time in eight what came can't be taken yet.
     fn with_client(&mut self, number: usize, what: impl FnOnce(&mut HeldClient)) {
-        let (is_crash, can_take) = (self.below(500) == 0, self.below(8) != 0);
+        let (now, is_crash, can_take) = (self.now, self.below(500) == 0, self.below(8) != 0);
         let person = &mut self.people[number];
         what(&mut person.client);
-        let ClientStep { mut batch, mut sends, mut takings, .. } = person.client.take_step();
+        let ClientStep { mut batch, mut sends, mut takings, faults, mut judged, .. } = person.client.take_step();
         takings.retain(|taking| {
             let mut is_new = false;
-            let is_taken = person.client.take(taking, &person.disk, |_| {
+            let is_taken = person.client.take(now, taking, &person.disk, |_| {
                 is_new = true;
                 can_take
             });
@@ -168,6 +171,13 @@ impl World {
         let taken = person.client.take_step();
         batch.append(taken.batch);
         sends.extend(taken.sends);
+        judged.extend(taken.judged);
+        for (holder, judged) in judged {
+            self.keepers[self.keeper_numbers[&holder]].seen[judged as usize] += 1;
+        }
+        for (holder, _) in faults {
+            self.keepers[self.keeper_numbers[&holder]].seen[2] += 1;
+        }
         if is_crash && !self.links.is_empty() {
             return self.crash(number);
         }
@@ -329,6 +339,9 @@ impl World {
         for client in person.outbox.awaited().collect::<Vec<_>>() {
             let key = dialogue_key(self.numbers[&client] as u64);
             for parcel in person.outbox.waiting(client).collect::<Vec<_>>() {
+                if !person.sending.is_to_be_put(now, (client, key), parcel) {
+                    continue;
+                }
                 let bytes = Outbox::parcel(parcel, &person.disk).unwrap();
                 person.sending.put(now, (client, key), &bytes, &mut batch).unwrap();
             }
@@ -486,6 +499,18 @@ pub fn run(seed: u64, messages: u64) {
     }
     let held: u64 = world.keepers.iter().flat_map(|keeper| keeper.holder.clients().map(|(_, bill)| bill.count)).sum();
     println!("lost {} of {messages}; {} came by holders, {held} are still held", world.missing, world.by_holder);
+    for keeper in &world.keepers {
+        let [kept, missed, faults] = keeper.seen;
+        println!("{:?}: {kept} kept, {missed} missed, {faults} faults", keeper.fault);
+        match keeper.fault {
+            None | Some(Fault::Duplicates | Fault::Reorders) => {
+                assert!(kept > 10 * missed, "whoever keeps what is brought is known by it");
+            }
+            Some(Fault::Drops | Fault::Withholds | Fault::Lies | Fault::Late) => {
+                assert!(missed > kept, "and whoever does not");
+            }
+        }
+    }
     assert_eq!(world.missing, 0, "all have arrived");
     assert!(world.by_holder > messages / 2, "most came by holders");
 }

@@ -10,6 +10,7 @@ pub(crate) mod sending;
 
 use byway_primitives::{Batch, IdentityId, Time, Token, Writer};
 
+use crate::certificate::StaticCertificate;
 use crate::config::{Config, RECORDS_MAX, WINDOW_BYTES};
 use crate::frame::{FrameError, Positions, Record, SEALED_OVERHEAD, Segment, Tag};
 use crate::handshake::{DialogueId, DialogueSecret, Incarnation, Role};
@@ -37,6 +38,8 @@ pub struct Dialogue {
     outbox: Outbox,
     inbox: Inbox,
     attachment: Option<Attachment>,
+    /// What the peer showed when it came; nothing where we have gone to it, who know it.
+    certificate: Option<StaticCertificate>,
     /// When the peer last showed that it lives.
     heard: Time,
     /// The newest batch that what we say relies on.
@@ -91,6 +94,15 @@ impl Dialogue {
         self.attachment.as_ref().map(|attachment| attachment.link.id)
     }
 
+    /// The certificate under which the peer came, good at that time, if it did since we were started.
+    pub fn certificate(&self) -> Option<&StaticCertificate> {
+        self.certificate.as_ref()
+    }
+
+    pub(crate) fn is_shown(&mut self, certificate: StaticCertificate) {
+        self.certificate = Some(certificate);
+    }
+
     /// Messages that the peer has not confirmed.
     pub fn queued(&self) -> usize {
         self.outbox.len()
@@ -109,6 +121,7 @@ impl Dialogue {
             outbox: Outbox::new(peer, saved.sent, saved.messages),
             inbox: Inbox::new(saved.received, peer_incarnation),
             attachment: None,
+            certificate: None,
             heard: now,
             floor: None,
         }

@@ -63,7 +63,15 @@ impl Dialogues {
             let transport = handshake.into_numbered_transport().map_err(|_| failed)?;
             let session = Session::new(at.0, at.1, transport);
             let (dialogue, incarnation) = (hello.dialogue, hello.incarnation);
-            self.half_opens.insert(HalfOpen { peer, session, dialogue, incarnation, welcome, since: now });
+            self.half_opens.insert(HalfOpen {
+                peer,
+                certificate: hello.certificate,
+                session,
+                dialogue,
+                incarnation,
+                welcome,
+                since: now,
+            });
         }
         Ok(())
     }
@@ -129,10 +137,11 @@ impl Dialogues {
     }
 
     fn begin(&mut self, now: Time, half_open: HalfOpen, secret: &DialogueSecret, theirs: &Positions) {
-        let HalfOpen { peer: id, session, incarnation, .. } = half_open;
+        let HalfOpen { peer: id, certificate, session, incarnation, .. } = half_open;
         let is_new = self.hold(now, id, secret, incarnation);
         if let Some(dialogue) = self.peers.get_mut(&id).and_then(|peer| peer.dialogue.as_mut()) {
             dialogue.meet(incarnation);
+            dialogue.is_shown(certificate);
         }
         self.take_link(now, id, (session, Role::Responder), theirs, is_new);
         if let Some(dialogue) = self.peers.get_mut(&id).and_then(|peer| peer.dialogue.as_mut()) {

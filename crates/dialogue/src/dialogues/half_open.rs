@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use byway_primitives::{IdentityId, Time};
 
+use crate::certificate::StaticCertificate;
 use crate::config::{HALF_OPEN_MAX, HALF_OPEN_PER_PEER_MAX, HALF_OPEN_SPAN};
 use crate::frame::Tag;
 use crate::handshake::{DialogueId, Incarnation};
@@ -14,6 +15,8 @@ use crate::session::Session;
 #[derive(Debug)]
 pub(super) struct HalfOpen {
     pub peer: IdentityId,
+    /// The one that it showed, which is good.
+    pub certificate: StaticCertificate,
     pub session: Session,
     pub dialogue: DialogueId,
     pub incarnation: Incarnation,

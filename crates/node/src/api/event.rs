@@ -7,6 +7,7 @@ use tokio::sync::broadcast;
 
 use super::{
     Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, DeviceStatus, Entry,
+    HoldStatus,
     KernelPulse, KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
 };
 
@@ -34,6 +35,7 @@ pub enum Event {
     ChatSign(ChatSign),
     Phones(PhoneStatus),
     Devices(DeviceStatus),
+    Holding(Box<HoldStatus>),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
     Transaction(KernelTransactionRecord),
@@ -67,6 +69,8 @@ pub enum Topic {
     Phone,
     /// Other devices of the person in whose name the node talks.
     Device,
+    /// Who holds for this node, and what it holds for others.
+    Holding,
     Pulse,
     Checkpoint,
     /// Of the transactions that the subscription names.
@@ -87,6 +91,7 @@ impl Topic {
         Topic::Sign,
         Topic::Phone,
         Topic::Device,
+        Topic::Holding,
         Topic::Pulse,
         Topic::Checkpoint,
         Topic::Transaction,
@@ -108,6 +113,7 @@ impl Topic {
             Topic::Sign => "sign",
             Topic::Phone => "phone",
             Topic::Device => "device",
+            Topic::Holding => "holding",
             Topic::Pulse => "pulse",
             Topic::Checkpoint => "checkpoint",
             Topic::Transaction => "transaction",
@@ -134,6 +140,7 @@ impl Event {
             Event::ChatSign(_) => Topic::Sign,
             Event::Phones(_) => Topic::Phone,
             Event::Devices(_) => Topic::Device,
+            Event::Holding(_) => Topic::Holding,
             Event::Pulse(_) => Topic::Pulse,
             Event::Checkpoint(_) => Topic::Checkpoint,
             Event::Transaction(_) => Topic::Transaction,

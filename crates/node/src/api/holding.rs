@@ -56,6 +56,11 @@ pub struct HolderOffer {
     pub price: Amount,
     /// Whether it holds for this node.
     pub used: bool,
+    /// How well it holds by what this node has seen and others say, from 0 to 1000; nothing where nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<u16>,
+    /// Whether this node has seen it fail so often that it takes others.
+    pub failing: bool,
 }
 
 /// Somebody for whom this node holds.
@@ -85,10 +90,19 @@ pub struct HoldRecord {
     /// What it asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Amount>,
+    /// What of that is not used yet, by its word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Amount>,
     /// Parcels that it has handed over since this node was started.
     pub handed_over: u64,
+    /// Those that others have handed over, and it should have and did not.
+    pub missed: u64,
     /// How often it handed over what it can't have been given.
     pub faults: u64,
+    /// Whether it fails so often that another is to hold.
+    pub failing: bool,
+    /// Whether another takes its place then by itself: nobody has said that it should be this one.
+    pub replaceable: bool,
     /// Why it does not hold, or is not found by senders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,

@@ -33,10 +33,15 @@ pub async fn hold(globals: &Globals, command: HoldCommand) -> anyhow::Result<Out
 async fn find(globals: &Globals, client: &Client) -> anyhow::Result<Outcome> {
     let offers: Vec<HolderOffer> = client.call("hold_offer_list", &Nothing {}).await?;
     show(globals, &offers, |offers| {
-        let mut table = Table::new(&["holder", ">a MB and day", "holds for you"]);
+        let mut table = Table::new(&["holder", ">a MB and day", ">quality", "holds for you"]);
         for offer in offers {
             let used = if offer.used { "yes" } else { "no" };
-            table.row([offer.holder.to_string(), way(offer.price), used.to_owned()]);
+            let quality = match (offer.failing, offer.quality) {
+                (true, _) => "fails".to_owned(),
+                (false, Some(quality)) => quality.to_string(),
+                (false, None) => "-".to_owned(),
+            };
+            table.row([offer.holder.to_string(), way(offer.price), quality, used.to_owned()]);
         }
         table.text("Nobody offers on the market to hold. `byway hold use` takes somebody's card as well.")
     })?;
@@ -79,7 +84,15 @@ fn holder(record: &HoldRecord) -> String {
         0 => String::new(),
         faults => format!(", handed over what it can't have been given {faults} times"),
     };
+    let missed = match record.missed {
+        0 => String::new(),
+        missed => format!(", did not hand over {missed} that others did"),
+    };
+    let change = if record.failing && record.replaceable { ", another takes its place" } else { "" };
     let price = record.price.map_or_else(String::new, |price| format!(", {} a MB and day", way(price)));
     let spent = way(record.spent);
-    format!("{} {how}{price}, {spent} spent ({megabytes} MB and {days} days ahead){faults}{problem}\n", record.holder)
+    format!(
+        "{} {how}{price}, {spent} spent ({megabytes} MB and {days} days ahead){missed}{faults}{change}{problem}\n",
+        record.holder
+    )
 }

@@ -230,9 +230,8 @@ impl Actor {
             MarketNews::Chat(news) => self.chat_news(news),
             MarketNews::Holding(news) => self.holding_news(news),
             MarketNews::HeldFor => self.name_holders(),
-            MarketNews::HeldFault { holder, fault } => {
-                tracing::warn!(%holder, %fault, "what a holder hands over is not what it should be");
-            }
+            MarketNews::HeldJudged { holder, judged } => self.holder_judged(holder, judged),
+            MarketNews::HeldFault { holder, fault } => self.holder_at_fault(holder, fault),
             MarketNews::Whereabouts { peer, card } => self.peer_says_where(peer, *card),
             MarketNews::CardFault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer says of itself what is not so")

@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use byway_access::Sort;
+use byway_access::quality::MIDDLE;
 use byway_chat::holding::{HoldRefusal, HolderNews, HolderTerms, Plan, UseView};
+use byway_peer::link::PeerCard;
 use byway_peer::market::{Absent, Holding, Market};
 use byway_peer::wallet::Wish;
 use byway_primitives::{Amount, IdentityId, Span, Time};
@@ -15,7 +18,10 @@ use byway_records::{Call, ProgramId};
 
 use super::Actor;
 use super::books::{Errand, Order};
-use crate::api::{Answer, ApiError, HoldClient, HoldLeave, HoldOffer, HoldRecord, HoldStatus, HoldUse, HolderOffer};
+use super::holders::HolderDesk;
+use crate::api::{
+    Answer, ApiError, Event, HoldClient, HoldLeave, HoldOffer, HoldRecord, HoldStatus, HoldUse, HolderOffer,
+};
 use crate::config::HoldConfig;
 
 /// Whoever something waits for, and who is not there for so long, has it brought to their holders: longer than reaching somebody takes
@@ -26,12 +32,19 @@ const MEGABYTES_DEFAULT: u64 = 10;
 const DAYS_DEFAULT: u64 = 30;
 /// The most of either that is paid for ahead.
 const AHEAD_MAX: u64 = 3_650;
+/// What a person is told of a holder that is not changed for another by itself.
+const FAILS: &str = "it fails: it did not hand over what others did, gave what it can't have been given, or is not there; have another hold \
+     (`byway hold use`), then `byway hold leave` this one";
+const RUNS_OUT: &str = "little is left of what was paid ahead; have it hold more megabytes (`byway hold use`)";
 /// Bytes of a megabyte, as prices have it.
 const MB: u64 = 1_000_000;
 
 /// What the task knows of holding beside what the market does.
 #[derive(Default)]
 pub(super) struct HoldDesk {
+    pub(super) holders: HolderDesk,
+    /// What subscribers were told last.
+    told: Option<HoldStatus>,
     /// For whom something waits who is not there, and since when.
     away: BTreeMap<IdentityId, Time>,
     /// Whether somebody was let go here, so that the ledger's list may end up empty.
@@ -39,7 +52,7 @@ pub(super) struct HoldDesk {
 }
 
 impl Actor {
-    fn holding(&self) -> &Holding {
+    pub(super) fn holding(&self) -> &Holding {
         self.market.holding().expect("it was opened with it")
     }
 
@@ -76,7 +89,7 @@ impl Actor {
         let price_max = request.price_max.unwrap_or_else(|| HoldConfig::default().price_per_mb_day);
         let (holder, card) = match &request.holder {
             Some(holder) => self.peer_named(holder).map_err(|error| of_holder(&error))?,
-            None => (self.cheapest_holder(price_max).ok_or_else(ApiError::no_holder)?, None),
+            None => (self.best_holder(price_max).ok_or_else(ApiError::no_holder)?, None),
         };
         if holder == self.me() {
             return Err(ApiError::invalid_params("holder", "that is this node itself"));
@@ -88,7 +101,8 @@ impl Actor {
             if is_fine { Ok(number) } else { Err(ApiError::invalid_params(field, why)) }
         };
         let megabytes = ahead("megabytes", request.megabytes, MEGABYTES_DEFAULT)?;
-        let plan = Plan { price_max, megabytes, days: ahead("days", request.days, DAYS_DEFAULT)? };
+        let days = ahead("days", request.days, DAYS_DEFAULT)?;
+        let plan = Plan { price_max, megabytes, days, is_replaceable: request.holder.is_none() };
         let others = self.holding().client().uses().filter(|of| of.holder != holder && !of.is_leaving).count();
         if others >= DELEGATES_MAX {
             return Err(ApiError::hold_full(DELEGATES_MAX));
@@ -152,6 +166,8 @@ impl Actor {
             None if !self.is_found(of.holder) => {
                 Some("senders don't find it: it has no offer on the market".to_owned())
             }
+            None if !of.plan.is_replaceable && self.is_failing((of.holder, Service::HOLD)) => Some(FAILS.to_owned()),
+            None if is_running_out(of) => Some(RUNS_OUT.to_owned()),
             None => None,
         };
         HoldRecord {
@@ -163,26 +179,39 @@ impl Actor {
             days: of.plan.days,
             spent: of.spent,
             price,
+            left: of.bill.map(|bill| of.spent.saturating_sub(bill.used)),
             handed_over: of.given,
+            missed: of.missed,
             faults: of.faults,
+            failing: self.is_failing((of.holder, Service::HOLD)),
+            replaceable: of.plan.is_replaceable,
             problem,
         }
     }
 
     /// Whether those who send to us find somebody, who know no more of them than the ledger says.
-    fn is_found(&self, holder: IdentityId) -> bool {
+    pub(super) fn is_found(&self, holder: IdentityId) -> bool {
         self.index.of_provider(holder).next().is_some()
     }
 
     pub(super) fn holder_offers(&self) -> Vec<HolderOffer> {
         let used: BTreeSet<IdentityId> = self.holding().client().uses().map(|of| of.holder).collect();
-        let offer = |(holder, price)| HolderOffer { holder, price, used: used.contains(&holder) };
-        self.priced(Service::HOLD).into_iter().map(offer).collect()
+        let offer = |(holder, price)| HolderOffer {
+            holder,
+            price,
+            used: used.contains(&holder),
+            quality: self.rating_of((holder, Service::HOLD)),
+            failing: self.is_failing((holder, Service::HOLD)),
+        };
+        let mut offers: Vec<HolderOffer> = self.priced(Service::HOLD).into_iter().map(offer).collect();
+        offers.sort_by_key(place_of);
+        offers
     }
 
-    fn cheapest_holder(&self, price_max: Amount) -> Option<IdentityId> {
-        let offers = self.holder_offers().into_iter();
-        offers.filter(|offer| !offer.used && offer.price <= price_max).map(|offer| offer.holder).next()
+    /// The first of those who offer it for no more than that, don't hold for us yet, and don't fail.
+    pub(super) fn best_holder(&self, price_max: Amount) -> Option<IdentityId> {
+        let mut offers = self.holder_offers().into_iter();
+        offers.find(|offer| !offer.used && !offer.failing && offer.price <= price_max).map(|offer| offer.holder)
     }
 
     /// Those who hold for us, and those to whom something is to be brought for others: they are to be reached.
@@ -204,7 +233,18 @@ impl Actor {
         let away = self.holding.away.iter().filter(|(_, since)| **since + AWAY_AFTER <= now);
         let away: Vec<Absent> = away.filter_map(|(peer, _)| self.absent(*peer, now)).collect();
         self.market.bring_to_holders(now, &away, &self.market_journal);
+        self.tend_holders(now);
         self.name_holders();
+        self.tell_of_holding();
+    }
+
+    /// Whoever subscribes hears of each change once.
+    fn tell_of_holding(&mut self) {
+        let status = self.hold_status();
+        if self.holding.told.as_ref() != Some(&status) {
+            self.holding.told = Some(status.clone());
+            self.tell(Event::Holding(Box::new(status)));
+        }
     }
 
     /// Who holds for somebody, and the key under which it is sealed for them.
@@ -219,6 +259,17 @@ impl Actor {
         let checked = certificate.verify(self.network, now.min(certificate.not_after));
         let is_theirs = certificate.identity == peer && checked.is_ok();
         is_theirs.then_some(Absent { peer, key: certificate.static_key, holders })
+    }
+
+    /// Whoever came to us as a contact, and may be gone before their node has told its card, is sealed for by the certificate that it showed
+    /// when it came.
+    pub(super) fn keep_shown_certificate(&mut self, peer: IdentityId) {
+        if !self.is_chat_peer(peer) || self.whereabouts(peer).is_some() {
+            return;
+        }
+        if let Some(certificate) = self.market.certificate_shown(peer) {
+            self.keep_card(PeerCard { certificate, contacts: Vec::new() });
+        }
     }
 
     fn named_holders(&self) -> Vec<Delegate> {
@@ -274,8 +325,22 @@ pub(super) fn open(
     Ok(())
 }
 
+/// Those that fail last; the others by what their price is worth at their quality, which stands in the middle where nothing is known.
+fn place_of(offer: &HolderOffer) -> (bool, (u16, Amount), Amount, IdentityId) {
+    let place = Sort::Both.place(offer.price, offer.quality.unwrap_or(MIDDLE));
+    (offer.failing, place, offer.price, offer.holder)
+}
+
+/// Whether little is left of what was paid ahead: it would have been filled up long before if it could be.
+fn is_running_out(of: &UseView) -> bool {
+    let Some(bill) = of.bill.filter(|bill| !bill.price.is_zero()) else { return false };
+    let ahead = bill.price.mul_div_ceil(u128::from(of.plan.megabytes) * u128::from(of.plan.days), 1);
+    let left = of.spent.saturating_sub(bill.used).units();
+    !of.spent.is_zero() && ahead.is_some_and(|ahead| left < ahead.units() / 8)
+}
+
 /// Whether it has said that it holds. Who has no room for more does.
-fn holds(of: &UseView) -> bool {
+pub(super) fn holds(of: &UseView) -> bool {
     of.bill.is_some() && !of.is_leaving && matches!(of.refusal, None | Some(HoldRefusal::ClientFull))
 }
 

@@ -178,7 +178,7 @@ impl Actor {
     }
 
     /// Whether this machine is on a network at all, as far as can be told.
-    fn is_online(&self) -> bool {
+    pub(super) fn is_online(&self) -> bool {
         !self.kernel_view.is_empty()
     }
 }
@@ -230,6 +230,16 @@ impl Actor {
         }
         let talking: Vec<IdentityId> = self.talking_on.keys().copied().collect();
         talking.into_iter().for_each(|peer| self.ask_quality(peer));
+    }
+
+    /// How good somebody's service is by all that is known, in points; `None` where nothing is.
+    pub(super) fn rating_of(&self, of: Of) -> Option<u16> {
+        self.quality.ratings.get(&of).map(|rating| rating.quality)
+    }
+
+    /// Whether this node's own measurements say that it fails.
+    pub(super) fn is_failing(&self, of: Of) -> bool {
+        self.quality.measured.of(self.clock.now(), of).is_some_and(|own| own.is_failing())
     }
 
     /// What is known of who makes an offer, for showing.

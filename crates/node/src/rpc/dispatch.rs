@@ -516,6 +516,7 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
             }
             Topic::Phone => vec![Event::Phones(api.phone_list().await?)],
             Topic::Device => vec![Event::Devices(api.device_list().await?)],
+            Topic::Holding => vec![Event::Holding(Box::new(api.hold_status().await?))],
             // Whoever shows a conversation asks for its messages; what is true for a moment is said again.
             Topic::Message | Topic::Sign => Vec::new(),
             Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,

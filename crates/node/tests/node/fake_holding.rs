@@ -31,8 +31,12 @@ pub fn status() -> HoldStatus {
             days: 30,
             spent: Amount::from_units(3_000_000_000_000_000),
             price: Some(price()),
+            left: Some(Amount::from_units(2_000_000_000_000_000)),
             handed_over: 2,
+            missed: 5,
             faults: 1,
+            failing: true,
+            replaceable: true,
             problem: Some("it was not paid".to_owned()),
         }],
         bringing: 4,
@@ -40,7 +44,7 @@ pub fn status() -> HoldStatus {
 }
 
 pub fn offers() -> Vec<HolderOffer> {
-    vec![HolderOffer { holder: HOLDER, price: price(), used: true }]
+    vec![HolderOffer { holder: HOLDER, price: price(), used: true, quality: Some(430), failing: false }]
 }
 
 pub fn offer(request: &HoldOffer) -> HoldStatus {

@@ -9,15 +9,15 @@ use byway_primitives::{Amount, IdentityId};
 use super::chat::{acquainted, named, person, send, texts};
 use super::network::{Mortal, Network, Node};
 
-const HOLDER: &str = "[hold]\naccept = true\npublish = true\nprice_per_mb_day = \"0.0001\"\n";
-const PLACES: [&str; 4] = ["one", "other", "h1", "h2"];
+pub const HOLDER: &str = "[hold]\naccept = true\npublish = true\nprice_per_mb_day = \"0.0001\"\n";
+pub const PLACES: [&str; 4] = ["one", "other", "h1", "h2"];
 
 /// A port of this machine's that is free now.
 pub fn some_port() -> SocketAddr {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-async fn until_texts(node: &Node, to: &str, expected: &[&str]) {
+pub async fn until_texts(node: &Node, to: &str, expected: &[&str]) {
     let what = format!("{expected:?}");
     node.until(&what, async |api| (texts(api, to).await == expected).then_some(())).await;
 }
@@ -32,7 +32,7 @@ pub async fn until_held(node: &Node, client: IdentityId, what: &str, is_it: impl
 }
 
 /// Has two hold for somebody, found on the market, and waits until the ledger has both.
-async fn have_held(node: &Node, prices: &str) -> HoldStatus {
+pub async fn have_held(node: &Node, prices: &str) -> HoldStatus {
     let found = async |api: &PeerNode| {
         let offers = api.hold_offer_list().await.unwrap();
         (offers.len() == 2).then_some(())

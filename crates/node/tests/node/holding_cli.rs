@@ -41,13 +41,18 @@ async fn what_is_held_is_shown_and_what_goes_wrong_has_a_remedy() {
         status.contains(&"78".repeat(20)) && status.contains("holds for you, 0.00001 WAY a MB and day"),
         "{status}"
     );
+    assert!(
+        status.contains("did not hand over 5 that others did") && status.contains("another takes its place"),
+        "{status}"
+    );
     assert!(status.contains("4 parcels for people who are away"), "{status}");
     assert!(status.contains("1536 bytes of at most 1000 MB for 1 people"), "{status}");
     let stopped = shown(&["hold", "stop"]);
     assert!(stopped.contains("nothing new is taken"), "{stopped}");
     let offered = json(directory, &["hold", "offer", "--price", "0.002", "--room", "7"]);
     assert_eq!((&offered["price"], &offered["room_mb"]), (&json!("0.002"), &json!(7)));
-    assert!(shown(&["hold", "find"]).contains("0.00001"));
+    let found = shown(&["hold", "find"]);
+    assert!(found.contains("0.00001") && found.contains("430"), "{found}");
     assert_eq!(json(directory, &["hold", "use", "--days", "9"])["holders"][0]["days"], 30);
     assert_eq!(json(directory, &["hold", "fetch"])["bringing"], 4);
     let none = failure(directory, &["hold", "use", "--price-max", "0"]);

@@ -35,6 +35,8 @@ mod fake_watching;
 mod fetch;
 mod holding;
 mod holding_cli;
+mod holding_hostile;
+mod hostile_holder;
 mod hubs;
 mod joining;
 mod kernel_rpc;

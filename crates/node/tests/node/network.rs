@@ -287,7 +287,7 @@ impl Network {
         self.settings_at(([127, 0, 0, 1], 0).into(), name, config)
     }
 
-    fn settings_at(&self, listen: SocketAddr, name: &str, config: &str) -> PeerNodeConfig {
+    pub fn settings_at(&self, listen: SocketAddr, name: &str, config: &str) -> PeerNodeConfig {
         let text = format!("role = \"peer\"\nnetwork = \"network.json\"\n[link]\nlisten = \"{listen}\"\n{config}");
         let config = Config::parse(&text, Path::new("config.toml")).unwrap();
         let directory = self.directory(name);

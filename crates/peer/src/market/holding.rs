@@ -8,7 +8,7 @@ use byway_chat::chats::{ChatStep, Chats};
 use byway_chat::delivery::ParcelId;
 use byway_chat::holding::{
     Arrived, ClientStep, HeldClient, HeldClientConfig, HoldMessage, Holder, HolderNews, HolderStep, HolderTerms,
-    HoldingDamaged, Plan, Sending, SendingConfig, Taking,
+    HoldingDamaged, Judged, Plan, Sending, SendingConfig, Taking,
 };
 use byway_crypto::noise::StaticKey;
 use byway_dialogue::{Delivery, Durability, Goodbye, Outgoing, ProtocolId};
@@ -254,7 +254,7 @@ impl Market {
     /// What being held for wants done.
     fn carry_held(&mut self, now: Time, store: &impl Store) {
         let Some(holding) = &mut self.holding else { return };
-        let ClientStep { batch, sends, takings, spent, faults } = holding.client.take_step();
+        let ClientStep { batch, sends, takings, spent, faults, judged } = holding.client.take_step();
         if !(batch.is_empty() && sends.is_empty()) {
             self.commit_at_once(now, batch, outgoing(sends));
         }
@@ -265,6 +265,11 @@ impl Market {
             self.step(now, holder, |pair, step| pair.spend_on_holding(now, total, price, step));
         }
         faults.into_iter().for_each(|(holder, fault)| self.tell(MarketNews::HeldFault { holder, fault }));
+        self.tell_judged(judged);
+    }
+
+    fn tell_judged(&mut self, all: Vec<(IdentityId, Judged)>) {
+        all.into_iter().for_each(|(holder, judged)| self.tell(MarketNews::HeldJudged { holder, judged }));
     }
 
     /// Hands a parcel that was held to the conversations.
@@ -272,13 +277,14 @@ impl Market {
         let seed = self.seeds.draw();
         let (Some(Holding { client, .. }), Some(chats)) = (&mut self.holding, &mut self.chats) else { return };
         let view = Pending { store, batch: &self.unseen };
-        client.take(taking, &view, |taking| chats.handle_held(now, seed, taking, &view));
-        let ClientStep { mut batch, sends, .. } = client.take_step();
+        client.take(now, taking, &view, |taking| chats.handle_held(now, seed, taking, &view));
+        let ClientStep { mut batch, sends, judged, .. } = client.take_step();
         let ChatStep { batch: written, sends: said, news } = chats.take_step();
         batch.append(written);
         let mut sends = outgoing(sends);
         sends.extend(chat_outgoing(said));
         self.commit_at_once(now, batch, sends);
+        self.tell_judged(judged);
         news.into_iter().for_each(|news| self.tell(MarketNews::Chat(news)));
     }
 

@@ -8,7 +8,7 @@ use byway_channel::routing::RoutingNews;
 use byway_channel::watching::TowerNews;
 use byway_channel::{ChannelKey, ChannelNews, PeerFault};
 use byway_chat::chats::ChatNews;
-use byway_chat::holding::{HeldFault, HolderNews};
+use byway_chat::holding::{HeldFault, HolderNews, Judged};
 use byway_dialogue::payment::PaymentNews;
 use byway_dialogue::{ClosedBecause, LinkEnd, LinkId, RefusedBecause};
 use byway_primitives::{DecodeError, Effect, IdentityId};
@@ -111,6 +111,11 @@ pub enum MarketNews {
     Holding(HolderNews),
     /// Where one stands with those who hold for us has changed.
     HeldFor,
+    /// What one who holds for us did, by what others handed over.
+    HeldJudged {
+        holder: IdentityId,
+        judged: Judged,
+    },
     /// What a holder says, or hands over, is not what it should be.
     HeldFault {
         holder: IdentityId,

@@ -50,6 +50,11 @@ impl Market {
         self.dialogues.dialogue(peer).is_some_and(|dialogue| dialogue.link().is_some())
     }
 
+    /// The certificate under which `peer` came to us, if it did and is there.
+    pub fn certificate_shown(&self, peer: IdentityId) -> Option<StaticCertificate> {
+        self.dialogues.dialogue(peer)?.certificate().copied()
+    }
+
     /// The link on which the dialogue with `peer` is.
     pub fn link_to(&self, peer: IdentityId) -> Option<LinkId> {
         self.dialogues.dialogue(peer)?.link()

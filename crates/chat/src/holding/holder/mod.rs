@@ -24,6 +24,8 @@ use taking::Bringing;
 const RECEIPTS_KEPT_MAX: usize = 65_536;
 /// How often it is counted what everybody has used, and let go of what is over.
 const SWEEP: Span = Span::minutes(10);
+/// How often receipts are let go of whose time is over.
+const SWEEP_RECEIPTS: Span = Span::days(1);
 /// A sender may fill this part of what is held for a client.
 const SENDER_SHARE: u64 = 4;
 
@@ -75,12 +77,13 @@ pub struct Holder {
     room: u64,
     clients: BTreeMap<IdentityId, Client>,
     /// Until when each receipt is kept.
-    receipts: BTreeMap<(IdentityId, EnvelopeId), Time>,
+    receipts: BTreeMap<IdentityId, BTreeMap<EnvelopeId, Time>>,
     bringing: BTreeMap<IdentityId, Bringing>,
     there: BTreeSet<IdentityId>,
     /// What those who are there and have promised nothing yet say that they spend: the promise may come after the word.
     unpaid: BTreeMap<IdentityId, Amount>,
     swept: Time,
+    receipts_swept: Time,
     step: HolderStep,
 }
 
@@ -101,10 +104,11 @@ impl Holder {
             let kept = Kept::from_bytes(&value).map_err(HoldingDamaged)?;
             clients.entry(client).or_default().insert(number, kept);
         }
-        let mut receipts = BTreeMap::new();
+        let mut receipts: BTreeMap<IdentityId, BTreeMap<EnvelopeId, Time>> = BTreeMap::new();
         for (key, value) in store.scan_prefix(RECEIPTS, &[]) {
             let KeptReceipt(until, _) = KeptReceipt::from_bytes(&value).map_err(HoldingDamaged)?;
-            receipts.insert(read_receipt_key(&key).map_err(HoldingDamaged)?, until);
+            let (client, envelope) = read_receipt_key(&key).map_err(HoldingDamaged)?;
+            receipts.entry(client).or_default().insert(envelope, until);
         }
         Ok(Self {
             network,
@@ -116,6 +120,7 @@ impl Holder {
             there: BTreeSet::new(),
             unpaid: BTreeMap::new(),
             swept: Time::ZERO,
+            receipts_swept: Time::ZERO,
             step: HolderStep::default(),
         })
     }
@@ -223,12 +228,28 @@ impl Holder {
                 of.held.iter().filter(|(_, kept)| kept.until <= now).map(|(number, _)| *number).collect();
             over.into_iter().for_each(|number| self.delete(now, client, number));
         }
-        let over: Vec<_> = self.receipts.iter().filter(|(_, until)| **until <= now).map(|(of, _)| *of).collect();
-        for (client, envelope) in over {
-            self.receipts.remove(&(client, envelope));
-            self.step.batch.delete(RECEIPTS, receipt_key(client, envelope));
+        if self.receipts_swept + SWEEP_RECEIPTS <= now {
+            self.receipts_swept = now;
+            self.sweep_receipts(now);
         }
         now + SWEEP
+    }
+
+    fn sweep_receipts(&mut self, now: Time) {
+        for (client, its) in &mut self.receipts {
+            its.retain(|envelope, until| {
+                let is_over = *until <= now;
+                if is_over {
+                    self.step.batch.delete(RECEIPTS, receipt_key(*client, *envelope));
+                }
+                !is_over
+            });
+        }
+        self.receipts.retain(|_, its| !its.is_empty());
+    }
+
+    fn has_receipt(&self, client: IdentityId, envelope: EnvelopeId) -> bool {
+        self.receipts.get(&client).is_some_and(|its| its.contains_key(&envelope))
     }
 
     fn used_by(&mut self, now: Time, client: IdentityId, spent: Amount, credit: Amount) {
@@ -328,16 +349,20 @@ impl Holder {
     /// A client has an envelope, be it held here or not.
     fn had(&mut self, now: Time, client: IdentityId, receipt: Receipt) {
         let Some(of) = self.served(client) else { return };
+        // What has one is not held, and was told to whoever brought it.
+        if self.has_receipt(client, receipt.envelope) {
+            return;
+        }
         if receipt.verify(self.network, client).is_err() {
             return self.step.news.push(HolderNews::ForgedReceipt { peer: client });
         }
         let number = of.numbers.get(&receipt.envelope).copied();
         let sender = number.and_then(|number| of.held.get(&number)).map(|kept| kept.sender);
         number.into_iter().for_each(|number| self.delete(now, client, number));
-        let its = self.receipts.range((client, EnvelopeId::FIRST)..).take_while(|((of, _), _)| *of == client).count();
-        if its < RECEIPTS_KEPT_MAX {
+        let its = self.receipts.entry(client).or_default();
+        if its.len() < RECEIPTS_KEPT_MAX {
             let until = now + RECEIPT_TIME;
-            self.receipts.insert((client, receipt.envelope), until);
+            its.insert(receipt.envelope, until);
             self.step.batch.put(
                 RECEIPTS,
                 receipt_key(client, receipt.envelope),
@@ -379,10 +404,8 @@ impl Holder {
             self.step.batch.delete(HELD, key(client, *number));
         }
         self.room = self.room.saturating_add(of.bytes);
-        let its = self.receipts.range((client, EnvelopeId::FIRST)..).take_while(|((of, _), _)| *of == client);
-        for (of, _) in its.map(|(of, until)| (*of, *until)).collect::<Vec<_>>() {
-            self.receipts.remove(&of);
-            self.step.batch.delete(RECEIPTS, receipt_key(of.0, of.1));
+        for envelope in self.receipts.remove(&client).unwrap_or_default().into_keys() {
+            self.step.batch.delete(RECEIPTS, receipt_key(client, envelope));
         }
         of.account.forgive();
         if of.account.earned.is_zero() {

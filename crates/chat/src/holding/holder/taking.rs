@@ -42,7 +42,7 @@ impl Holder {
         store: &impl Store,
     ) -> Word {
         let store = Pending { store, batch: &self.step.batch };
-        if self.receipts.contains_key(&(client, announced.envelope)) {
+        if self.has_receipt(client, announced.envelope) {
             let kept = store.load(RECEIPTS, &receipt_key(client, announced.envelope));
             if let Some(KeptReceipt(_, receipt)) = kept.and_then(|bytes| KeptReceipt::from_bytes(&bytes).ok()) {
                 return Word::Had(receipt);
@@ -148,7 +148,7 @@ impl Holder {
             return self.say(sender, client, announced.envelope, Word::Refused(HoldRefusal::Damaged));
         }
         // Others may have brought something since it was wanted, this same one among it, or its receipt have come.
-        if self.receipts.contains_key(&(client, announced.envelope)) {
+        if self.has_receipt(client, announced.envelope) {
             return;
         }
         let is_held = self.served(client).is_some_and(|of| of.numbers.contains_key(&announced.envelope));

@@ -440,6 +440,20 @@ fn a_full_node_refuses_new_peers_and_keeps_the_old() {
 }
 
 #[test]
+fn whoever_is_come_to_has_seen_a_certificate_and_who_came_knew_one_before() {
+    let mut pair = Pair::new();
+    pair.link(stream(1));
+    pair.open(LOW, LinkId(1));
+    pair.run();
+    let shown = |pair: &Pair, side: usize| {
+        let dialogue = pair.sides[side].machine.dialogue(pair.id(1 - side)).expect("they talk");
+        dialogue.certificate().copied()
+    };
+    assert_eq!(shown(&pair, HIGH), Some(*pair.sides[LOW].local.certificate()));
+    assert_eq!(shown(&pair, LOW), None);
+}
+
+#[test]
 fn opening_names_what_is_wrong() {
     let mut pair = Pair::new();
     pair.link(stream(1));

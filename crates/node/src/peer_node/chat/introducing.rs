@@ -38,5 +38,8 @@ impl Actor {
 
 fn card_of(known: &Whereabouts) -> Option<PeerCard> {
     let contacts = known.contacts.iter().filter(|contact| contact.protocol != CERTIFICATE_PROTOCOL).cloned();
-    Some(PeerCard { certificate: known.certificate()?, contacts: contacts.collect() })
+    // One without a place would keep others from taking a better one.
+    let contacts: Vec<_> = contacts.collect();
+    let is_of_use = !contacts.is_empty();
+    known.certificate().filter(|_| is_of_use).map(|certificate| PeerCard { certificate, contacts })
 }

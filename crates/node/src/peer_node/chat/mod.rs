@@ -174,6 +174,7 @@ impl Actor {
     pub(super) fn chat_news(&mut self, news: ChatNews) {
         match news {
             ChatNews::Person { peer } => {
+                self.keep_shown_certificate(peer);
                 if let Ok(person) = self.chat_person(peer) {
                     self.tell(Event::ChatPerson(person));
                 }

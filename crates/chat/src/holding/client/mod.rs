@@ -1,19 +1,25 @@
 //! The client's side: has others hold for it, and fetches what they hold.
 
+mod judging;
+mod kept;
+
 use std::collections::BTreeMap;
 
 use byway_crypto::IdentitySecret;
-use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::codec::{Decode, Encode};
 use byway_primitives::{Amount, Batch, IdentityId, NetworkId, Space, Span, Store, Time};
 use zeroize::Zeroizing;
 
 use super::batch::{Cursor, HeldBatch, Piece};
 use super::envelope::{Envelope, EnvelopeError, EnvelopeId};
 use super::message::{Bill, HoldMessage, HoldRefusal};
-use super::receipt::Receipt;
 use super::taken::Taken;
 use super::{HoldingDamaged, LOOK_AGAIN, SAY_AGAIN};
 use crate::delivery::ParcelId;
+pub use judging::Judged;
+use judging::{Counted, Owed, Recent};
+use kept::Kept;
+pub use kept::Plan;
 
 /// Who holds for us: key is the holder.
 const USES: Space = Space("hold-uses");
@@ -21,6 +27,8 @@ const USES: Space = Space("hold-uses");
 const DAYS_MAX: u64 = 3_650;
 /// After so many faults in one go nothing more is fetched from a holder until later.
 const FAULTS_MAX: u32 = 16;
+/// After so many fetches that it did not answer, one after the other, a holder that is there is silent.
+const SILENT_AFTER: u32 = 3;
 
 /// Whose client this is.
 #[derive(Clone)]
@@ -31,21 +39,12 @@ pub struct HeldClientConfig {
     pub secret: Zeroizing<[u8; 32]>,
 }
 
-/// What one is ready to pay a holder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
-    /// For 10^6 bytes and a day.
-    pub price_max: Amount,
-    /// For so many 10^6 bytes, and so many days, is paid ahead; and again when half of that is used, half of the days later at the earliest.
-    pub megabytes: u64,
-    pub days: u64,
-}
-
 /// A parcel that was held, and by whom, in which envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taking {
     pub holder: IdentityId,
     pub envelope: EnvelopeId,
+    pub until: Time,
     pub sender: IdentityId,
     pub parcel: ParcelId,
     pub bytes: Vec<u8>,
@@ -62,6 +61,8 @@ pub enum HeldFault {
     Envelope(EnvelopeError),
     #[error("it says that there is more, and gives nothing")]
     Endless,
+    #[error("it does not answer what is fetched")]
+    Silent,
 }
 
 /// What one call wants done, in this order: write, then send.
@@ -74,6 +75,8 @@ pub struct ClientStep {
     /// What is spent on a holder in all.
     pub spent: Vec<(IdentityId, Amount)>,
     pub faults: Vec<(IdentityId, HeldFault)>,
+    /// What holders did, each sender once a day for and once against.
+    pub judged: Vec<(IdentityId, Judged)>,
 }
 
 /// Where one stands with a holder.
@@ -85,20 +88,10 @@ pub struct UseView {
     pub bill: Option<Bill>,
     pub refusal: Option<HoldRefusal>,
     pub is_leaving: bool,
-    /// Envelopes that it has handed over, and faults, since this side was started.
+    /// Envelopes that it has handed over, those that others did and it did not, and faults, since this side was started.
     pub given: u64,
+    pub missed: u64,
     pub faults: u64,
-}
-
-/// What is kept of a holder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Kept {
-    plan: Plan,
-    /// On it in all: by our books, and by what it was told, which may be more where ours are of an old disk.
-    spent: Amount,
-    said: Amount,
-    paid_at: Option<Time>,
-    is_leaving: bool,
 }
 
 struct Use {
@@ -112,9 +105,16 @@ struct Use {
     /// Something came since the fetching began.
     has_news: bool,
     looks_at: Time,
+    /// When the fetching from the start began.
+    began: Time,
+    /// Fetches without an answer, one after the other.
+    unanswered: u32,
     gathering: Option<Gathering>,
+    owed: Owed,
+    counted: Counted,
     faults_now: u32,
     given: u64,
+    missed: u64,
     faults: u64,
 }
 
@@ -131,6 +131,7 @@ struct Gathering {
 pub struct HeldClient {
     config: HeldClientConfig,
     uses: BTreeMap<IdentityId, Use>,
+    signed: Recent,
     step: ClientStep,
 }
 
@@ -145,7 +146,7 @@ impl HeldClient {
             let holder = IdentityId::from_bytes(&key).map_err(HoldingDamaged)?;
             uses.insert(holder, Use::new(Kept::from_bytes(&value).map_err(HoldingDamaged)?));
         }
-        Ok(Self { config, uses, step: ClientStep::default() })
+        Ok(Self { config, uses, signed: Recent::default(), step: ClientStep::default() })
     }
 
     /// Those who hold for us, or are told that they needn't any more.
@@ -158,6 +159,7 @@ impl HeldClient {
             refusal: of.refusal,
             is_leaving: of.kept.is_leaving,
             given: of.given,
+            missed: of.missed,
             faults: of.faults,
         })
     }
@@ -186,7 +188,9 @@ impl HeldClient {
 
     pub fn handle_connected(&mut self, now: Time, holder: IdentityId) {
         let Some(of) = self.uses.get_mut(&holder) else { return };
-        *of = Use { is_there: true, given: of.given, faults: of.faults, ..Use::new(of.kept) };
+        let (owed, counted) = (std::mem::take(&mut of.owed), std::mem::take(&mut of.counted));
+        let Use { given, missed, faults, kept, .. } = *of;
+        *of = Use { is_there: true, owed, counted, given, missed, faults, ..Use::new(kept) };
         // Whoever pays may have been stopped before it was promised.
         if !of.kept.spent.is_zero() {
             self.step.spent.push((holder, of.kept.spent));
@@ -210,7 +214,14 @@ impl HeldClient {
             if of.asked.is_some_and(is_over) {
                 self.ask(now, *holder);
             } else if let Some((from, _)) = of.fetching.filter(|(_, at)| is_over(*at)) {
-                self.fetch(now, *holder, from);
+                of.unanswered += 1;
+                match of.unanswered < SILENT_AFTER {
+                    true => self.fetch(now, *holder, from),
+                    false => {
+                        self.fault(*holder, HeldFault::Silent);
+                        self.rest(now, *holder);
+                    }
+                }
             } else if of.fetching.is_none() && of.looks_at <= now {
                 self.look(now, *holder);
             }
@@ -245,7 +256,13 @@ impl HeldClient {
 
     /// Has a parcel taken that was handed over, unless it came before, by whatever way. What `accept` can't take yet has no receipt, so
     /// that it stays with its holders; all that it writes is to be durable with this step. `false` where it was not taken.
-    pub fn take(&mut self, taking: &Taking, store: &impl Store, accept: impl FnOnce(&Taking) -> bool) -> bool {
+    pub fn take(
+        &mut self,
+        now: Time,
+        taking: &Taking,
+        store: &impl Store,
+        accept: impl FnOnce(&Taking) -> bool,
+    ) -> bool {
         let mut taken = Taken { store, batch: &mut self.step.batch };
         if !taken.contains(taking.sender, taking.parcel) {
             if !accept(taking) {
@@ -253,8 +270,8 @@ impl HeldClient {
             }
             taken.take(taking.sender, taking.parcel);
         }
-        let receipt = self.receipt(taking.envelope);
-        self.say_had(taking.holder, &[receipt]);
+        let signed = self.sign(now, taking.holder, (taking.envelope, taking.until), Some(taking.sender));
+        self.say_had(taking.holder, &[signed.receipt]);
         true
     }
 
@@ -271,6 +288,11 @@ impl HeldClient {
         }
         (of.bill, of.refusal, of.asked) = (Some(bill), refusal, None);
         of.kept.said = of.kept.said.max(bill.used);
+        let since = refusal.is_none().then(|| of.kept.since.unwrap_or(now));
+        if since != of.kept.since {
+            of.kept.since = since;
+            self.put(holder);
+        }
         self.pay(now, holder, bill);
         let Some(of) = self.uses.get_mut(&holder) else { return };
         of.has_news |= bill.count > 0;
@@ -284,7 +306,7 @@ impl HeldClient {
     /// once in half of the days.
     fn pay(&mut self, now: Time, holder: IdentityId, bill: Bill) {
         let Some(of) = self.uses.get_mut(&holder) else { return };
-        let Plan { price_max, megabytes, days } = of.kept.plan;
+        let Plan { price_max, megabytes, days, .. } = of.kept.plan;
         let days = days.min(DAYS_MAX);
         let budget = bill.price.mul_div_ceil(u128::from(megabytes) * u128::from(days), 1);
         let Some(budget) = budget.filter(|budget| bill.price <= price_max && !budget.is_zero()) else { return };
@@ -313,17 +335,29 @@ impl HeldClient {
         if is_old {
             return;
         }
+        of.unanswered = 0;
         let mut next = from;
         let mut receipts = Vec::new();
         for piece in batch.into_pieces() {
             next = Cursor { number: piece.at.number, offset: piece.at.offset + piece.bytes.len() as u32 };
             let opened = match self.piece_came(holder, piece) {
                 Ok(None) => continue,
-                Ok(Some((envelope, whole))) => {
-                    let opened = self.opened(holder, (envelope, &whole));
-                    receipts.extend(opened.is_err().then(|| self.receipt(envelope)));
-                    opened
-                }
+                Ok(Some((envelope, whole))) => match self.signed.of(envelope) {
+                    // Another has handed it over, or this one did before.
+                    Some(signed) => {
+                        self.kept(now, holder, signed);
+                        receipts.push(signed.receipt);
+                        continue;
+                    }
+                    None => {
+                        let until = whole.until;
+                        let opened = self.opened(holder, (envelope, &whole));
+                        if opened.is_err() {
+                            receipts.push(self.sign(now, holder, (envelope, until), None).receipt);
+                        }
+                        opened
+                    }
+                },
                 Err(fault) => Err(fault),
             };
             match opened {
@@ -376,24 +410,8 @@ impl HeldClient {
         let opened = whole.open(self.config.network, self.config.identity.id(), &self.config.secret);
         let opened = opened.map_err(HeldFault::Envelope)?;
         let parcel = ParcelId::of(&opened.parcel);
-        Ok(Taking { holder, envelope, sender: opened.sender, parcel, bytes: opened.parcel })
-    }
-
-    fn receipt(&self, envelope: EnvelopeId) -> Receipt {
-        Receipt::sign(&self.config.identity, self.config.network, envelope)
-    }
-
-    /// Every holder that is there may have them.
-    fn say_had(&mut self, giver: IdentityId, receipts: &[Receipt]) {
-        if receipts.is_empty() {
-            return;
-        }
-        let others =
-            self.uses.iter().filter(|(holder, of)| of.is_there && **holder != giver).map(|(holder, _)| *holder);
-        let all: Vec<IdentityId> = [giver].into_iter().chain(others).collect();
-        for holder in all {
-            self.step.sends.push((holder, HoldMessage::Had { receipts: receipts.to_vec() }));
-        }
+        let (until, sender) = (whole.until, opened.sender);
+        Ok(Taking { holder, envelope, until, sender, parcel, bytes: opened.parcel })
     }
 
     fn fault(&mut self, holder: IdentityId, fault: HeldFault) {
@@ -408,6 +426,7 @@ impl HeldClient {
     fn look(&mut self, now: Time, holder: IdentityId) {
         if let Some(of) = self.uses.get_mut(&holder) {
             (of.has_news, of.faults_now, of.gathering) = (false, 0, None);
+            (of.began, of.unanswered) = (now, 0);
             self.fetch(now, holder, Cursor::default());
         }
     }
@@ -423,6 +442,8 @@ impl HeldClient {
     fn rest(&mut self, now: Time, holder: IdentityId) {
         let Some(of) = self.uses.get_mut(&holder) else { return };
         (of.fetching, of.gathering, of.looks_at) = (None, None, now + LOOK_AGAIN);
+        self.judge(now, holder);
+        let Some(of) = self.uses.get_mut(&holder) else { return };
         if of.has_news && of.faults_now == 0 {
             self.look(now, holder);
         }
@@ -453,37 +474,15 @@ impl Use {
             fetching: None,
             has_news: false,
             looks_at: Time::ZERO,
+            began: Time::ZERO,
+            unanswered: 0,
             gathering: None,
+            owed: Owed::default(),
+            counted: Counted::default(),
             faults_now: 0,
             given: 0,
+            missed: 0,
             faults: 0,
         }
-    }
-}
-
-impl Kept {
-    fn new(plan: Plan) -> Self {
-        Self { plan, spent: Amount::ZERO, said: Amount::ZERO, paid_at: None, is_leaving: false }
-    }
-}
-
-impl Encode for Kept {
-    fn encode(&self, out: &mut Writer) {
-        let Plan { price_max, megabytes, days } = self.plan;
-        out.value(&price_max);
-        out.varint(megabytes);
-        out.varint(days);
-        out.value(&self.spent);
-        out.value(&self.said);
-        out.option(self.paid_at.as_ref());
-        out.flag(self.is_leaving);
-    }
-}
-
-impl Decode for Kept {
-    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let plan = Plan { price_max: input.value()?, megabytes: input.u64()?, days: input.u64()? };
-        let (spent, said) = (input.value()?, input.value()?);
-        Ok(Self { plan, spent, said, paid_at: input.option()?, is_leaving: input.flag()? })
     }
 }

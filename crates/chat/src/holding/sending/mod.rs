@@ -1,4 +1,9 @@
 //! The sender's side: brings what waits for somebody to all who hold for them, until they have it.
+//!
+//! What is to be said to each holder, and when, stands in its [`Way`]'s agenda, so that a look costs what is due, however much waits. What
+//! was sealed last is kept for the next holder, who is brought the same.
+
+mod way;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,16 +13,19 @@ use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{Batch, IdentityId, NetworkId, Space, Span, Store, Time};
 
 use super::envelope::{Envelope, EnvelopeError, EnvelopeId};
-use super::message::{ANNOUNCED_MAX, Announced, HoldMessage, HoldRefusal, Word};
-use super::{ASK_AGAIN, HOLD_TIME, HoldingDamaged, SAY_AGAIN};
+use super::message::{Announced, HoldMessage, Word};
+use super::{HOLD_TIME, HoldingDamaged};
 use crate::delivery::ParcelId;
 use crate::delivery::letter::PART_MAX;
-use crate::delivery::outbox::{Outbox, WINDOW};
+use crate::delivery::outbox::Outbox;
+use way::{Current, Stage, Way};
 
 /// Envelopes that were made: key is whom they are for and a number that grows.
 const SENT: Space = Space("hold-sent");
 /// What has the least time left is sealed anew.
 const RENEW: Span = Span::days(1);
+/// Bytes of envelopes that are kept sealed in memory: those that were sealed last.
+const SEALED_MAX: usize = 4 * 1024 * 1024;
 
 /// Whose letters these are.
 #[derive(Clone)]
@@ -45,44 +53,24 @@ struct Line {
 
 type Of = (IdentityId, u64);
 
-/// How far an envelope is with one holder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Announced,
-    Wanted,
-    Sent,
-    Held,
-    Refused(HoldRefusal),
-}
-
-/// Parts of an envelope that are under way.
-struct Current {
-    of: Of,
-    envelope: EnvelopeId,
-    bytes: Vec<u8>,
-    sent: usize,
-    /// As far as the holder has said.
-    got: usize,
-}
-
-/// What there is with one holder.
-#[derive(Default)]
-struct Way {
-    is_there: bool,
-    states: BTreeMap<Of, (State, Time)>,
-    wanted: VecDeque<Of>,
-    current: Option<Current>,
-}
-
 /// The machine. Call order: [`load`](Self::load), then anything; [`due`](Self::due) after whatever may have changed what is due.
 pub struct Sending {
     config: SendingConfig,
     lines: BTreeMap<Of, Line>,
     numbers: BTreeMap<(IdentityId, EnvelopeId), u64>,
-    /// The newest envelope of each parcel.
-    parcels: BTreeMap<(IdentityId, ParcelId), u64>,
+    /// The envelopes of each parcel, the newest last.
+    parcels: BTreeMap<(IdentityId, ParcelId), Vec<u64>>,
     holders: BTreeMap<IdentityId, Vec<IdentityId>>,
     ways: BTreeMap<IdentityId, Way>,
+    sealed: Sealed,
+}
+
+/// What was sealed last, in bounded space.
+#[derive(Default)]
+struct Sealed {
+    of: BTreeMap<EnvelopeId, Vec<u8>>,
+    order: VecDeque<EnvelopeId>,
+    bytes: usize,
 }
 
 impl Sending {
@@ -98,6 +86,7 @@ impl Sending {
             parcels: BTreeMap::new(),
             holders: BTreeMap::new(),
             ways: BTreeMap::new(),
+            sealed: Sealed::default(),
         };
         for (key, value) in store.scan_prefix(SENT, &[]) {
             let mut input = Reader::new(&key);
@@ -112,12 +101,39 @@ impl Sending {
     fn insert(&mut self, of: Of, line: Line) {
         self.lines.insert(of, line);
         self.numbers.insert((of.0, line.envelope), of.1);
-        self.parcels.insert((of.0, line.parcel), of.1);
+        let its = self.parcels.entry((of.0, line.parcel)).or_default();
+        let before = its.last().copied();
+        its.push(of.1);
+        for holder in self.holders.get(&of.0).into_iter().flatten() {
+            let way = self.ways.entry(*holder).or_default();
+            // Of a parcel that was sealed anew only the newest is brought.
+            before.into_iter().for_each(|before| way.forget((of.0, before)));
+            way.plan(of, Time::ZERO);
+        }
     }
 
     /// Who holds for somebody.
     pub fn set_holders(&mut self, client: IdentityId, holders: Vec<IdentityId>) {
-        self.holders.insert(client, holders);
+        let before = self.holders.insert(client, holders.clone()).unwrap_or_default();
+        if before == holders {
+            return;
+        }
+        let its: Vec<Of> = self.newest_of(client).collect();
+        for gone in before.iter().filter(|holder| !holders.contains(holder)) {
+            if let Some(way) = self.ways.get_mut(gone) {
+                its.iter().for_each(|of| way.forget(*of));
+            }
+        }
+        for new in holders.iter().filter(|holder| !before.contains(holder)) {
+            let way = self.ways.entry(*new).or_default();
+            its.iter().for_each(|of| way.plan(*of, Time::ZERO));
+        }
+    }
+
+    /// The newest envelope of each parcel of somebody.
+    fn newest_of(&self, client: IdentityId) -> impl Iterator<Item = Of> {
+        let its = self.parcels.range((client, ParcelId::FIRST)..).take_while(move |((of, _), _)| *of == client);
+        its.filter_map(move |(_, numbers)| Some((client, *numbers.last()?)))
     }
 
     /// Parcels of somebody that are brought to holders.
@@ -132,7 +148,8 @@ impl Sending {
 
     /// Whether a parcel is to be [put](Self::put): it was not, or not for that key, or its time is nearly over.
     pub fn is_to_be_put(&self, now: Time, (client, key): (IdentityId, StaticKey), parcel: ParcelId) -> bool {
-        let known = self.parcels.get(&(client, parcel)).and_then(|number| self.lines.get(&(client, *number)));
+        let newest = self.parcels.get(&(client, parcel)).and_then(|numbers| numbers.last());
+        let known = newest.and_then(|number| self.lines.get(&(client, *number)));
         !known.is_some_and(|line| now + RENEW < line.until && line.key == key)
     }
 
@@ -159,45 +176,44 @@ impl Sending {
         let last = self.lines.range((client, 0)..=(client, u64::MAX)).next_back();
         let of = (client, last.map_or(0, |((_, number), _)| number + 1));
         batch.put(SENT, key_of(of), line.to_bytes());
+        self.sealed.put(line.envelope, envelope.sealed);
         self.insert(of, line);
         Ok(())
     }
 
     /// Somebody has a parcel, by whatever way; or it is not to be sent any more.
     pub fn forget(&mut self, client: IdentityId, parcel: ParcelId, batch: &mut Batch) {
-        let its = self.lines.range((client, 0)..=(client, u64::MAX)).filter(|(_, line)| line.parcel == parcel);
-        for (of, line) in its.map(|(of, line)| (*of, *line)).collect::<Vec<_>>() {
-            self.lines.remove(&of);
-            self.numbers.remove(&(client, line.envelope));
+        for number in self.parcels.remove(&(client, parcel)).unwrap_or_default() {
+            let of = (client, number);
+            if let Some(line) = self.lines.remove(&of) {
+                self.numbers.remove(&(client, line.envelope));
+                self.sealed.forget(line.envelope);
+            }
             batch.delete(SENT, key_of(of));
-            self.ways.values_mut().for_each(|way| way.forget(of));
+            // Whoever holds no more was told to forget it then.
+            for holder in self.holders.get(&client).into_iter().flatten() {
+                self.ways.get_mut(holder).into_iter().for_each(|way| way.forget(of));
+            }
         }
-        self.parcels.remove(&(client, parcel));
     }
 
     /// Holders that are to be reached: something is to be brought to them, or it is time to ask whether it has arrived.
     pub fn wanted(&self, now: Time) -> Vec<IdentityId> {
-        let mut wanted = std::collections::BTreeSet::new();
-        for ((client, _), number) in &self.parcels {
-            for holder in self.holders.get(client).into_iter().flatten() {
-                let is_due = self.ways.get(holder).is_none_or(|way| way.is_due(now, (*client, *number)));
-                if is_due {
-                    wanted.insert(*holder);
-                }
-            }
-        }
-        wanted.into_iter().collect()
+        self.ways.iter().filter(|(_, way)| way.is_due(now)).map(|(holder, _)| *holder).collect()
     }
 
     pub fn handle_connected(&mut self, holder: IdentityId) {
-        self.ways.insert(holder, Way { is_there: true, ..Way::default() });
+        let mut way = Way::there();
+        let clients = self.holders.iter().filter(|(_, holders)| holders.contains(&holder)).map(|(client, _)| *client);
+        for client in clients {
+            self.newest_of(client).for_each(|of| way.plan(of, Time::ZERO));
+        }
+        self.ways.insert(holder, way);
     }
 
     pub fn handle_disconnected(&mut self, holder: IdentityId) {
         if let Some(way) = self.ways.get_mut(&holder) {
-            (way.is_there, way.current) = (false, None);
-            way.wanted.clear();
-            way.states.retain(|_, (state, _)| matches!(state, State::Held | State::Refused(_)));
+            way.stop();
         }
     }
 
@@ -212,24 +228,9 @@ impl Sending {
         }
         let way = self.ways.get_mut(&holder).filter(|way| way.is_there)?;
         match word {
-            Word::Wanted { next: 0 } if matches!(way.states.get(&of), Some((State::Announced, _))) => {
-                way.states.insert(of, (State::Wanted, now));
-                way.wanted.push_back(of);
-            }
-            Word::Wanted { next } => {
-                if let Some(current) = way.current.as_mut().filter(|current| current.of == of) {
-                    current.got = current.got.max(usize::from(*next) * PART_MAX).min(current.sent);
-                    way.states.insert(of, (State::Wanted, now));
-                }
-            }
-            Word::Held => {
-                way.drop_current(of);
-                way.states.insert(of, (State::Held, now));
-            }
-            Word::Refused(refusal) => {
-                way.drop_current(of);
-                way.states.insert(of, (State::Refused(*refusal), now));
-            }
+            Word::Wanted { next } => way.wanted(now, of, *next),
+            Word::Held => way.has_said(now, of, None),
+            Word::Refused(refusal) => way.has_said(now, of, Some(*refusal)),
             Word::Had(_) => {}
         }
         None
@@ -254,27 +255,16 @@ impl Sending {
     fn announced(&mut self, now: Time, holder: IdentityId) -> BTreeMap<IdentityId, Vec<Announced>> {
         let mut announced: BTreeMap<IdentityId, Vec<Announced>> = BTreeMap::new();
         let Some(way) = self.ways.get_mut(&holder) else { return announced };
-        let is_under_way = |state: &State| matches!(state, State::Announced | State::Wanted | State::Sent);
-        way.states.retain(|_, (state, at)| !is_under_way(state) || now < *at + SAY_AGAIN);
-        if let Some(current) = way.current.take_if(|current| !way.states.contains_key(&current.of)) {
-            way.wanted.retain(|of| *of != current.of);
-        }
-        let states = &way.states;
-        way.wanted.retain(|of| states.contains_key(of));
-        let mut count = way.states.values().filter(|(state, _)| is_under_way(state)).count();
-        let clients = self.holders.iter().filter(|(_, holders)| holders.contains(&holder)).map(|(client, _)| *client);
-        for client in clients {
-            for (of, line) in self.lines.range((client, 0)..=(client, u64::MAX)) {
-                let is_newest = self.parcels.get(&(client, line.parcel)) == Some(&of.1);
-                if count >= ANNOUNCED_MAX {
-                    return announced;
-                }
-                if is_newest && now < line.until && way.is_due(now, *of) {
-                    count += 1;
-                    way.states.insert(*of, (State::Announced, now));
+        way.give_up(now);
+        while let Some(of) = way.next_due(now) {
+            match self.lines.get(&of) {
+                Some(line) if now < line.until => {
+                    way.begin(now, of);
                     let Line { envelope, until, length, .. } = *line;
-                    announced.entry(client).or_default().push(Announced { envelope, until, length });
+                    announced.entry(of.0).or_default().push(Announced { envelope, until, length });
                 }
+                // Its time is over: it is sealed anew, or let go of.
+                _ => way.forget(of),
             }
         }
         announced
@@ -282,20 +272,14 @@ impl Sending {
 
     fn next_part(&mut self, now: Time, holder: IdentityId, store: &impl Store) -> Option<HoldMessage> {
         let way = self.ways.get_mut(&holder)?;
-        let whole = way.states.iter().filter(|(_, (state, _))| *state == State::Sent);
-        let unconfirmed: usize = whole.filter_map(|(of, _)| self.lines.get(of)).map(|line| line.length as usize).sum();
-        let begun = way.current.as_ref().map_or(0, |current| current.sent - current.got);
-        if unconfirmed + begun >= WINDOW {
+        if way.is_full() {
             return None;
         }
         while way.current.is_none() {
-            let of = way.wanted.pop_front()?;
+            let of = way.next_wanted()?;
             let Some(line) = self.lines.get(&of) else { continue };
             // What waits for a receipt is in the outbox until it comes.
-            let Some(parcel) = Outbox::parcel(line.parcel, store) else { continue };
-            let SendingConfig { network, identity } = &self.config;
-            let sealed = Envelope::seal(identity, *network, (of.0, line.key), line.until, &parcel);
-            let Ok(Envelope { sealed: bytes, .. }) = sealed else { continue };
+            let Some(bytes) = self.sealed.again(&self.config, of.0, line, store) else { continue };
             way.current = Some(Current { of, envelope: line.envelope, bytes, sent: 0, got: 0 });
         }
         let current = way.current.as_mut()?;
@@ -305,34 +289,54 @@ impl Sending {
         let bytes = current.bytes[from..to].to_vec();
         let part = HoldMessage::Part { client: of.0, envelope: current.envelope, index, bytes };
         current.sent = to;
-        let is_last = to == current.bytes.len();
-        way.states.insert(of, (if is_last { State::Sent } else { State::Wanted }, now));
-        if is_last {
+        let length = current.bytes.len();
+        if to == length {
             way.current = None;
+            way.set(now, of, Stage::Sent(length));
+        } else {
+            way.set(now, of, Stage::Wanted);
         }
         Some(part)
     }
 }
 
-impl Way {
-    /// Whether an envelope is to be announced.
-    fn is_due(&self, now: Time, of: Of) -> bool {
-        match self.states.get(&of) {
-            None => true,
-            Some((State::Refused(HoldRefusal::Busy | HoldRefusal::Damaged), at)) => *at + SAY_AGAIN <= now,
-            Some((State::Held | State::Refused(_), at)) => *at + ASK_AGAIN <= now,
-            Some(_) => false,
+impl Sealed {
+    fn put(&mut self, envelope: EnvelopeId, bytes: Vec<u8>) {
+        self.bytes += bytes.len();
+        self.order.push_back(envelope);
+        let before = self.of.insert(envelope, bytes);
+        self.bytes -= before.map_or(0, |bytes| bytes.len());
+        while self.bytes > SEALED_MAX {
+            let Some(oldest) = self.order.pop_front() else { break };
+            self.forget(oldest);
+        }
+        // Those of which it was forgotten are still in the order.
+        if self.order.len() > 2 * self.of.len() + 64 {
+            self.order.retain(|envelope| self.of.contains_key(envelope));
         }
     }
 
-    fn drop_current(&mut self, of: Of) {
-        self.wanted.retain(|other| *other != of);
-        self.current.take_if(|current| current.of == of);
+    fn forget(&mut self, envelope: EnvelopeId) {
+        self.bytes -= self.of.remove(&envelope).map_or(0, |bytes| bytes.len());
     }
 
-    fn forget(&mut self, of: Of) {
-        self.drop_current(of);
-        self.states.remove(&of);
+    /// The bytes of an envelope, sealed anew where they are not known any more.
+    fn again(
+        &mut self,
+        config: &SendingConfig,
+        client: IdentityId,
+        line: &Line,
+        store: &impl Store,
+    ) -> Option<Vec<u8>> {
+        if let Some(known) = self.of.get(&line.envelope) {
+            return Some(known.clone());
+        }
+        let parcel = Outbox::parcel(line.parcel, store)?;
+        let SendingConfig { network, identity } = config;
+        let Envelope { sealed, .. } =
+            Envelope::seal(identity, *network, (client, line.key), line.until, &parcel).ok()?;
+        self.put(line.envelope, sealed.clone());
+        Some(sealed)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry, KernelPulse,
+    Balance, ChannelDetail, ChatBook, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry, KernelPulse,
     KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
 };
 
@@ -32,6 +32,7 @@ pub enum Event {
     ChatConversation(Box<ChatConversation>),
     ChatItem(Box<ChatItem>),
     ChatSign(ChatSign),
+    ChatBook(Box<ChatBook>),
     Phones(PhoneStatus),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
@@ -62,6 +63,8 @@ pub enum Topic {
     Message,
     /// What is true of somebody in a conversation for a moment.
     Sign,
+    /// Address books of groups.
+    Book,
     /// Phones that are linked, or may be.
     Phone,
     Pulse,
@@ -71,7 +74,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 14] = [
+    pub const ALL: [Topic; 15] = [
         Topic::Status,
         Topic::Session,
         Topic::Offers,
@@ -82,6 +85,7 @@ impl Topic {
         Topic::Conversation,
         Topic::Message,
         Topic::Sign,
+        Topic::Book,
         Topic::Phone,
         Topic::Pulse,
         Topic::Checkpoint,
@@ -102,6 +106,7 @@ impl Topic {
             Topic::Conversation => "conversation",
             Topic::Message => "message",
             Topic::Sign => "sign",
+            Topic::Book => "book",
             Topic::Phone => "phone",
             Topic::Pulse => "pulse",
             Topic::Checkpoint => "checkpoint",
@@ -127,6 +132,7 @@ impl Event {
             Event::ChatConversation(_) => Topic::Conversation,
             Event::ChatItem(_) => Topic::Message,
             Event::ChatSign(_) => Topic::Sign,
+            Event::ChatBook(_) => Topic::Book,
             Event::Phones(_) => Topic::Phone,
             Event::Pulse(_) => Topic::Pulse,
             Event::Checkpoint(_) => Topic::Checkpoint,

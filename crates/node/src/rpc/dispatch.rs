@@ -127,6 +127,10 @@ pub const METHODS: &[&str] = &[
     "hub_ask",
     "chat_invite",
     "chat_accept",
+    "chat_ask",
+    "chat_price",
+    "chat_book",
+    "chat_book_change",
     "chat_people",
     "chat_block",
     "chat_nickname",
@@ -510,7 +514,7 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
             }
             Topic::Phone => vec![Event::Phones(api.phone_list().await?)],
             // Whoever shows a conversation asks for its messages; what is true for a moment is said again.
-            Topic::Message | Topic::Sign => Vec::new(),
+            Topic::Message | Topic::Sign | Topic::Book => Vec::new(),
             Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,
         })
     }

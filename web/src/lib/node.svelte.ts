@@ -261,6 +261,7 @@ export class NodeStore {
         this.chat.reminders.note(item);
       },
       sign: (sign) => this.chat.noteSign(sign),
+      book: (book) => this.chat.books.note(book),
       phone: (phones) => (this.phones = phones),
       pulse: (pulse) => this.#handlePulse(pulse),
       checkpoint: (checkpoint) => this.#handleCheckpoint(checkpoint),

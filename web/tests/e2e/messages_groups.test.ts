@@ -70,7 +70,7 @@ test("a member is offered nothing but to leave", async () => {
   await stage.openPage("Messages");
   await openSheet("Walk");
   await member("Ada").getByText("founder").waitFor();
-  expect(await sheet().getByRole("button").allTextContents()).toEqual(["×", "Leave…"]);
+  expect(await sheet().getByRole("button").allTextContents()).toEqual(["×", "Address book", "Leave…"]);
   expect(await sheet().getByRole("textbox").count()).toBe(0);
 });
 

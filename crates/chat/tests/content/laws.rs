@@ -100,7 +100,8 @@ fn beside() -> impl Strategy<Value = Kind> {
             .prop_map(|(title, days)| Kind::Settings(Settings { title, disappearing: days.map(Span::days) })),
         prop::collection::vec((0u8..3, prop::option::of(name())), 0..4).prop_map(|people| {
             let card = |name| BookCard { name, ..BookCard::default() };
-            let changes = people.into_iter().map(|(who, name)| BookChange { who: fixed::person(who), card: name.map(card) });
+            let changes =
+                people.into_iter().map(|(who, name)| BookChange { who: fixed::person(who), card: name.map(card) });
             Kind::Book(BookChanges(BoundedList::new(changes.collect::<Vec<_>>()).expect("within its bounds")))
         }),
     ]

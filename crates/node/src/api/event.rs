@@ -6,8 +6,8 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelDetail, ChatBook, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry, KernelPulse,
-    KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
+    Balance, ChannelDetail, ChatBook, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry,
+    KernelPulse, KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the

@@ -20,7 +20,6 @@ pub const PHONE_METHODS: &[&str] = &[
     "asset_list",
     "chat_invite",
     "chat_accept",
-    "chat_ask",
     "chat_book",
     "chat_book_change",
     "chat_people",

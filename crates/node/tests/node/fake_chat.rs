@@ -31,9 +31,14 @@ pub fn person() -> ChatPerson {
         primary_name: Some("bob-the-baker".to_owned()),
         registered: true,
         looks_like: Some(ChatLookAlike { identity: STRANGER, name: "b0b".to_owned(), in_directory: true }),
-        refused: None,
-        paid: None,
-        introduced_by: None,
+        refused: Some(ChatRefusal {
+            reason: ChatRefusalReason::Later,
+            price: Some(PRICE),
+            again_ms: Some(AT),
+            text: "ask again after 9 seconds".to_owned(),
+        }),
+        paid: Some(PRICE),
+        introduced_by: Some(conversation_id()),
     }
 }
 
@@ -199,12 +204,12 @@ pub fn restore(request: &ChatRestore) -> Answer<ChatRestored> {
 const PRICE: Amount = Amount::from_coins(1);
 
 pub fn ask(request: &ChatAsk) -> Answer<ChatPerson> {
-    if request.pay.is_some_and(|pay| pay >= PRICE) || request.from.is_some() {
-        return Ok(ChatPerson { standing: ChatStanding::Asked, ..person() });
+    if request.who != STRANGER.to_string() || request.pay.is_some_and(|pay| pay >= PRICE) {
+        return Ok(person());
     }
     let (reason, text) = (ChatRefusalReason::Price, "a first message costs 1".to_owned());
     let refusal = ChatRefusal { reason, price: Some(PRICE), again_ms: None, text };
-    Err(ApiError::chat_ask_refused(CONTACT, "Bob", &refusal, AT))
+    Err(ApiError::chat_ask_refused(STRANGER, "Ada", &refusal, AT))
 }
 
 pub fn price(request: &ChatPriceSet) -> ChatPrice {

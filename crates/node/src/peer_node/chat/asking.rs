@@ -13,10 +13,9 @@ use byway_chat::people::Standing;
 use byway_peer::link::PeerCard;
 use byway_peer::wallet::Wish;
 use byway_primitives::codec::decode_exact;
-use byway_primitives::{Amount, AssetId, Encode, Hash, IdentityId, Span, Time};
+use byway_primitives::{Amount, AssetId, Encode, IdentityId, Span, Time};
 use byway_records::call::{AccountsCall, Take};
 use byway_records::promise::{ReservationId, Series, SignedPromise};
-use byway_records::state::{Reservation, Settled, reservation_key, settled_key};
 use byway_records::tree::StateTree;
 use byway_records::{Backing, Call, ProgramId, Promise, TransactionId};
 use tokio::sync::oneshot;
@@ -24,12 +23,11 @@ use tokio::time::{Instant, timeout};
 
 use super::super::books::{Errand, Fate, Order, way};
 use super::super::{Actor, PeerNode};
+use super::paid::{self, Paid};
 use crate::api::*;
 
 /// For how long what is paid for a first message is set aside.
 const SET_ASIDE: Span = Span::days(7);
-/// For how long it has to be at the least, when somebody asks: a person has to look at it.
-const SET_ASIDE_MIN: Span = Span::days(1);
 /// One of ours that is set aside for less is not used for another request.
 const SET_ASIDE_AGAIN: Span = Span::days(2);
 /// How long what others say that they have set aside is waited for: the ledger may be ahead of this node.
@@ -176,14 +174,8 @@ impl Actor {
 
     /// What we have set aside for somebody, if it is enough, and for long enough.
     fn set_aside_for(&self, payee: IdentityId, amount: Amount) -> Option<ReservationId> {
-        let (me, until) = (self.me(), self.ledger_clock().time + SET_ASIDE_AGAIN);
-        let is_it = |reservation: &Reservation| {
-            let parties = (reservation.payer, reservation.payee, reservation.value.asset);
-            parties == (me, payee, AssetId::WAY)
-                && reservation.value.amount >= amount
-                && reservation.until.time >= until
-        };
-        reservations(self.accounts_tree()?).find(|(_, reservation)| is_it(reservation)).map(|(id, _)| id)
+        let until = self.ledger_clock().time + SET_ASIDE_AGAIN;
+        paid::set_aside(self.accounts_tree()?, (self.me(), payee), amount, until)
     }
 
     fn accounts_tree(&self) -> Option<&StateTree> {
@@ -224,7 +216,7 @@ impl Actor {
             return Some(Verdict::Unpaid);
         }
         let (price, me) = (self.chats().ask_price(), self.me());
-        let promise = match Paid::read(payment, (self.network, peer, me)) {
+        let promise = match Paid::read(payment, self.network, (peer, me)) {
             Ok(paid) if paid.0.promise.amount < price => return Some(Verdict::Unpaid),
             Ok(paid) => paid,
             Err(fault) => return Some(Verdict::Bad(fault)),
@@ -245,11 +237,8 @@ impl Actor {
         for (peer, payment) in collectable {
             self.collect(peer, &payment);
         }
-        let (Some(tree), me) = (self.accounts_tree(), self.me()) else { return };
-        let is_over = |reservation: &Reservation| {
-            reservation.payer == me && reservation.until.passed(tip.0, tip.1) && !reservation.value.amount.is_zero()
-        };
-        if let Some((reservation, _)) = reservations(tree).find(|(_, reservation)| is_over(reservation)) {
+        let over = self.accounts_tree().and_then(|tree| paid::not_collected(tree, self.me(), tip));
+        if let Some(reservation) = over {
             let call = Some(Call::Accounts(AccountsCall::Release { reservation }));
             let fee = self.config.genesis.parameters.call_prices.other;
             self.run_errand(Errand::TakeBack, Order::signed(Wish { call, fee, ..Wish::default() }));
@@ -257,7 +246,7 @@ impl Actor {
     }
 
     fn collect(&mut self, peer: IdentityId, payment: &[u8]) {
-        let paid = Paid::read(payment, (self.network, peer, self.me()));
+        let paid = Paid::read(payment, self.network, (peer, self.me()));
         let is_there = |paid: &Paid| self.accounts_tree().is_some_and(|tree| paid.look(tree, Time::ZERO).is_ok());
         match paid.ok().filter(is_there) {
             Some(Paid(promise)) => {
@@ -283,48 +272,6 @@ impl Actor {
             Some(Footing::Collect { .. }) | None => (None, None, None),
         }
     }
-}
-
-/// A promise that came with a request, from who asks to the one asked.
-struct Paid(SignedPromise);
-
-impl Paid {
-    fn read(
-        bytes: &[u8],
-        (network, payer, payee): (byway_primitives::NetworkId, IdentityId, IdentityId),
-    ) -> Result<Self, PaymentFault> {
-        let signed: SignedPromise = decode_exact(bytes).map_err(|_| PaymentFault::Unreadable)?;
-        let Series { payer: by, payee: to, asset, backing } = signed.promise.series;
-        let is_reserved = matches!(backing, Backing::Reservation(_));
-        if (signed.promise.network, by, to, asset, is_reserved) != (network, payer, payee, AssetId::WAY, true) {
-            return Err(PaymentFault::Foreign);
-        }
-        signed.verify().map_err(|_| PaymentFault::Unreadable)?;
-        Ok(Self(signed))
-    }
-
-    /// Whether as much is set aside for it as it says, nothing of it was paid out, and it stays there for a while.
-    fn look(&self, accounts: &StateTree, now: Time) -> Result<(), PaymentFault> {
-        let Promise { series, amount, .. } = self.0.promise;
-        let Backing::Reservation(id) = series.backing else { return Err(PaymentFault::Foreign) };
-        let known: Reservation = accounts.read(&reservation_key(id)).ok_or(PaymentFault::Unbacked)?;
-        if (known.payer, known.payee, known.value.asset) != (series.payer, series.payee, series.asset) {
-            return Err(PaymentFault::Foreign);
-        }
-        let is_settled = accounts.read::<Settled>(&settled_key(&series)).is_some();
-        if known.value.amount < amount || is_settled {
-            return Err(PaymentFault::Unbacked);
-        }
-        if known.until.time < now + SET_ASIDE_MIN { Err(PaymentFault::Short) } else { Ok(()) }
-    }
-}
-
-/// All that is set aside for somebody, by anybody.
-fn reservations(accounts: &StateTree) -> impl Iterator<Item = (ReservationId, Reservation)> {
-    accounts.iter_prefix(&[3]).filter_map(|(key, value)| {
-        let id: [u8; 32] = key.get(1..)?.try_into().ok()?;
-        Some((ReservationId(Hash(id)), byway_primitives::Decode::from_bytes(value).ok()?))
-    })
 }
 
 fn refusal_shown(refusal: &AskRefusal, at: Time) -> ChatRefusal {

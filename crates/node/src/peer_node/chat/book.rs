@@ -53,7 +53,8 @@ impl Actor {
             let name = display::name(&card.name).unwrap_or_default();
             // As somebody who says that they are called so.
             let (nickname, direct) = (None, None);
-            let claims = Person { standing: Standing::Asked, name: card.name.to_string(), nickname, since: Time(0), direct };
+            let claims =
+                Person { standing: Standing::Asked, name: card.name.to_string(), nickname, since: Time(0), direct };
             let Called { primary_name, registered, looks_like } = self.ledger_says(who, &claims, &alike);
             Some(ChatBookPerson {
                 identity: who,

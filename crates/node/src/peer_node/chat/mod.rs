@@ -11,6 +11,7 @@ mod desk;
 mod files;
 mod grouping;
 mod introducing;
+mod paid;
 mod saying;
 mod searching;
 mod tried;

@@ -15,8 +15,13 @@ export const PRICE = "0.01";
 function bookOf({ chat }: MockNode, to: string): { conversation: string; people: ChatBookPerson[] } {
   const { conversation } = chat.named(to);
   if (!conversation.group) throw new MethodError(1609, "not_a_group", "The conversation is one of two.");
-  const people = chat.books.get(conversation.conversation) ?? [];
-  return { conversation: conversation.conversation, people: [...people].sort((a, b) => a.name.localeCompare(b.name)) };
+  // Where they stand is told as it is when it is asked for.
+  const shown = (person: ChatBookPerson): ChatBookPerson => {
+    const standing = chat.people.find(({ identity }) => identity === person.identity)?.standing;
+    return standing ? { ...person, standing } : person;
+  };
+  const people = (chat.books.get(conversation.conversation) ?? []).map(shown);
+  return { conversation: conversation.conversation, people: people.sort((a, b) => a.name.localeCompare(b.name)) };
 }
 
 export const bookHandlers: Handlers = {

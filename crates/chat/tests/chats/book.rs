@@ -5,7 +5,7 @@ use byway_chat::content::book::{BookCard, BookChange, BookChanges};
 use byway_chat::content::bounded::{BoundedList, BoundedText};
 use byway_chat::content::limits::{BOOK_CHANGES_MAX, BOOK_MAX};
 use byway_chat::content::{Kind, Refusal};
-use byway_chat::mls::RoomId;
+use byway_chat::mls::{RoomId, SealError};
 use byway_primitives::IdentityId;
 
 use super::groups::{DAVE, five};
@@ -71,7 +71,7 @@ fn who_comes_later_has_what_was_written_before_and_who_has_gone_writes_nothing()
     assert_eq!([ALICE, BOB, CAROL, DAVE].map(|who| world.book(who, room)), [(); 4].map(|()| book.to_vec()));
     world.remove(ALICE, room, BOB).unwrap();
     world.carry();
-    assert_eq!(world.write(BOB, room, &[(3, Some("three"))]), Err(ChatError::NotMember));
+    assert_eq!(world.write(BOB, room, &[(3, Some("three"))]), Err(ChatError::Seal(SealError::NotMember)));
     assert_eq!(world.book(ALICE, room), book);
 }
 

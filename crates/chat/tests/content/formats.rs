@@ -203,7 +203,7 @@ fn a_backup_is_frozen_and_comes_back() {
     assert!(decode_exact::<BackupPart>(&[9]).is_err() && decode_exact::<BackupPart>(&[0, 2]).is_err());
 }
 
-const FROZEN_BACKUP: &str = "3418 fddbe98ed3ea7500";
+const FROZEN_BACKUP: &str = "3418 5d2412a0c5641feb";
 
 const FROZEN_CONTENTS: [&str; 24] = [
     "text: 44 ba0b5844c03d722f",
@@ -224,7 +224,7 @@ const FROZEN_CONTENTS: [&str; 24] = [
     "changes of a list: 227 73726fee8ac0257a",
     "profile: 37 061c72f7a849b82a",
     "settings: 39 29ff82701474728d",
-    "changes of the address book: ",
+    "changes of the address book: 114 381f5ae9febffbac",
     "typing: 29 45b0ab10e3e891ac",
     "presence: 29 175f859507caea0d",
     "answer in a thread: 106 9c313e1ad29e58fc",

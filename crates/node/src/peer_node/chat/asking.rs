@@ -4,6 +4,7 @@
 //! ([`Verdict`]), and has the promise settled only where its person blocks who asks. What is not settled goes back to whoever set it aside
 //! once the week is over. Nothing of this is kept but what the ledger and the conversations keep.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use byway_chat::chats::Footing;
@@ -38,6 +39,18 @@ const VERDICT_WAIT: Duration = Duration::from_secs(20);
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
 /// … and how often it is looked for.
 const ANSWER_LOOK: Duration = Duration::from_millis(50);
+
+/// How often what of ours was not collected is looked for: it lies for a week, and nobody waits for it.
+const TAKE_BACK_EACH: Span = Span::minutes(1);
+
+/// What the task knows of first messages beside what is kept.
+#[derive(Default)]
+pub(in super::super) struct AskDesk {
+    /// What is being set aside for somebody.
+    reserving: BTreeMap<IdentityId, TransactionId>,
+    /// When what was not collected is looked for again.
+    take_back_at: Time,
+}
 
 /// A transaction that is waited for; none where nothing is to be done.
 type UnderWay = Option<oneshot::Receiver<Fate>>;
@@ -145,21 +158,24 @@ impl Actor {
             return Ok(None);
         }
         let order = self.deposit_of(way(missing));
-        self.make_to_ask(order)
+        let id = self.transact(order, None).map_err(|error| self.build_error(error))?;
+        Ok(Some(self.watch(id)))
     }
 
     fn reserve_to_ask(&mut self, payee: IdentityId, amount: Amount) -> Answer<UnderWay> {
         if self.set_aside_for(payee, amount).is_some() {
             return Ok(None);
         }
+        let under_way = self.asks.reserving.get(&payee).copied();
+        if let Some(id) = under_way.filter(|id| self.wallet.pending().any(|(pending, _)| pending == *id)) {
+            return Ok(Some(self.watch(id)));
+        }
         let (payer, until) = (self.me(), self.ledger_clock().time + SET_ASIDE);
         let call = AccountsCall::Reserve { payer, payee, value: way(amount), until };
         let fee = self.config.genesis.parameters.call_prices.other;
-        self.make_to_ask(Order::signed(Wish { call: Some(Call::Accounts(call)), fee, ..Wish::default() }))
-    }
-
-    fn make_to_ask(&mut self, order: Order) -> Answer<UnderWay> {
-        let id: TransactionId = self.transact(order, None).map_err(|error| self.build_error(error))?;
+        let order = Order::signed(Wish { call: Some(Call::Accounts(call)), fee, ..Wish::default() });
+        let id = self.transact(order, None).map_err(|error| self.build_error(error))?;
+        self.asks.reserving.insert(payee, id);
         Ok(Some(self.watch(id)))
     }
 
@@ -237,6 +253,11 @@ impl Actor {
         for (peer, payment) in collectable {
             self.collect(peer, &payment);
         }
+        let now = self.clock.now();
+        if now < self.asks.take_back_at {
+            return;
+        }
+        self.asks.take_back_at = now + TAKE_BACK_EACH;
         let over = self.accounts_tree().and_then(|tree| paid::not_collected(tree, self.me(), tip));
         if let Some(reservation) = over {
             let call = Some(Call::Accounts(AccountsCall::Release { reservation }));

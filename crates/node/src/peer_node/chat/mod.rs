@@ -29,6 +29,7 @@ use byway_primitives::{IdentityId, Pending, Span, Store, Time};
 
 use super::{Actor, PeerNodeConfig};
 use crate::api::*;
+pub(super) use asking::AskDesk;
 pub(super) use backing::RestoreDesk;
 pub(super) use called::CalledDesk;
 pub(super) use desk::OwnDesk;

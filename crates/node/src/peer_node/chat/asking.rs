@@ -302,5 +302,9 @@ fn refusal_shown(refusal: &AskRefusal, at: Time) -> ChatRefusal {
         AskRefusal::Full => (ChatRefusalReason::Full, None, None),
         AskRefusal::Payment(_) => (ChatRefusalReason::Payment, None, None),
     };
-    ChatRefusal { reason, price, again_ms, text: refusal.to_string() }
+    let text = match refusal {
+        AskRefusal::Payment(fault) => fault.to_string(),
+        refusal => refusal.to_string(),
+    };
+    ChatRefusal { reason, price, again_ms, text }
 }

@@ -186,10 +186,12 @@ async fn a_group_has_one_address_book_and_its_members_ask_each_other_for_nothing
     person(&bob.node, "Carol has agreed", is_contact).await;
 
     // Any of them takes out, and puts in, for all.
+    until_book(&carol.node, 1).await;
     let away = ChatBookChange { what: ChatBookWhat::Remove, ..put(&daves.to_string(), None, None) };
     carol.node.api.chat_book_change(away.clone()).await.unwrap();
-    until_book(&alice.node, 0).await;
-    until_book(&carol.node, 0).await;
+    for who in [&alice, &bob, &carol] {
+        until_book(&who.node, 0).await;
+    }
     assert_eq!(carol.node.api.chat_book_change(away).await.unwrap_err().kind, ErrorKind::ChatNotInBook);
     carol.node.api.chat_book_change(put("Alice", None, Some("the first"))).await.unwrap();
     let seen = until_book(&bob.node, 1).await.remove(0);

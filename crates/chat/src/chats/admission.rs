@@ -130,6 +130,9 @@ impl Chats {
             (_, Verdict::Bad(fault)) => Opened::Refused(AskRefusal::Payment(fault)),
         };
         self.done_with_ask(&call, peer, parcel, opened);
+        if !self.asks(peer) && !self.outbox.is_there(peer) {
+            self.registered.remove(&peer);
+        }
         self.share_people();
         self.send_due(peer, store);
     }

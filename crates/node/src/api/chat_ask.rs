@@ -82,7 +82,8 @@ impl ApiError {
                 format!("{called} asks {price} WAY for a first message from somebody whom they do not know."),
                 format!(
                     "`byway chat ask {peer} --pay {price}` sets that aside for them: it is theirs if they block you, and given back \
-                     after a week if not. The ledger shows that you did. Whoever is registered (`byway identity register`), was invited, or is in a group with them pays nothing."
+                     after a week if not. The ledger shows that you did. Whoever is registered (`byway identity register`), \
+                     was invited, or is in a group with them pays nothing."
                 ),
             )
             .with("price", json!(price)),

@@ -122,6 +122,7 @@ targets! {
         hold_message: byway_chat::holding::HoldMessage,
         held_batch: byway_chat::holding::HeldBatch,
         chat_letter: byway_chat::delivery::Letter,
+        chat_message: byway_chat::delivery::ChatMessage,
         device_certificate: byway_chat::device::DeviceCertificate,
         room_frame: byway_chat::mls::wire::Frame,
         room_invitation: byway_chat::mls::wire::Invitation,

@@ -676,6 +676,35 @@ export interface ChatBackupPart {
   next?: string | null;
 }
 
+/** the address book of a group as it stands */
+export interface ChatBook {
+  /** 64 hex digits */
+  conversation: string;
+  /** by what they are called */
+  people: ChatBookPerson[];
+}
+
+/** somebody in a group's address book, as a member has written, which nobody has checked */
+export interface ChatBookPerson {
+  by: Id;
+  identity: Id;
+  looks_like?: ChatLookAlike | null;
+  /** whether they are in the group: then a first message costs nothing */
+  member: boolean;
+  /** harmless to look at; empty where there is none */
+  name: string;
+  /** harmless to look at */
+  note?: string | null;
+  /** their primary name in the ledger's directory: proved, and theirs alone */
+  primary_name?: string | null;
+  /** whether it is known where they are reached */
+  reachable: boolean;
+  /** whether there is a pledge for their identity on the ledger */
+  registered?: boolean | null;
+  /** where they stand with one, if one knows them */
+  standing?: "asked" | "asking" | "contact" | "blocked" | null;
+}
+
 /** a conversation */
 export interface ChatConversation {
   /** 64 hex digits */
@@ -850,12 +879,16 @@ export interface ChatPerson {
   /** 64 hex digits */
   conversation?: string | null;
   identity: Id;
+  /** of somebody who asks: the group that one is in with them, 64 hex digits */
+  introduced_by?: string | null;
   looks_like?: ChatLookAlike | null;
   /** what to call them, harmless to look at; empty where they have said nothing */
   name: string;
   online: boolean;
+  paid?: Amount | null;
   /** their primary name in the ledger's directory: proved, and theirs alone */
   primary_name?: string | null;
+  refused?: ChatRefusal | null;
   /** whether there is a pledge for their identity on the ledger */
   registered?: boolean | null;
   since_ms: Time;
@@ -881,10 +914,24 @@ export interface ChatPollOption {
   text: string;
 }
 
+/** what a first message costs */
+export interface ChatPrice {
+  price: Amount;
+}
+
 /** an emoji, and who has put it there */
 export interface ChatReaction {
   emoji: string;
   people: Id[];
+}
+
+/** why somebody whom one has asked does not hear one */
+export interface ChatRefusal {
+  again_ms?: Time | null;
+  price?: Amount | null;
+  reason: "price" | "later" | "full" | "payment";
+  /** as a sentence */
+  text: string;
 }
 
 /** how far a backup is put back */
@@ -2062,6 +2109,14 @@ export interface Methods {
   "chat_invite": { params: { days?: number; note?: string }; result: ChatInvite };
   /** Asks somebody to be a contact, or agrees where they have asked. */
   "chat_accept": { params: { who: string }; result: ChatPerson };
+  /** Asks somebody to be a contact, with what it may cost, and waits a moment for what they say. */
+  "chat_ask": { params: { who: string; pay?: Amount; from?: string }; result: ChatPerson };
+  /** What a first message costs whoever is not registered, shows no invite and is in no group with one; changes it while the node runs. */
+  "chat_price": { params: { price?: Amount }; result: ChatPrice };
+  /** The address book of a group. */
+  "chat_book": { params: { to: string }; result: ChatBook };
+  /** Writes somebody into a group's address book, or takes them out, for everyone in it. */
+  "chat_book_change": { params: { to: string; what: "put" | "remove"; who: string; name?: string; note?: string }; result: ChatBook };
   /** Contacts, those who ask to be one, and those who are not heard. */
   "chat_people": { params: Record<string, never>; result: ChatPerson[] };
   /** Hears somebody no more, or hears them again; they are not told. */
@@ -2292,6 +2347,7 @@ export const KEYED: ReadonlySet<Method> = new Set<Method>([
 export interface Events {
   checkpoint: CheckpointRecord;
   pulse: Pulse;
+  book: ChatBook;
   channel: ChannelDetail;
   conversation: ChatConversation;
   device: DeviceStatus;
@@ -2318,12 +2374,14 @@ export const ERRORS = {
   transaction_not_found: 1303,
   transaction_refused: 1304,
   account_spent: 1129,
+  address_book_full: 1662,
   already_contact: 1605,
   already_member: 1404,
   already_registered: 1108,
   amount_too_fine: 1212,
   amount_too_small: 1204,
   appealed_before: 1413,
+  asked_too_often: 1657,
   asset_exists: 1209,
   asset_not_found: 1208,
   attachment_damaged: 1623,
@@ -2363,6 +2421,7 @@ export const ERRORS = {
   entry_of_other_network: 1402,
   entry_refused: 1401,
   faucet_limit: 1211,
+  first_message_costs: 1656,
   forward_not_open: 1135,
   group_full: 1613,
   group_left: 1614,
@@ -2409,6 +2468,7 @@ export const ERRORS = {
   not_first_device: 1710,
   not_guaranteed: 1558,
   not_held_by: 1633,
+  not_in_address_book: 1661,
   not_in_group: 1610,
   not_rebalanced: 1538,
   not_registered: 1107,
@@ -2417,12 +2477,14 @@ export const ERRORS = {
   not_the_owner: 1407,
   not_watched: 1521,
   not_your_name: 1652,
+  nothing_set_aside: 1660,
   nothing_to_allow: 1216,
   nothing_to_settle: 1206,
   nothing_to_withdraw: 1218,
   offer_expired: 1103,
   offer_not_found: 1102,
   payee_silent: 1535,
+  payment_does_not_count: 1659,
   payment_paid_out: 1536,
   peer_silent: 1506,
   peer_unreachable: 1505,
@@ -2449,6 +2511,7 @@ export const ERRORS = {
   superseded: 1106,
   too_few_members: 1409,
   too_little_with_hub: 1556,
+  too_many_ask: 1658,
   too_many_blocks: 1119,
   too_many_devices: 1714,
   too_many_invites: 1142,

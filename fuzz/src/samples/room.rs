@@ -2,11 +2,12 @@
 
 use std::sync::LazyLock;
 
-use byway_chat::delivery::Letter;
+use byway_chat::delivery::letter::part;
 use byway_chat::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter};
+use byway_chat::delivery::{Ask, AskRefusal, ChatMessage, InviteToken, Letter, PaymentFault};
 use byway_chat::mls::Room;
 use byway_chat::people::{Person, Standing};
-use byway_primitives::{Batch, Decode, Encode, IdentityId};
+use byway_primitives::{Amount, Batch, Decode, Encode, IdentityId, Span};
 
 use super::Samples;
 use super::rooms::{Fixed, NOW, ROOM, fixed, linked};
@@ -31,7 +32,37 @@ pub(crate) fn chat_letter() -> Samples {
     ];
     let own = matters.into_iter().map(|what| Letter::Own(Box::new(OwnLetter { number: 1, what })));
     let frames = FIXED.frames.iter().map(|(_, frame)| Letter::Sealed(frame.clone()));
-    own.chain(frames).map(|letter| letter.to_bytes()).collect()
+    own.chain(frames).chain(asks()).map(|letter| letter.to_bytes()).collect()
+}
+
+/// With all that somebody may show, and with nothing of it.
+fn asks() -> [Letter; 2] {
+    let bare = Ask { token: None, package: vec![9; 40], name: String::new(), payment: Vec::new(), group: None };
+    let token = Some(InviteToken::from_bytes(&[8; 16]).expect("16 bytes"));
+    [
+        Letter::Ask(Ask { token, name: "bob".to_owned(), payment: vec![7; 30], group: Some(ROOM), ..bare.clone() }),
+        Letter::Ask(bare),
+    ]
+}
+
+pub(crate) fn chat_message() -> Samples {
+    let (parcel, bytes) = asks()[0].pack();
+    let refusals = [
+        AskRefusal::Price { price: Amount::from_units(300) },
+        AskRefusal::Later { after: Span::seconds(600) },
+        AskRefusal::Full,
+        AskRefusal::Payment(PaymentFault::Short),
+    ];
+    let messages = [
+        part(parcel, &bytes, 0),
+        ChatMessage::Receipt { parcels: vec![parcel] },
+        ChatMessage::Got { parcel, next: 4 },
+        ChatMessage::Passing { frame: vec![1; 20] },
+        ChatMessage::Resend,
+        ChatMessage::NotNow { parcel },
+    ];
+    let refused = refusals.into_iter().map(|refusal| ChatMessage::Refused { parcel, refusal });
+    messages.into_iter().chain(refused).map(|message| message.to_bytes()).collect()
 }
 
 pub(crate) fn room_frame() -> Samples {

@@ -5,6 +5,7 @@
  */
 
 import type { ChatConversation, ChatFile, ChatItem, ChatPerson, ChatSign, Methods } from "@byway/client";
+import { ChatBooks } from "./chat_books.svelte";
 import { ChatContents } from "./chat_contents";
 import { ChatGroups } from "./chat_groups";
 import { hitName, type Loaded } from "./chat_search";
@@ -55,6 +56,8 @@ export class ChatStore {
   /** Who writes and is there, and what others hear of it. */
   readonly signs: Signs;
   readonly groups: ChatGroups;
+  /** Address books of groups. */
+  readonly books: ChatBooks;
   readonly reminders: Reminders;
   /** In all that was said. */
   readonly search: ChatSearch;
@@ -77,6 +80,7 @@ export class ChatStore {
     this.signs = new Signs(node);
     this.drafts = new Drafts((conversation, draft) => this.keep(conversation, { draft }));
     this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
+    this.books = new ChatBooks(node);
     this.search = new ChatSearch(node, () => this.#loaded());
     this.reminders = new Reminders(node, (item) => this.#remind(item));
     this.uploads = new Uploads(node);
@@ -233,6 +237,13 @@ export class ChatStore {
 
   async accept(who: string): Promise<ChatPerson> {
     const person = await this.#node.call("chat_accept", { who });
+    this.notePerson(person);
+    return person;
+  }
+
+  /** Asks somebody, and waits a moment for what they say; a refusal is thrown. */
+  async ask(who: string, more: Omit<Methods["chat_ask"]["params"], "who"> = {}): Promise<ChatPerson> {
+    const person = await this.#node.call("chat_ask", { who, ...more });
     this.notePerson(person);
     return person;
   }

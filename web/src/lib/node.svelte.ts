@@ -272,6 +272,7 @@ export class NodeStore {
         this.chat.reminders.note(item);
       },
       sign: (sign) => this.chat.noteSign(sign),
+      book: (book) => this.chat.books.note(book),
       phone: (phones) => (this.phones = phones),
       device: (devices) => (this.devices = devices),
       holding: (holding) => (this.holding = holding),

@@ -13,10 +13,10 @@
 import type { Events, Method, Methods, Topic } from "@byway/client";
 
 /** All that the node tells of by itself. */
-export const TOPICS = ["status", "session", "offers", "wallet", "promise", "channel", "people", "conversation", "message", "sign", "phone", "device", "holding", "pulse", "checkpoint"] as const satisfies Topic[];
+export const TOPICS = ["status", "session", "offers", "wallet", "promise", "channel", "people", "conversation", "message", "sign", "book", "phone", "device", "holding", "pulse", "checkpoint"] as const satisfies Topic[];
 
 /** What of that a phone is told. */
-export const PHONE_TOPICS = ["status", "wallet", "people", "conversation", "message", "sign"] as const satisfies Topic[];
+export const PHONE_TOPICS = ["status", "wallet", "people", "conversation", "message", "sign", "book"] as const satisfies Topic[];
 
 /** One of those. */
 export type PageTopic = (typeof TOPICS)[number];
@@ -29,6 +29,7 @@ const CALL_TIMEOUT_MS = 15_000;
 const MINUTE_MS = 60_000;
 /** Calls that take longer: they try several providers, or wait for a peer, a person there, or the ledger. */
 const TIMEOUTS_MS: Partial<Record<Method, number>> = {
+  chat_ask: MINUTE_MS,
   connect: MINUTE_MS, service_open: MINUTE_MS, device_link: MINUTE_MS,
   channel_pay: MINUTE_MS, channel_lane: MINUTE_MS, channel_absorb: MINUTE_MS, channel_update: MINUTE_MS, channel_cancel: MINUTE_MS, channel_deploy: MINUTE_MS, channel_call: MINUTE_MS,
   channel_upgrade: MINUTE_MS, channel_remove: MINUTE_MS,

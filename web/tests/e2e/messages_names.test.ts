@@ -18,7 +18,7 @@ describe("people by their names", () => {
     await stage.button("Use it").click();
     await stage.page.getByText(/^was asked/).waitFor();
     await stage.page.getByText("In the directory: dora").waitFor();
-    expect(stage.lastCall("chat_accept")).toEqual({ who: "dora" });
+    expect(stage.lastCall("chat_ask")).toEqual({ who: "dora" });
   });
 
   test("who asks is told to be registered or not, and for whom they could be taken", async () => {

@@ -1,9 +1,10 @@
 /** People and conversations of the mock node, after `docs/formats/rpc.md`. */
 
-import type { ChatConversation, ChatItem, ChatMember, ChatPerson, ChatTells, Events, Method, Methods } from "@byway/client";
+import type { ChatBookPerson, ChatConversation, ChatItem, ChatMember, ChatPerson, ChatTells, Events, Method, Methods } from "@byway/client";
 import type { PageTopic } from "../../src/lib/rpc";
 import { MethodError } from "./error";
 import type { MockNode } from "./node";
+import { bookHandlers } from "./chat_books";
 import { contentHandlers, once } from "./chat_contents";
 import { groupHandlers } from "./chat_groups";
 import { fileHandlers } from "./chat_files";
@@ -38,6 +39,8 @@ export class MockChat {
   readonly uploads = new Map<string, Buffer>();
   readonly files = new Map<string, Buffer>();
   readonly names = new OwnNames();
+  /** Address books, by conversation. */
+  readonly books = new Map<string, ChatBookPerson[]>();
   tells: ChatTells = { typing: true, presence: true, read_marks: true };
   readonly #talks = new Map<string, Talk>();
   #made = 0;
@@ -179,6 +182,22 @@ export class MockChat {
     return person;
   }
 
+  /** Somebody agrees, or is asked. */
+  accept(who: string): ChatPerson {
+    const asking = this.people.find(({ identity, standing }) => identity === who && standing === "asking");
+    if (asking) {
+      const person = this.tellPerson({ ...asking, standing: "contact", conversation: hex(4_100, 64), online: true });
+      this.tellConversation(this.talk(person));
+      return person;
+    }
+    if (who === "dora") return this.tellPerson(this.made("", { standing: "asked", conversation: null, primary_name: "dora", registered: true }));
+    if (/^[a-z0-9-]{3,32}$/.test(who)) throw new MethodError(1651, "name_not_found", `Nobody has the name ${who}. Look whether it is written as they write it, or ask them for a link (\`byway chat invite\` there).`);
+    if (!/^byway:chat\/[0-9a-f]+$/.test(who)) {
+      throw new MethodError(-32602, "invalid_params", "The parameter `who` can't be used: it is no link of a conversation (byway:chat/…), no card, no identity, and can be nobody's name. Correct it and call again.", { field: "who" });
+    }
+    return this.tellPerson(this.made("", { standing: "asked", conversation: null }));
+  }
+
   page(conversation: string, before: number | undefined, limit: number): ChatItem[] {
     this.reads += 1;
     const talk = this.named(conversation);
@@ -201,20 +220,7 @@ export const chatHandlers: Handlers = {
   chat_people: ({ chat }) => chat.people,
   chat_conversations: ({ chat }) => chat.list(),
   chat_invite: (_, { days = 7 }) => ({ link: `byway:chat/${hex(3_900, 420)}`, expires_ms: Date.now() + days * DAY_MS }),
-  chat_accept: ({ chat }, { who }) => {
-    const asking = chat.people.find(({ identity, standing }) => identity === who && standing === "asking");
-    if (asking) {
-      const person = chat.tellPerson({ ...asking, standing: "contact", conversation: hex(4_100, 64), online: true });
-      chat.tellConversation(chat.talk(person));
-      return person;
-    }
-    if (who === "dora") return chat.tellPerson(chat.made("", { standing: "asked", conversation: null, primary_name: "dora", registered: true }));
-    if (/^[a-z0-9-]{3,32}$/.test(who)) throw new MethodError(1651, "name_not_found", `Nobody has the name ${who}. Look whether it is written as they write it, or ask them for a link (\`byway chat invite\` there).`);
-    if (!/^byway:chat\/[0-9a-f]+$/.test(who)) {
-      throw new MethodError(-32602, "invalid_params", "The parameter `who` can't be used: it is no link of a conversation (byway:chat/…), no card, no identity, and can be nobody's name. Correct it and call again.", { field: "who" });
-    }
-    return chat.tellPerson(chat.made("", { standing: "asked", conversation: null }));
-  },
+  chat_accept: ({ chat }, { who }) => chat.accept(who),
   chat_block: ({ chat }, { who, blocked }) => {
     const person = chat.known(who);
     chat.tellPerson({ ...person, standing: blocked ? "blocked" : "contact" });
@@ -250,6 +256,7 @@ export const chatHandlers: Handlers = {
   },
   ...contentHandlers,
   ...fileHandlers,
+  ...bookHandlers,
   ...groupHandlers,
   ...nameHandlers,
   ...searchHandlers,

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use byway_primitives::{IdentityId, Span, Store, Time};
 
+use super::admission::Plea;
 use super::heard::Opened;
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats};
+use crate::delivery::ParcelId;
 use crate::delivery::letter::{Ask, InviteToken, Letter};
 use crate::delivery::own_letter::OwnMatter;
 use crate::mls::{Change, Entered, Made, Roles, Room, RoomId};
@@ -31,7 +33,24 @@ impl Chats {
         token: Option<InviteToken>,
         store: &impl Store,
     ) -> Result<(), ChatError> {
+        self.ask_with(now, seed, peer, Plea { token, ..Plea::default() }, store)
+    }
+
+    /// Likewise, with what it may cost ([`admission`](super::admission)).
+    ///
+    /// # Errors
+    /// Also [`ChatError::NoRoom`], [`ChatError::NotGroup`], [`ChatError::NotMember`] of the group that is named.
+    pub fn ask_with(
+        &mut self,
+        now: Time,
+        seed: [u8; 32],
+        peer: IdentityId,
+        plea: Plea,
+        store: &impl Store,
+    ) -> Result<(), ChatError> {
         self.check_first()?;
+        let Plea { token, payment, group } = plea;
+        group.map_or(Ok(()), |group| self.check_introducing(group))?;
         if peer == self.me() || self.own.get(peer).is_some() {
             return Err(ChatError::Oneself);
         }
@@ -40,9 +59,10 @@ impl Chats {
         }
         let call = Call::new(now, seed, store);
         let (package, kept) = Room::key_package(&self.device, &call.draw())?;
-        let letter = Letter::Ask(Ask { token, package, name: self.name.clone() });
+        let letter = Letter::Ask(Ask { token, package, name: self.name.clone(), payment, group });
         self.outbox.put(&letter, [peer], &mut self.step.batch)?;
         self.packages.keep(peer, kept, &mut self.step.batch);
+        self.footings.remove(peer, &mut self.step.batch);
         let known = self.people.get(peer).cloned();
         let (name, nickname) = known.map_or_else(Default::default, |known| (known.name, known.nickname));
         self.put_person(peer, Person { standing: Standing::Asked, name, nickname, since: now, direct: None });
@@ -96,6 +116,7 @@ impl Chats {
             self.outbox.forget(node, &mut self.step.batch);
         }
         self.stock.forget(peer, &mut self.step.batch);
+        self.end_footing(peer, true);
         self.put_person(peer, person);
     }
 
@@ -128,30 +149,37 @@ impl Chats {
     }
 
     /// Somebody asks.
-    pub(super) fn asked<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, ask: Ask) {
+    pub(super) fn asked<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        peer: IdentityId,
+        mut ask: Ask,
+        parcel: ParcelId,
+    ) -> Opened {
         if !self.is_first() {
             // Contacts are made by the first device alone.
-            return;
+            return Opened::Done;
         }
         let known = self.people.get(peer).cloned();
         let since = known.as_ref().map_or(Time::ZERO, |known| known.since);
-        let is_invited =
-            ask.token.is_some_and(|token| self.invites.take(call.now, &token, &mut self.step.batch).is_some());
-        let nickname = known.as_ref().and_then(|known| known.nickname.clone());
-        let standing = Standing::Asking { package: ask.package.clone() };
-        let person = Person { standing, name: ask.name, nickname, since: call.now, direct: None };
-        match known.map(|known| known.standing) {
-            Some(Standing::Blocked) => {}
+        let token = ask.token.take();
+        let is_invited = token.is_some_and(|token| self.invites.take(call.now, &token, &mut self.step.batch).is_some());
+        match known.as_ref().map(|known| &known.standing) {
+            Some(Standing::Blocked) => return Opened::Done,
             // Both have asked. One founds the conversation, and the other awaits it.
-            Some(Standing::Asked) if self.me() > peer => {}
-            Some(Standing::Contact) if call.now < since + ASK_AGAIN || self.begun_two(peer) >= ROOMS_EACH_MAX => {}
+            Some(Standing::Asked) if self.me() > peer => return Opened::Done,
+            Some(Standing::Contact) if call.now < since + ASK_AGAIN || self.begun_two(peer) >= ROOMS_EACH_MAX => {
+                return Opened::Done;
+            }
+            Some(Standing::Asking { .. }) | None if !is_invited => return self.stranger_asks(call, peer, ask, parcel),
             // Who is a contact and asks has lost its disk, or the conversation.
-            Some(Standing::Asked | Standing::Contact) => self.agree(call, peer, &ask.package, &person),
-            Some(Standing::Asking { .. }) | None if is_invited => self.agree(call, peer, &ask.package, &person),
-            Some(Standing::Asking { .. }) => self.put_person(peer, person),
-            None if self.people.has_room(peer, &self.registered) => self.put_person(peer, person),
-            None => {}
+            Some(Standing::Asked | Standing::Contact | Standing::Asking { .. }) | None => {}
         }
+        let Ask { package, name, .. } = ask;
+        let nickname = known.and_then(|known| known.nickname);
+        let standing = Standing::Asking { package: package.clone() };
+        self.agree(call, peer, &package, &Person { standing, name, nickname, since: call.now, direct: None });
+        Opened::Done
     }
 
     fn agree<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, package: &[u8], person: &Person) {
@@ -192,6 +220,7 @@ impl Chats {
         talk.put(&mut self.step.batch);
         self.talks.insert(id, talk);
         let standing = Standing::Contact;
+        self.end_footing(peer, false);
         self.put_person(peer, Person { standing, since: call.now, direct: Some(id), ..person.clone() });
         self.tell(ChatNews::Room { room: id });
         self.want_devices(call, id);
@@ -249,6 +278,7 @@ impl Chats {
         let since = if person.standing == Standing::Contact { person.since } else { call.now };
         let name = if name.is_empty() { person.name } else { name };
         let (standing, direct, nickname) = (Standing::Contact, Some(id), person.nickname);
+        self.end_footing(peer, false);
         self.put_person(peer, Person { standing, name, since, direct, nickname });
         self.stock_up(call, peer);
         self.tell(ChatNews::Room { room: id });

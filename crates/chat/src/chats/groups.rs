@@ -4,7 +4,7 @@
 //! wish stays until the room is so: who is to be added may have given no keys yet, and another's commit may go before ours. One that
 //! our role does not allow any more is dropped.
 
-use byway_primitives::{Batch, IdentityId, Store, Time};
+use byway_primitives::{Batch, IdentityId, Pending, Store, Time};
 
 use super::asking::ROOMS_EACH_MAX;
 use super::devices::plan_unlinking;
@@ -12,7 +12,9 @@ use super::heard::Opened;
 use super::talk::Talk;
 use super::{Call, ChatError, ChatFault, ChatNews, Chats, Wish};
 use crate::content::Kind;
-use crate::content::bounded::BoundedText;
+use crate::content::book::{BookChange, BookChanges};
+use crate::content::bounded::{BoundedList, BoundedText};
+use crate::content::limits::BOOK_CHANGES_MAX;
 use crate::content::signs::{Profile, Settings};
 use crate::delivery::own_letter::OwnMatter;
 use crate::mls::roles::ADMINS_MAX;
@@ -20,6 +22,8 @@ use crate::mls::{ADDS_MAX, BRANCH_SPAN, Change, ChangeError, Member, Role, Roles
 
 /// People in a group.
 pub const GROUP_MAX: usize = 1000;
+/// Entries of the address book that are written anew for those who come: each goes to all.
+const BOOK_TOLD_MAX: usize = 64;
 
 impl Chats {
     /// Founds a group and adds contacts to it.
@@ -295,7 +299,23 @@ impl Chats {
             // Who has too much waiting for one of them says it with the next change.
             let _ = self.say_in(call, room, Kind::Settings(Settings { title, disappearing }).into());
         }
+        self.tell_book(call, room);
         self.introduce(call, room);
+    }
+
+    /// Those who have come have nothing of what was written in the address book before: the newest of it is written anew.
+    fn tell_book<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+        let mut book = self.book(room, &Pending { store: call.store, batch: &self.step.batch });
+        book.retain(|(_, entry)| entry.value.is_some());
+        book.sort_by_key(|(_, entry)| std::cmp::Reverse(entry.stamp));
+        book.truncate(BOOK_TOLD_MAX);
+        for people in book.chunks(BOOK_CHANGES_MAX) {
+            let changes = people.iter().map(|(who, entry)| BookChange { who: *who, card: entry.value.clone() });
+            if let Ok(changes) = BoundedList::new(changes.collect::<Vec<_>>()) {
+                // As above.
+                let _ = self.say_in(call, room, Kind::Book(BookChanges(changes)).into());
+            }
+        }
     }
 
     /// Says in a group by which name our person goes, if somebody has come since it was said.

@@ -6,6 +6,7 @@ use byway_primitives::{IdentityId, Store, Time};
 use super::{Call, ChatFault, ChatNews, Chats};
 use crate::delivery::Gathered;
 use crate::delivery::letter::{ChatMessage, GOT_EVERY, Letter, ParcelId};
+use crate::delivery::refusal::AskRefusal;
 use crate::holding::Taken;
 use crate::people::Standing;
 
@@ -19,6 +20,10 @@ pub(super) enum Opened {
     Done,
     /// It can't be taken yet, and stays with its sender.
     NotNow,
+    /// Who asks is not heard, and told why.
+    Refused(AskRefusal),
+    /// Who asks is heard or not, by what the ledger says of them; until then it stays with its sender.
+    Unjudged,
 }
 
 impl Chats {
@@ -52,6 +57,7 @@ impl Chats {
             }
             ChatMessage::Resend => self.outbox.handle_resend(peer, now),
             ChatMessage::NotNow { parcel } => self.outbox.handle_not_now(peer, parcel, now),
+            ChatMessage::Refused { parcel, refusal } => self.ask_refused(now, peer, parcel, refusal),
         }
         self.share_people();
         let there: Vec<IdentityId> = self.outbox.there().collect();
@@ -95,6 +101,8 @@ impl Chats {
                         self.receipts.entry(peer).or_default().push(parcel);
                     }
                     Opened::NotNow => self.turn_away(peer, parcel),
+                    Opened::Refused(refusal) => self.refuse(peer, parcel, refusal),
+                    Opened::Unjudged => {}
                 }
             }
             Err(fault) => self.fault(peer, fault.into()),
@@ -109,10 +117,7 @@ impl Chats {
             return Opened::Done;
         }
         let done = match letter {
-            Ok(Letter::Ask(ask)) => {
-                self.asked(call, peer, ask);
-                Ok(Opened::Done)
-            }
+            Ok(Letter::Ask(ask)) => Ok(self.asked(call, peer, ask, ParcelId::of(parcel))),
             Ok(Letter::Welcome { name, invitation, tree }) => self.welcomed(call, peer, name, (&invitation, &tree)),
             Ok(Letter::Sealed(frame)) => self.frame_came(call, peer, &frame),
             Ok(Letter::Group(letter)) => self.matter_came(call, peer, letter.what).map(|()| Opened::Done),

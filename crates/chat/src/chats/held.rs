@@ -28,7 +28,11 @@ impl Chats {
         self.share_people();
         let there: Vec<IdentityId> = self.outbox.there().collect();
         there.into_iter().for_each(|peer| self.send_due(peer, store));
-        opened == Opened::Done
+        if let Opened::Refused(refusal) = opened {
+            // They hear of it only if they are there.
+            self.refuse(taking.sender, ParcelId::of(&taking.bytes), refusal);
+        }
+        opened != Opened::NotNow
     }
 
     /// Somebody has a parcel, by the receipt that they gave their holder.

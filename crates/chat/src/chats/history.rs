@@ -1,11 +1,12 @@
 //! Messages as they stand now, on disk: each under its reference, and the order in which they came.
 
 use byway_primitives::codec::{Decode, Encode, Reader, Writer};
-use byway_primitives::{Batch, Pending, Space, Store};
+use byway_primitives::{Batch, IdentityId, Pending, Space, Store};
 
 use super::files::note_files;
 use super::talk::Talk;
 use super::{ChatNews, Chats};
+use crate::content::book::{self, BookEntry};
 use crate::content::{Change, Content, Item, Items, MessageRef, Refusal, Sender, apply};
 use crate::mls::RoomId;
 
@@ -13,6 +14,9 @@ use crate::mls::RoomId;
 const ITEMS: Space = Space("chat-items");
 /// The reference of each message: key is the room, and its place counted down, so that the newest comes first.
 const ORDER: Space = Space("chat-order");
+
+/// What the address book of a room says: key is the room and the person.
+const BOOKS: Space = Space("chat-book");
 
 /// A message with its place in the conversation, on this device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,15 @@ impl<S: Store> Items for OfRoom<'_, S> {
 
     fn waiting(&self) -> usize {
         usize::try_from(self.waiting).unwrap_or(usize::MAX)
+    }
+
+    fn in_book(&self, who: IdentityId) -> Option<BookEntry> {
+        // Nothing else writes here.
+        book::entry_from(&self.store.load(BOOKS, &book_key(self.room, who))?).ok()
+    }
+
+    fn book_count(&self) -> usize {
+        self.store.scan_prefix(BOOKS, &self.room.0).len()
     }
 }
 
@@ -90,6 +103,10 @@ fn item_key(room: RoomId, of: &MessageRef) -> Vec<u8> {
     [&room.0[..], &of.author.0, &of.id.0].concat()
 }
 
+fn book_key(room: RoomId, who: IdentityId) -> Vec<u8> {
+    [&room.0[..], &who.0].concat()
+}
+
 fn order_key(room: RoomId, place: u64) -> Vec<u8> {
     [&room.0[..], &(u64::MAX - place).to_be_bytes()].concat()
 }
@@ -120,6 +137,11 @@ impl Talk {
                         self.record.waiting = self.record.waiting.saturating_sub(1);
                     }
                     batch.delete(ITEMS, item_key(room, &of));
+                }
+                Change::Book { who, entry } => {
+                    batch.put(BOOKS, book_key(room, who), book::entry_bytes(&entry));
+                    let told = ChatNews::Book { room };
+                    news.extend((!news.contains(&told)).then_some(told));
                 }
                 Change::Typing { .. } | Change::Presence { .. } => news.push(ChatNews::Sign { room, change }),
                 change => {
@@ -158,6 +180,15 @@ impl Talk {
 impl Chats {
     pub fn item(&self, room: RoomId, of: &MessageRef, store: &impl Store) -> Option<Shown> {
         load(store, room, of).filter(|shown| !shown.item.is_waiting())
+    }
+
+    /// What the address book of a conversation says, in the order of the people's identities; those who were taken out as well.
+    pub fn book(&self, room: RoomId, store: &impl Store) -> Vec<(IdentityId, BookEntry)> {
+        let read = |(key, value): (Vec<u8>, Vec<u8>)| {
+            let who = IdentityId(key.get(room.0.len()..)?.try_into().ok()?);
+            Some((who, book::entry_from(&value).ok()?))
+        };
+        store.scan_prefix(BOOKS, &room.0).into_iter().filter_map(read).collect()
     }
 
     /// Up to `limit` messages before a place, or the newest: the newest first.

@@ -3,7 +3,7 @@
 //! **Becoming contacts.** Whoever wants to talk with somebody [asks](Chats::ask), with a key package. Where they show an
 //! [invite](Chats::invite) of ours, or we had asked them as well, the answer is given at once; else our person
 //! [accepts](Chats::accept). To accept is to found a conversation of two and let the other in. Who was asked by each other
-//! founds one only: the one with the lower id.
+//! founds one only: the one with the lower id. What a first contact costs, and how often one may ask, is [`admission`].
 //!
 //! **Groups.** A person [founds](Chats::found_group) one and adds contacts, with key packages that each contact has given in advance. What
 //! is to be changed is a [wish](affairs::Wish) until it is so: it waits for keys, and is made again where another's change went before.
@@ -22,6 +22,7 @@
 //!
 //! Not here: over what anything is brought ([`Chats::awaited`] says who is to be reached), and what it looks like.
 
+pub mod admission;
 pub mod affairs;
 mod alike;
 mod asking;
@@ -29,6 +30,7 @@ mod backup;
 mod devices;
 mod doubt;
 mod files;
+mod footing;
 mod groups;
 mod heard;
 mod held;
@@ -41,6 +43,7 @@ mod moving;
 mod oneself;
 mod opened;
 mod packages;
+mod rates;
 mod restoring;
 mod said;
 mod saying;
@@ -51,7 +54,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use byway_crypto::IdentitySecret;
 use byway_primitives::codec::{Decode, DecodeError, Encode};
 use byway_primitives::hash::Context;
-use byway_primitives::{Batch, IdentityId, NetworkId, Pending, Space, Span, Store, Time};
+use byway_primitives::{Amount, Batch, IdentityId, NetworkId, Pending, Space, Span, Store, Time};
 use zeroize::Zeroizing;
 
 use crate::attachment::FilePlace;
@@ -62,12 +65,15 @@ use crate::device::{CERTIFICATE_SPAN_MAX, Device, DeviceCertificate, DeviceSecre
 use crate::mls::{BrokenRoom, ChangeError, EnterError, Refused, Room, RoomId, SealError};
 use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
+use admission::Unjudged;
 use affairs::Wish;
 pub use asking::ROOMS_EACH_MAX;
 pub use backup::BackupPlace;
 use devices::OwnDevices;
 pub use devices::{DEVICES_MAX, OwnDevice, Stage};
 pub use files::{FileRef, files_of};
+pub use footing::Footing;
+use footing::Footings;
 pub use groups::GROUP_MAX;
 pub(crate) use history::kept_messages;
 pub use history::{Shown, keep_message};
@@ -117,10 +123,14 @@ pub struct ChatStep {
 pub enum ChatNews {
     /// Somebody asks, has accepted, or stands otherwise than before.
     Person { peer: IdentityId },
+    /// Somebody asks of whom the ledger is to be asked ([`Chats::unjudged`]).
+    Unjudged { peer: IdentityId },
     /// There is a new conversation, or somebody came or went, or it is called otherwise.
     Room { room: RoomId },
     /// A message is new here, or not as it was.
     Item { room: RoomId, of: MessageRef, is_new: bool },
+    /// The address book of a conversation says something else.
+    Book { room: RoomId },
     /// No message has this file any more.
     FileGone { place: FilePlace },
     /// Somebody is writing, or is there, for a moment.
@@ -181,6 +191,8 @@ pub enum ChatsDamaged {
     Certificate(DecodeError),
     #[error("a key package can't be read ({0}); restore the data folder from a backup")]
     Package(DecodeError),
+    #[error("what is kept of those who ask can't be read ({0}); restore the data folder from a backup")]
+    Footing(DecodeError),
     #[error("what is kept of your other devices can't be read ({0}); restore the data folder from a backup")]
     Devices(DecodeError),
 }
@@ -268,6 +280,12 @@ pub struct Chats {
     /// By which the person goes.
     name: String,
     people: People,
+    footings: Footings,
+    /// What a first contact costs.
+    ask_price: Amount,
+    ask_rates: rates::AskRates,
+    /// Those who ask, and of whom the ledger has not been heard yet.
+    unjudged: BTreeMap<IdentityId, Unjudged>,
     invites: Invites,
     inbox: Inbox,
     outbox: Outbox,
@@ -341,6 +359,10 @@ impl Chats {
             people_changed: BTreeSet::new(),
             name,
             people: People::load(store)?,
+            footings: Footings::load(store)?,
+            ask_price: Amount::ZERO,
+            ask_rates: Default::default(),
+            unjudged: BTreeMap::new(),
             invites: Invites::load(store)?,
             inbox: Inbox::load(store),
             outbox: Outbox::load(store),

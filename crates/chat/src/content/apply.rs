@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 
 use byway_primitives::{IdentityId, Span};
 
+use super::book::{BookChanges, BookEntry};
 use super::bounded::BoundedText;
 use super::envelope::{Author, Content, MessageRef, Stamp};
 use super::item::{Arrival, Full, Item, fits};
 use super::kind::Kind;
-use super::limits::{NAME_BYTES_MAX, PEOPLE_MAX, WAITING_MAX};
+use super::limits::{BOOK_MAX, NAME_BYTES_MAX, PEOPLE_MAX, WAITING_MAX};
 use super::lists::{Register, set};
 use super::signs::{Presence, Profile, Settings};
 
@@ -54,6 +55,8 @@ pub enum Refusal {
         "there is no more room for what is said about that message, or for what waits for messages that have not come"
     )]
     Full,
+    #[error("the address book is full, with those who were taken out of it")]
+    BookFull,
 }
 
 /// What is to be done about a content.
@@ -68,6 +71,11 @@ pub enum Change {
     Profile {
         of: IdentityId,
         profile: Register<Profile>,
+    },
+    /// What the address book says of somebody from now on.
+    Book {
+        who: IdentityId,
+        entry: BookEntry,
     },
     /// For [`TYPING_SHOWN`](super::signs::TYPING_SHOWN).
     Typing {
@@ -88,6 +96,12 @@ pub trait Items {
 
     /// How many items [wait](Item::is_waiting).
     fn waiting(&self) -> usize;
+
+    /// What the conversation's address book says of somebody.
+    fn in_book(&self, who: IdentityId) -> Option<BookEntry>;
+
+    /// Of how many it says something, those who were taken out included.
+    fn book_count(&self) -> usize;
 }
 
 /// What is known of a conversation beside its messages.
@@ -105,7 +119,11 @@ impl About {
             Change::Title(title) => self.title = Some(title.clone()),
             Change::Disappearing(span) => self.disappearing = Some(span.clone()),
             Change::Profile { of, profile } => drop(self.profiles.insert(*of, profile.clone())),
-            Change::Item(_) | Change::Forgotten(_) | Change::Typing { .. } | Change::Presence { .. } => {}
+            Change::Item(_)
+            | Change::Forgotten(_)
+            | Change::Book { .. }
+            | Change::Typing { .. }
+            | Change::Presence { .. } => {}
         }
     }
 }
@@ -123,6 +141,7 @@ pub fn apply(items: &impl Items, about: &About, sender: &Sender, content: &Conte
         Kind::ReadMark(mark) => Ok(reach(items, stamp, content, &mark.messages)),
         Kind::Settings(settings) => set_about(about, sender, stamp, settings),
         Kind::Profile(profile) => name(about, stamp, profile),
+        Kind::Book(changes) => write_in_book(items, stamp, changes),
         Kind::Typing(typing) => Ok(vec![Change::Typing { who, thread: content.thread, is_typing: typing.is_typing }]),
         Kind::Presence(presence) => Ok(vec![Change::Presence { who, presence: *presence }]),
         kind => match kind.about() {
@@ -251,6 +270,19 @@ fn name(about: &About, stamp: Stamp, profile: &Profile) -> Result<Vec<Change>, R
     Ok(profile.map(|profile| Change::Profile { of, profile }).into_iter().collect())
 }
 
+fn write_in_book(items: &impl Items, stamp: Stamp, changes: &BookChanges) -> Result<Vec<Change>, Refusal> {
+    let mut room = BOOK_MAX.saturating_sub(items.book_count());
+    let mut written: BTreeMap<IdentityId, BookEntry> = BTreeMap::new();
+    for change in changes.0.iter() {
+        let known = written.get(&change.who).cloned().or_else(|| items.in_book(change.who));
+        if known.is_none() {
+            room = room.checked_sub(1).ok_or(Refusal::BookFull)?;
+        }
+        written.extend(newer(known.as_ref(), stamp, change.card.clone()).map(|entry| (change.who, entry)));
+    }
+    Ok(written.into_iter().map(|(who, entry)| Change::Book { who, entry }).collect())
+}
+
 /// What stands from now on, if that is another.
 fn newer<T: Clone + PartialEq>(old: Option<&Register<T>>, stamp: Stamp, value: T) -> Option<Register<T>> {
     let mut slot = old.cloned();
@@ -263,6 +295,7 @@ fn newer<T: Clone + PartialEq>(old: Option<&Register<T>>, stamp: Stamp, value: T
 pub struct Shown {
     pub items: BTreeMap<MessageRef, Item>,
     pub about: About,
+    pub book: BTreeMap<IdentityId, BookEntry>,
     waiting: usize,
 }
 
@@ -273,6 +306,14 @@ impl Items for Shown {
 
     fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    fn in_book(&self, who: IdentityId) -> Option<BookEntry> {
+        self.book.get(&who).cloned()
+    }
+
+    fn book_count(&self) -> usize {
+        self.book.len()
     }
 }
 
@@ -287,6 +328,10 @@ impl Shown {
             let (of, new) = match change {
                 Change::Item(item) => (item.of, Some(item)),
                 Change::Forgotten(of) => (*of, None),
+                Change::Book { who, entry } => {
+                    self.book.insert(*who, entry.clone());
+                    continue;
+                }
                 _ => {
                     self.about.take(change);
                     continue;

@@ -3,6 +3,7 @@
 use byway_primitives::IdentityId;
 use byway_primitives::codec::{DecodeError, Reader, Writer};
 
+use super::book::BookChanges;
 use super::envelope::MessageRef;
 use super::lists::{List, ListChanges};
 use super::poll::{Poll, PollClose, Vote};
@@ -80,6 +81,7 @@ kinds! {
     13 Memo(Memo) "memo",
     14 Profile(Profile) "profile",
     15 Settings(Settings) "settings",
+    16 Book(BookChanges) "changes of the address book",
     128 Typing(Typing) "typing",
     129 Presence(Presence) "presence",
 }

@@ -41,6 +41,15 @@ pub const ENTRY_TAGS_MAX: usize = 32;
 /// Bytes of a place between two others. It grows by a byte with about eight insertions at the very same place.
 pub const POSITION_BYTES_MAX: usize = 64;
 
+/// People in a group's address book, together with those who were taken out of it: more than most know.
+pub const BOOK_MAX: usize = 512;
+/// Changes that one content makes to a book.
+pub const BOOK_CHANGES_MAX: usize = 16;
+/// Bytes of what is noted of somebody in a book.
+pub const BOOK_NOTE_BYTES_MAX: usize = 512;
+/// Bytes of where somebody in a book is reached: a card with as many places as there can be.
+pub const BOOK_PLACES_BYTES_MAX: usize = 2048;
+
 /// Bytes of a nickname or of a conversation's title.
 pub const NAME_BYTES_MAX: usize = 128;
 

@@ -13,6 +13,7 @@
 //! Bytes: docs/formats/chat.md. How much there may be of everything: [`limits`].
 
 pub mod apply;
+pub mod book;
 pub mod bounded;
 pub mod display;
 pub mod envelope;

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 
 use super::group_letter::GroupLetter;
 use super::own_letter::OwnLetter;
+use super::refusal::AskRefusal;
+use crate::mls::RoomId;
 
 const PARCEL: Context = Context("byway 1 chat parcel");
 
@@ -23,6 +25,8 @@ pub const RECEIPTS_MAX: usize = 256;
 pub const PACKAGE_MAX: usize = 4 * 1024;
 /// Bytes of the name by which somebody goes.
 pub const NAME_MAX: usize = 64;
+/// Bytes of what somebody pays with for being heard: a promise has some 250.
+pub const PAYMENT_MAX: usize = 512;
 
 /// Names a parcel: the hash of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,6 +51,8 @@ pub enum ChatMessage {
     Resend,
     /// This one can't be taken yet, and stays with its sender, who goes on with others.
     NotNow { parcel: ParcelId },
+    /// Who asked in this one is not heard, for that reason. It is done with.
+    Refused { parcel: ParcelId, refusal: AskRefusal },
 }
 
 /// What is in a parcel.
@@ -78,6 +84,10 @@ pub struct Ask {
     pub package: Vec<u8>,
     /// By which that person goes; nobody has checked it.
     pub name: String,
+    /// What they pay with for being heard, as whoever looks after money reads it; nothing where it is empty.
+    pub payment: Vec<u8>,
+    /// The group that they say both are in, and by which they know whom they ask.
+    pub group: Option<RoomId>,
 }
 
 impl Letter {
@@ -176,6 +186,11 @@ impl Encode for ChatMessage {
                 out.byte(5);
                 out.value(parcel);
             }
+            ChatMessage::Refused { parcel, refusal } => {
+                out.byte(6);
+                out.value(parcel);
+                out.value(refusal);
+            }
         }
     }
 }
@@ -194,6 +209,7 @@ impl Decode for ChatMessage {
             3 => ChatMessage::Passing { frame: input.bytes(PART_MAX)?.to_vec() },
             4 => ChatMessage::Resend,
             5 => ChatMessage::NotNow { parcel: input.value()? },
+            6 => ChatMessage::Refused { parcel: input.value()?, refusal: input.value()? },
             other => return Err(DecodeError::UnknownVariant { kind: "chat message", value: other.into() }),
         })
     }
@@ -204,12 +220,20 @@ impl Encode for Ask {
         out.option(self.token.as_ref());
         out.bytes(&self.package);
         out.text(&self.name);
+        out.bytes(&self.payment);
+        out.option(self.group.as_ref());
     }
 }
 
 impl Decode for Ask {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { token: input.option()?, package: input.bytes(PACKAGE_MAX)?.to_vec(), name: input.text(NAME_MAX)? })
+        Ok(Self {
+            token: input.option()?,
+            package: input.bytes(PACKAGE_MAX)?.to_vec(),
+            name: input.text(NAME_MAX)?,
+            payment: input.bytes(PAYMENT_MAX)?.to_vec(),
+            group: input.option()?,
+        })
     }
 }
 

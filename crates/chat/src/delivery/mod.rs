@@ -7,6 +7,7 @@
 //!
 //! - [`letter`]: the messages, and what is in parcels.
 //! - [`group_letter`]: what keeps groups together. [`own_letter`]: what devices of one person say to each other.
+//! - [`refusal`]: why somebody who asks is not heard.
 //! - [`outbox`]: what waits for a receipt.
 //! - [`inbox`]: parts become parcels again; what came before is known.
 
@@ -15,7 +16,9 @@ pub mod inbox;
 pub mod letter;
 pub mod outbox;
 pub mod own_letter;
+pub mod refusal;
 
 pub use inbox::{Gathered, Inbox, PartFault};
 pub use letter::{Ask, ChatMessage, InviteToken, Letter, ParcelId};
 pub use outbox::{NotPosted, Outbox, OutboxFull};
+pub use refusal::{AskRefusal, PaymentFault};

@@ -391,7 +391,14 @@ fn who_entered_a_group_anew_has_no_wish_to_remove_itself() {
 fn a_crowd_of_made_up_identities_keeps_out_nobody_who_is_registered() {
     let mut world = World::new(&["alice", "bob", "carol"]);
     let (bob, carol) = (world.id(BOB), world.id(CAROL));
-    let ask = Letter::Ask(Ask { token: None, package: vec![1; 80], name: "stranger".to_owned() }).to_bytes();
+    let ask = Letter::Ask(Ask {
+        token: None,
+        package: vec![1; 80],
+        name: "stranger".to_owned(),
+        payment: Vec::new(),
+        group: None,
+    })
+    .to_bytes();
     let asks = |world: &mut World, peer: IdentityId| {
         let (now, parcel) = (world.now, ParcelId::of(&ask));
         let part = ChatMessage::Part { parcel, index: 0, count: 1, bytes: ask.clone() };

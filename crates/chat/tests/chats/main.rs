@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, in its helpers too")]
 
 mod abuse;
+mod admission;
 mod backup;
+mod book;
 mod devices;
 mod doubts;
 mod files;
@@ -265,7 +267,12 @@ fn what_makes_no_sense_is_named_and_changes_nothing() {
     });
     let seed = world.people[BOB].seed();
     let (package, _) = Room::key_package(world.people[BOB].chats.device(), &seed).unwrap();
-    bring(&mut world, CAROL, ALICE, &Letter::Ask(Ask { token: Some(token), package, name: "bob".to_owned() }));
+    bring(
+        &mut world,
+        CAROL,
+        ALICE,
+        &Letter::Ask(Ask { token: Some(token), package, name: "bob".to_owned(), payment: Vec::new(), group: None }),
+    );
     let faults = world.people[ALICE].faults();
     assert!(faults.last().unwrap().contains(&carol.to_string()), "{faults:?}");
     assert!(!world.people[ALICE].chats.people().is_contact(carol));

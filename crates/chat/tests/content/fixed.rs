@@ -1,6 +1,7 @@
 //! One content of each kind, and one record of each kind of a backup, with fixed bytes.
 
 use byway_chat::backup::{BackupOwn, BackupPart, BackupRecord, BackupTalk};
+use byway_chat::content::book::{BookCard, BookChange, BookChanges};
 use byway_chat::content::bounded::{BoundedBytes, BoundedList, BoundedText};
 use byway_chat::content::lists::{EntryId, EntryTag, List, ListChange, ListChanges, ListStyle, Position};
 use byway_chat::content::poll::{Choices, Poll, PollClose, Vote};
@@ -107,6 +108,17 @@ fn posted() -> Vec<(&'static str, Kind)> {
     ]
 }
 
+/// One person is written into a book, and another taken out.
+fn book() -> Kind {
+    let card = BookCard {
+        name: BoundedText::new("Ada").expect("within its bounds"),
+        note: BoundedText::new("knows about bread").expect("within its bounds"),
+        places: BoundedBytes::new([7; 20]).expect("within its bounds"),
+    };
+    let changes = [BookChange { who: person(2), card: Some(card) }, BookChange { who: person(3), card: None }];
+    Kind::Book(BookChanges(BoundedList::new(changes).expect("within its bounds")))
+}
+
 /// All others.
 fn beside() -> Vec<(&'static str, Kind)> {
     let title = BoundedText::new("shopping").expect("within its bounds");
@@ -121,6 +133,7 @@ fn beside() -> Vec<(&'static str, Kind)> {
         ("changes of a list", Kind::ListChanges(ListChanges { list: message(1, 7), changes })),
         ("profile", Kind::Profile(Profile { nickname: name.clone(), picture })),
         ("settings", Kind::Settings(Settings { title: Some(name), disappearing: Some(Span::days(7)) })),
+        ("changes of the address book", book()),
         ("typing", Kind::Typing(Typing { is_typing: true })),
         ("presence", Kind::Presence(Presence::Busy)),
     ]

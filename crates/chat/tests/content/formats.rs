@@ -1,6 +1,7 @@
 //! Encodings frozen by digest, what comes from later versions, and bytes that are no content.
 
 use byway_chat::backup::BackupPart;
+use byway_chat::content::book::BookChange;
 use byway_chat::content::bounded::{BoundedBytes, BoundedList, BoundedText};
 use byway_chat::content::limits::*;
 use byway_chat::content::post::{Attachment, Post};
@@ -92,6 +93,18 @@ fn what_is_over_its_bound_is_refused() {
     refused_above(EMOJI_BYTES_MAX, |length| {
         let of = fixed::message(1, 2).to_bytes();
         with_body(4, &[of, written(&|out| out.text(&"x".repeat(length))), vec![1]].concat())
+    });
+    refused_above(BOOK_CHANGES_MAX, |count| {
+        let change = BookChange { who: fixed::person(1), card: None };
+        with_body(16, &written(&|out| out.list(&vec![change.clone(); count])))
+    });
+    refused_above(BOOK_NOTE_BYTES_MAX, |length| {
+        let who = fixed::person(1).to_bytes();
+        with_body(16, &[vec![1], who, vec![1, 0], written(&|out| out.text(&"x".repeat(length))), vec![0]].concat())
+    });
+    refused_above(BOOK_PLACES_BYTES_MAX, |length| {
+        let who = fixed::person(1).to_bytes();
+        with_body(16, &[vec![1], who, vec![1, 0, 0], written(&|out| out.bytes(&vec![1; length]))].concat())
     });
     refused_above(LAMPORT_MAX as usize, |lamport| {
         let mut content = fixed::content(1, fixed::post(""));
@@ -190,9 +203,9 @@ fn a_backup_is_frozen_and_comes_back() {
     assert!(decode_exact::<BackupPart>(&[9]).is_err() && decode_exact::<BackupPart>(&[0, 2]).is_err());
 }
 
-const FROZEN_BACKUP: &str = "3418 fddbe98ed3ea7500";
+const FROZEN_BACKUP: &str = "3418 5d2412a0c5641feb";
 
-const FROZEN_CONTENTS: [&str; 23] = [
+const FROZEN_CONTENTS: [&str; 24] = [
     "text: 44 ba0b5844c03d722f",
     "text, called: 133 608fac6b7e81e667",
     "files: 226 fbc9d695666c8834",
@@ -211,6 +224,7 @@ const FROZEN_CONTENTS: [&str; 23] = [
     "changes of a list: 227 73726fee8ac0257a",
     "profile: 37 061c72f7a849b82a",
     "settings: 39 29ff82701474728d",
+    "changes of the address book: 114 381f5ae9febffbac",
     "typing: 29 45b0ab10e3e891ac",
     "presence: 29 175f859507caea0d",
     "answer in a thread: 106 9c313e1ad29e58fc",

@@ -1,5 +1,6 @@
 //! In whatever order contents come, and however often, what is shown in the end is the same.
 
+use byway_chat::content::book::{BookCard, BookChange, BookChanges};
 use byway_chat::content::bounded::{BoundedList, BoundedText};
 use byway_chat::content::lists::{Entries, EntryId, EntryTag, List, ListChange, ListChanges, ListStyle, Position};
 use byway_chat::content::poll::{Choices, Poll, PollClose, Vote};
@@ -97,11 +98,17 @@ fn beside() -> impl Strategy<Value = Kind> {
         name().prop_map(|nickname| Kind::Profile(Profile { nickname, picture: None })),
         (prop::option::of(name()), prop::option::of(0u64..3))
             .prop_map(|(title, days)| Kind::Settings(Settings { title, disappearing: days.map(Span::days) })),
+        prop::collection::vec((0u8..3, prop::option::of(name())), 0..4).prop_map(|people| {
+            let card = |name| BookCard { name, ..BookCard::default() };
+            let changes =
+                people.into_iter().map(|(who, name)| BookChange { who: fixed::person(who), card: name.map(card) });
+            Kind::Book(BookChanges(BoundedList::new(changes.collect::<Vec<_>>()).expect("within its bounds")))
+        }),
     ]
 }
 
 fn sent() -> impl Strategy<Value = (Sender, Content)> {
-    let kind = prop_oneof![3 => posted(), 6 => about_one(), 1 => beside()];
+    let kind = prop_oneof![3 => posted(), 6 => about_one(), 2 => beside()];
     let place = (0u8..4, 0u64..4, 0u64..3);
     (sender(), place, prop::option::of(message()), kind).prop_map(|(sender, (id, sent, lamport), thread, kind)| {
         let mut content = Content::new(MessageId([id; 16]), Time(sent), lamport, kind);

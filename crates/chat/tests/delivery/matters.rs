@@ -1,15 +1,15 @@
 //! The letters that keep groups together, and those of devices of one person, as bytes.
 
-use byway_chat::delivery::ChatMessage;
 use byway_chat::delivery::group_letter::{GroupLetter, GroupMatter, PACKAGES_GIVEN_MAX};
-use byway_chat::delivery::letter::{Letter, NAME_MAX};
+use byway_chat::delivery::letter::{Letter, NAME_MAX, PAYMENT_MAX};
 use byway_chat::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter, PEOPLE_MAX};
+use byway_chat::delivery::{Ask, AskRefusal, ChatMessage, PaymentFault};
 use byway_chat::device::DeviceCertificate;
 use byway_chat::mls::{EpochTag, Line, RoomId};
 use byway_chat::people::{Person, Standing};
 use byway_crypto::IdentitySecret;
 use byway_primitives::codec::{Encode, decode_exact};
-use byway_primitives::{DecodeError, Hash, IdentityId, NetworkId, Span, Time};
+use byway_primitives::{Amount, DecodeError, Hash, IdentityId, NetworkId, Span, Time};
 
 fn letter(what: GroupMatter) -> Letter {
     Letter::Group(GroupLetter { at: Time(1), what })
@@ -42,6 +42,37 @@ fn each_matter_is_read_as_it_was_written_and_nothing_else_is() {
     let not_now = ChatMessage::NotNow { parcel };
     assert_eq!(not_now.to_bytes(), [&[5][..], &[9; 32]].concat());
     assert_eq!(decode_exact::<ChatMessage>(&not_now.to_bytes()), Ok(not_now));
+}
+
+#[test]
+fn each_refusal_is_read_as_it_was_written_and_nothing_else_is() {
+    let parcel = byway_chat::delivery::ParcelId(Hash([9; 32]));
+    let faults = [PaymentFault::Unreadable, PaymentFault::Foreign, PaymentFault::Unbacked, PaymentFault::Short];
+    let refusals = [
+        AskRefusal::Price { price: Amount::from_units(300) },
+        AskRefusal::Later { after: Span::seconds(600) },
+        AskRefusal::Full,
+    ];
+    for refusal in refusals.into_iter().chain(faults.map(AskRefusal::Payment)) {
+        let message = ChatMessage::Refused { parcel, refusal };
+        let bytes = message.to_bytes();
+        assert_eq!(bytes[0], 6);
+        assert_eq!(decode_exact::<ChatMessage>(&bytes), Ok(message));
+        (0..bytes.len())
+            .for_each(|end| assert!(decode_exact::<ChatMessage>(&bytes[..end]).is_err(), "{refusal} {end}"));
+    }
+    for wrong in [&[4][..], &[3, 4]] {
+        let bytes = [&[6][..], &[9; 32], wrong].concat();
+        assert!(matches!(decode_exact::<ChatMessage>(&bytes), Err(DecodeError::UnknownVariant { value: 4, .. })));
+    }
+    let ask = |payment| {
+        let (token, group) = (None, Some(RoomId([5; 32])));
+        Letter::Ask(Ask { token, package: vec![1; 80], name: "bob".to_owned(), payment, group })
+    };
+    let most = ask(vec![7; PAYMENT_MAX]);
+    assert_eq!(decode_exact::<Letter>(&most.to_bytes()), Ok(most));
+    let over = decode_exact::<Letter>(&ask(vec![7; PAYMENT_MAX + 1]).to_bytes());
+    assert!(matches!(over, Err(DecodeError::TooLong { .. })), "{over:?}");
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Conversations between people (row M11).
 
-use byway_primitives::{IdentityId, Time};
+use byway_primitives::{Amount, IdentityId, Time};
 use serde::{Deserialize, Serialize};
 
 use super::params::{IdempotencyKey, Params};
 use super::requests::Request;
-use super::{ApiError, ChatAttachment, ChatGroup, ChatList, ChatPoll};
+use super::{ApiError, ChatAttachment, ChatGroup, ChatList, ChatPoll, ChatRefusal};
 
 /// Messages of a page, and at most.
 const PAGE_DEFAULT: u64 = 50;
@@ -91,6 +91,15 @@ pub struct ChatPerson {
     /// Somebody else who could be meant by what they are called here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looks_like: Option<ChatLookAlike>,
+    /// Whom we have asked, and who does not hear us: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<ChatRefusal>,
+    /// Of somebody who asks: what they have set aside for it, and lose if they are blocked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paid: Option<Amount>,
+    /// Of somebody who asks: the group that we are in with them, and by which they know us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introduced_by: Option<String>,
 }
 
 /// Somebody whose name another's looks like.

@@ -6,9 +6,8 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, DeviceStatus, Entry,
-    HoldStatus,
-    KernelPulse, KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
+    Balance, ChannelDetail, ChatBook, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, DeviceStatus,
+    Entry, HoldStatus, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
@@ -33,6 +32,7 @@ pub enum Event {
     ChatConversation(Box<ChatConversation>),
     ChatItem(Box<ChatItem>),
     ChatSign(ChatSign),
+    ChatBook(Box<ChatBook>),
     Phones(PhoneStatus),
     Devices(DeviceStatus),
     Holding(Box<HoldStatus>),
@@ -65,6 +65,8 @@ pub enum Topic {
     Message,
     /// What is true of somebody in a conversation for a moment.
     Sign,
+    /// Address books of groups.
+    Book,
     /// Phones that are linked, or may be.
     Phone,
     /// Other devices of the person in whose name the node talks.
@@ -89,6 +91,7 @@ impl Topic {
         Topic::Conversation,
         Topic::Message,
         Topic::Sign,
+        Topic::Book,
         Topic::Phone,
         Topic::Device,
         Topic::Holding,
@@ -111,6 +114,7 @@ impl Topic {
             Topic::Conversation => "conversation",
             Topic::Message => "message",
             Topic::Sign => "sign",
+            Topic::Book => "book",
             Topic::Phone => "phone",
             Topic::Device => "device",
             Topic::Holding => "holding",
@@ -138,6 +142,7 @@ impl Event {
             Event::ChatConversation(_) => Topic::Conversation,
             Event::ChatItem(_) => Topic::Message,
             Event::ChatSign(_) => Topic::Sign,
+            Event::ChatBook(_) => Topic::Book,
             Event::Phones(_) => Topic::Phone,
             Event::Devices(_) => Topic::Device,
             Event::Holding(_) => Topic::Holding,

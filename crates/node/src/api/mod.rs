@@ -14,7 +14,9 @@ pub mod chain;
 pub mod channel_requests;
 pub mod channels;
 pub mod chat;
+pub mod chat_ask;
 pub mod chat_backup;
+pub mod chat_book;
 pub mod chat_content;
 pub mod chat_files;
 pub mod chat_groups;
@@ -61,7 +63,9 @@ pub use chain::*;
 pub use channel_requests::*;
 pub use channels::*;
 pub use chat::*;
+pub use chat_ask::*;
 pub use chat_backup::*;
+pub use chat_book::*;
 pub use chat_content::*;
 pub use chat_files::*;
 pub use chat_groups::*;
@@ -299,6 +303,13 @@ pub trait NodeApi: KernelApi {
     fn chat_invite(&self, request: ChatInviteMake) -> impl Future<Output = Answer<ChatInvite>> + Send;
     /// Asks somebody to be a contact, or agrees where they have asked.
     fn chat_accept(&self, request: ChatAccept) -> impl Future<Output = Answer<ChatPerson>> + Send;
+    /// Asks somebody, with what it may cost, and waits a moment for what they say.
+    fn chat_ask(&self, request: ChatAsk) -> impl Future<Output = Answer<ChatPerson>> + Send;
+    /// What a first message costs, and changes it.
+    fn chat_price(&self, request: ChatPriceSet) -> impl Future<Output = Answer<ChatPrice>> + Send;
+    /// The address book of a group.
+    fn chat_book(&self, request: ChatBookShow) -> impl Future<Output = Answer<ChatBook>> + Send;
+    fn chat_book_change(&self, request: ChatBookChange) -> impl Future<Output = Answer<ChatBook>> + Send;
     fn chat_people(&self) -> impl Future<Output = Answer<Vec<ChatPerson>>> + Send;
     /// Hears somebody no more, or hears them again.
     fn chat_block(&self, request: ChatBlock) -> impl Future<Output = Answer<Vec<ChatPerson>>> + Send;

@@ -20,6 +20,8 @@ pub const PHONE_METHODS: &[&str] = &[
     "asset_list",
     "chat_invite",
     "chat_accept",
+    "chat_book",
+    "chat_book_change",
     "chat_people",
     "chat_block",
     "chat_nickname",
@@ -49,7 +51,7 @@ pub const PHONE_METHODS: &[&str] = &[
 
 /// What a phone may hear of.
 pub const PHONE_TOPICS: &[Topic] =
-    &[Topic::Status, Topic::Wallet, Topic::People, Topic::Conversation, Topic::Message, Topic::Sign];
+    &[Topic::Status, Topic::Wallet, Topic::People, Topic::Conversation, Topic::Message, Topic::Sign, Topic::Book];
 
 /// Names a linked phone within its node. No other is ever given the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

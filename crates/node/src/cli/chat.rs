@@ -30,6 +30,20 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
             let person: ChatPerson = client.call("chat_accept", &ChatAccept { who }).await?;
             show(globals, &person, accepted)?;
         }
+        ChatCommand::Ask { who, pay, from } => {
+            let person: ChatPerson = client.call("chat_ask", &ChatAsk { who, pay, from }).await?;
+            show(globals, &person, accepted)?;
+        }
+        ChatCommand::Price { price } => {
+            let price: ChatPrice = client.call("chat_price", &ChatPriceSet { price }).await?;
+            show(globals, &price, |price| match price.price.is_zero() {
+                true => "A first message costs nothing here.\n".to_owned(),
+                false => format!(
+                    "A first message costs {} WAY here, of those who are not registered, invited or in a group with you.\n",
+                    price.price
+                ),
+            })?;
+        }
         ChatCommand::Contacts => contacts(globals, &client.call::<Vec<ChatPerson>>("chat_people", &Nothing {}).await?)?,
         ChatCommand::Conversations => conversations(globals, &client).await?,
         ChatCommand::Send { to, text, reply } => {
@@ -65,6 +79,7 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
             show(globals, &person, |person| format!("{} is called {} here.\n", person.identity, called(person)))?;
         }
         ChatCommand::Group(command) => super::chat_group::group(globals, &client, command).await?,
+        ChatCommand::Book(command) => super::chat_book::book(globals, &client, command).await?,
         ChatCommand::Block { who, undo } => {
             let who = chat_who::identity(&client, &who).await?;
             let people: Vec<ChatPerson> = client.call("chat_block", &ChatBlock { who, blocked: !undo }).await?;
@@ -93,22 +108,34 @@ fn contacts(globals: &Globals, people: &Vec<ChatPerson>) -> anyhow::Result<()> {
     show(globals, people, |people| {
         let mut table = Table::new(&["name", "in the directory", "identity", "", ">waiting"]);
         for person in people {
-            let standing = match person.standing {
-                ChatStanding::Asked => "asked by you",
-                ChatStanding::Asking if person.registered => "asks, is registered: byway chat accept",
-                ChatStanding::Asking => "asks: byway chat accept",
-                ChatStanding::Contact if person.online => "there",
-                ChatStanding::Contact => "away",
-                ChatStanding::Blocked => "blocked",
-            };
+            let standing = standing(person);
             let waiting = if person.waiting == 0 { String::new() } else { person.waiting.to_string() };
             let registered = person.primary_name.clone().unwrap_or_default();
-            table.row([person.name.clone(), registered, person.identity.to_string(), standing.to_owned(), waiting]);
+            table.row([person.name.clone(), registered, person.identity.to_string(), standing, waiting]);
         }
         let cautions: Vec<String> = people.iter().filter_map(chat_who::caution).collect();
         let table = table.text("Nobody yet. `byway chat invite` makes a link for somebody whom you know.");
         if cautions.is_empty() { table } else { format!("{table}\n{}\n", cautions.join("\n")) }
     })
+}
+
+fn standing(person: &ChatPerson) -> String {
+    let ChatPerson { standing, registered, paid, introduced_by, refused, online, .. } = person;
+    match standing {
+        ChatStanding::Asked => match refused {
+            Some(refusal) => format!("asked by you, and does not hear you: {}", refusal.text),
+            None => "asked by you".to_owned(),
+        },
+        ChatStanding::Asking => {
+            let paid = paid.map_or_else(String::new, |paid| format!(", has set {paid} WAY aside"));
+            let introduced = if introduced_by.is_some() { ", is in a group with you" } else { "" };
+            let registered = if *registered { ", is registered" } else { "" };
+            format!("asks{registered}{introduced}{paid}: byway chat accept")
+        }
+        ChatStanding::Contact if *online => "there".to_owned(),
+        ChatStanding::Contact => "away".to_owned(),
+        ChatStanding::Blocked => "blocked".to_owned(),
+    }
 }
 
 async fn conversations(globals: &Globals, client: &Client) -> anyhow::Result<()> {

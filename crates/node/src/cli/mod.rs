@@ -12,6 +12,7 @@ mod channel;
 mod chat;
 mod chat_attach;
 mod chat_backup;
+mod chat_book;
 mod chat_content;
 mod chat_group;
 mod chat_search;

@@ -1,6 +1,7 @@
 //! How a node's user is known to those whom they talk with (`[chat]`).
 
 use byway_chat::delivery::letter::NAME_MAX;
+use byway_primitives::Amount;
 use serde::Deserialize;
 
 use super::{Problem, problem};
@@ -9,6 +10,9 @@ use crate::peer_node::ChatSettings;
 
 /// Two to the power of 40: what is more has no bytes that could be counted.
 const ATTACHMENTS_MB_MAX: u64 = 1 << 40;
+
+/// As much as a few megabytes of traffic: nothing for one who is in earnest, and too much for ten thousand.
+const ASK_PRICE: Amount = Amount::from_units(10_000_000_000_000_000);
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,6 +27,8 @@ pub struct ChatConfig {
     pub read_marks: bool,
     /// Whether pictures up to 16 MiB are fetched before the user has asked for them.
     pub fetch_pictures: bool,
+    /// What a first message costs whoever is not registered, shows no invite and is in no group with the user; nothing where it is zero.
+    pub ask_price: Amount,
     /// MiB that are kept of files of conversations.
     pub attachments_max_mb: u64,
 }
@@ -35,6 +41,7 @@ impl Default for ChatConfig {
             presence: true,
             read_marks: true,
             fetch_pictures: true,
+            ask_price: ASK_PRICE,
             attachments_max_mb: 10 * 1024,
         }
     }
@@ -54,8 +61,8 @@ impl ChatConfig {
 
     /// What the node is told of it.
     pub fn settings(&self) -> ChatSettings {
-        let Self { typing, presence, read_marks, fetch_pictures, attachments_max_mb, .. } = *self;
+        let Self { typing, presence, read_marks, fetch_pictures, ask_price, attachments_max_mb, .. } = *self;
         let tells = ChatTells { typing, presence, read_marks };
-        ChatSettings { attachments_bytes_max: attachments_max_mb << 20, fetch_pictures, tells }
+        ChatSettings { attachments_bytes_max: attachments_max_mb << 20, fetch_pictures, ask_price, tells }
     }
 }

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 use super::accounts::Accounts;
 use super::chain::Chain;
 use super::channels::{ChannelDesk, Copying};
-use super::chat::{self, FileDesk, OwnDesk, RestoreDesk, SearchDesk};
+use super::chat::{self, AskDesk, FileDesk, OwnDesk, RestoreDesk, SearchDesk};
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
@@ -178,6 +178,7 @@ pub(super) struct Actor {
     pub(super) search: SearchDesk,
     pub(super) restoring: RestoreDesk,
     pub(super) holding: HoldDesk,
+    pub(super) asks: AskDesk,
 
     pub(super) ledger_timer: Timer,
     pub(super) market_timer: Timer,
@@ -227,6 +228,7 @@ impl Actor {
             search: SearchDesk::default(),
             restoring: RestoreDesk::default(),
             holding: HoldDesk::default(),
+            asks: AskDesk::default(),
             notes: Notes::open(&ledger_journal),
             once: OnceLog::open(&ledger_journal),
             accounts: Accounts::open(&ledger_journal),

@@ -469,6 +469,22 @@ impl NodeApi for PeerNode {
         self.ask(move |actor| actor.accept_in_chat(&request)).await
     }
 
+    async fn chat_ask(&self, request: ChatAsk) -> Answer<ChatPerson> {
+        self.ask_in_chat(request).await
+    }
+
+    async fn chat_price(&self, request: ChatPriceSet) -> Answer<ChatPrice> {
+        self.ask(move |actor| Ok(actor.price_in_chat(&request))).await
+    }
+
+    async fn chat_book(&self, request: ChatBookShow) -> Answer<ChatBook> {
+        self.ask(move |actor| actor.chat_book(&request)).await
+    }
+
+    async fn chat_book_change(&self, request: ChatBookChange) -> Answer<ChatBook> {
+        self.ask(move |actor| actor.change_book(&request)).await
+    }
+
     async fn chat_people(&self) -> Answer<Vec<ChatPerson>> {
         self.ask(|actor| Ok(actor.chat_people())).await
     }

@@ -86,6 +86,10 @@ pub(super) enum Errand {
     Withdraw,
     List,
     NameHolders,
+    /// What somebody paid for a first message who was blocked.
+    Collect(IdentityId),
+    /// What was set aside and not collected.
+    TakeBack,
     WithdrawAsset(AssetId),
 }
 

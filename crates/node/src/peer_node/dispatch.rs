@@ -102,6 +102,7 @@ impl Actor {
         self.tend_exports();
         self.tend_channels();
         self.tend_holding();
+        self.tend_asks();
         self.tend_files();
         self.tend_devices();
         self.publish_served();

@@ -239,12 +239,15 @@ pub struct ChatSettings {
     pub attachments_bytes_max: u64,
     /// Whether pictures are fetched before anybody has asked for them.
     pub fetch_pictures: bool,
+    /// What a first message costs whoever is not registered and was not introduced.
+    pub ask_price: Amount,
     /// What others are told, as long as the user has chosen nothing else.
     pub tells: contract::ChatTells,
 }
 
 impl Default for ChatSettings {
     fn default() -> Self {
-        Self { attachments_bytes_max: 10 << 30, fetch_pictures: true, tells: contract::ChatTells::default() }
+        let tells = contract::ChatTells::default();
+        Self { attachments_bytes_max: 10 << 30, fetch_pictures: true, ask_price: Amount::ZERO, tells }
     }
 }

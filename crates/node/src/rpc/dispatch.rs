@@ -132,6 +132,10 @@ pub const METHODS: &[&str] = &[
     "hub_ask",
     "chat_invite",
     "chat_accept",
+    "chat_ask",
+    "chat_price",
+    "chat_book",
+    "chat_book_change",
     "chat_people",
     "chat_block",
     "chat_nickname",
@@ -518,7 +522,7 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
             Topic::Device => vec![Event::Devices(api.device_list().await?)],
             Topic::Holding => vec![Event::Holding(Box::new(api.hold_status().await?))],
             // Whoever shows a conversation asks for its messages; what is true for a moment is said again.
-            Topic::Message | Topic::Sign => Vec::new(),
+            Topic::Message | Topic::Sign | Topic::Book => Vec::new(),
             Topic::Pulse | Topic::Checkpoint | Topic::Transaction => crate::api::kernel::state(api, topic).await?,
         })
     }

@@ -40,6 +40,7 @@ enum Key {
     /// Of a conversation.
     Message(String, String),
     /// Of somebody in a conversation; whether of typing.
+    Book(String),
     Sign(String, IdentityId, bool),
     Topic(Topic),
     Session(String),
@@ -146,6 +147,7 @@ fn key(event: &Event) -> Key {
         Event::ChatPerson(person) => Key::Person(person.identity),
         Event::ChatConversation(talk) => Key::Conversation(talk.conversation.clone()),
         Event::ChatItem(item) => Key::Message(item.conversation.clone(), item.message.clone()),
+        Event::ChatBook(book) => Key::Book(book.conversation.clone()),
         Event::ChatSign(sign) => Key::Sign(sign.conversation.clone(), sign.person, sign.typing.is_some()),
         Event::Transaction(record) => Key::Transaction(record.outcome.transaction_id),
         other => Key::Topic(other.topic()),
@@ -158,7 +160,7 @@ fn pace(key: &Key) -> Duration {
         Key::Topic(Topic::Offers) => 2000,
         Key::Topic(Topic::Wallet) => 250,
         Key::Topic(Topic::Pulse) => 500,
-        Key::Conversation(_) => 250,
+        Key::Conversation(_) | Key::Book(_) => 250,
         Key::Message(..) | Key::Sign(..) => 0,
         _ => 1000,
     })

@@ -97,7 +97,9 @@ async fn two_become_contacts_talk_and_lose_nothing_while_either_is_away() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_asks_without_an_invite_waits_for_the_answer_and_can_be_blocked() {
     let network = Network::start(&["one", "other"], &[]).await;
-    let [alice, bob] = [network.mortal("one", &named("Alice")).await, network.mortal("other", &named("Bob")).await];
+    // Whoever asks, and is not registered, pays nothing for it here.
+    let free = format!("{}ask_price = \"0\"\n", named("Alice"));
+    let [alice, bob] = [network.mortal("one", &free).await, network.mortal("other", &named("Bob")).await];
     let card = alice.node.api.identity_card().await.unwrap().card;
     let asked = bob.node.api.chat_accept(ChatAccept { who: card }).await.unwrap();
     assert_eq!(asked.standing, ChatStanding::Asked);

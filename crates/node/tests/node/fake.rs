@@ -701,6 +701,22 @@ impl NodeApi for Fake {
         Ok(fake_chat::person())
     }
 
+    async fn chat_ask(&self, request: ChatAsk) -> Answer<ChatPerson> {
+        fake_chat::ask(&request)
+    }
+
+    async fn chat_price(&self, request: ChatPriceSet) -> Answer<ChatPrice> {
+        Ok(fake_chat::price(&request))
+    }
+
+    async fn chat_book(&self, request: ChatBookShow) -> Answer<ChatBook> {
+        fake_chat::named(&request.to).map(|()| fake_chat::book())
+    }
+
+    async fn chat_book_change(&self, request: ChatBookChange) -> Answer<ChatBook> {
+        fake_chat::change_book(&request)
+    }
+
     async fn chat_people(&self) -> Answer<Vec<ChatPerson>> {
         Ok(vec![fake_chat::person()])
     }

@@ -1,7 +1,7 @@
 //! Conversations as the fake node has them: one contact, and one message by them.
 
 use byway_node::api::*;
-use byway_primitives::{IdentityId, Span, Time};
+use byway_primitives::{Amount, IdentityId, Span, Time};
 
 pub const CONTACT: IdentityId = IdentityId([0x55; 20]);
 /// Somebody whom nobody here knows.
@@ -31,6 +31,14 @@ pub fn person() -> ChatPerson {
         primary_name: Some("bob-the-baker".to_owned()),
         registered: true,
         looks_like: Some(ChatLookAlike { identity: STRANGER, name: "b0b".to_owned(), in_directory: true }),
+        refused: Some(ChatRefusal {
+            reason: ChatRefusalReason::Later,
+            price: Some(PRICE),
+            again_ms: Some(AT),
+            text: "ask again after 9 seconds".to_owned(),
+        }),
+        paid: Some(PRICE),
+        introduced_by: Some(conversation_id()),
     }
 }
 
@@ -190,4 +198,45 @@ pub fn restore(request: &ChatRestore) -> Answer<ChatRestored> {
         return Err(ApiError::chat_backup_cut());
     }
     Ok(ChatRestored { size, made_ms: Some(AT), people: 1, conversations: 1, messages: 4, known: 0 })
+}
+
+/// Who asks for less than that is told so.
+const PRICE: Amount = Amount::from_coins(1);
+
+pub fn ask(request: &ChatAsk) -> Answer<ChatPerson> {
+    if request.who != STRANGER.to_string() || request.pay.is_some_and(|pay| pay >= PRICE) {
+        return Ok(person());
+    }
+    let (reason, text) = (ChatRefusalReason::Price, "a first message costs 1".to_owned());
+    let refusal = ChatRefusal { reason, price: Some(PRICE), again_ms: None, text };
+    Err(ApiError::chat_ask_refused(STRANGER, "Ada", &refusal, AT))
+}
+
+pub fn price(request: &ChatPriceSet) -> ChatPrice {
+    ChatPrice { price: request.price.unwrap_or(PRICE) }
+}
+
+/// One person, who is in no group.
+pub fn book() -> ChatBook {
+    let person = ChatBookPerson {
+        identity: STRANGER,
+        name: "Ada".to_owned(),
+        note: "knows about bread".to_owned(),
+        by: CONTACT,
+        reachable: true,
+        member: false,
+        standing: Some(ChatStanding::Asked),
+        primary_name: Some("ada-the-baker".to_owned()),
+        registered: true,
+        looks_like: Some(ChatLookAlike { identity: CONTACT, name: "Adа".to_owned(), in_directory: false }),
+    };
+    ChatBook { conversation: conversation_id(), people: vec![person] }
+}
+
+pub fn change_book(request: &ChatBookChange) -> Answer<ChatBook> {
+    named(&request.to)?;
+    match request.what {
+        ChatBookWhat::Remove if request.who != STRANGER.to_string() => Err(ApiError::chat_not_in_book(&request.who)),
+        _ => Ok(book()),
+    }
 }

@@ -9,6 +9,7 @@ mod channel_cli;
 mod channel_rig;
 mod channels;
 mod chat;
+mod chat_asking;
 mod chat_backup;
 mod chat_cli;
 mod chat_contents;

@@ -86,7 +86,7 @@ async fn a_node_that_stops_between_commitment_and_name_goes_on() {
 }
 
 /// Found on the market, and so by whoever knows no more of one than the name.
-const FOUND: &str = "[chat]\nname = \"Alice\"\n[hold]\naccept = true\npublish = true\nprice_per_mb_day = \"0.0001\"\n";
+const FOUND: &str = "[chat]\nname = \"Alice\"\nask_price = \"0\"\n[hold]\naccept = true\npublish = true\nprice_per_mb_day = \"0.0001\"\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_asked_and_shown_by_their_names_and_whoever_only_claims_one_is_doubted() {

@@ -18,12 +18,29 @@ pub enum ChatCommand {
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
     },
-    /// Become a contact of whoever gave you a link, agree where somebody asks, or ask somebody
-    #[command(visible_alias = "ask")]
+    /// Become a contact of whoever gave you a link, or agree where somebody asks
     Accept {
         /// A link (byway:chat/…), a name in the ledger's directory, a card, or an identity
         #[arg(value_name = "LINK|NAME|CARD|IDENTITY")]
         who: String,
+    },
+    /// Ask somebody to be a contact; says what it costs, where it does
+    Ask {
+        /// A name in the ledger's directory, a card, an identity, or a link (byway:chat/…)
+        #[arg(value_name = "NAME|CARD|IDENTITY|LINK")]
+        who: String,
+        /// Set so much aside for them, which is theirs if they block you and else given back after a week
+        #[arg(long, value_name = "AMOUNT")]
+        pay: Option<byway_primitives::Amount>,
+        /// The group from which you know them: whoever is in it with them pays nothing
+        #[arg(long, value_name = "GROUP")]
+        from: Option<String>,
+    },
+    /// What a first message costs those whom you don't know, while this node runs; `chat.ask_price` in the configuration keeps it
+    Price {
+        /// 0: nothing
+        #[arg(value_name = "AMOUNT")]
+        price: Option<byway_primitives::Amount>,
     },
     /// Whom you know, who asks, and who is there
     Contacts,
@@ -145,6 +162,9 @@ pub enum ChatCommand {
     /// Conversations of more than two
     #[command(subcommand)]
     Group(super::ChatGroupCommand),
+    /// The address book of a group, which everyone in it may write in
+    #[command(subcommand)]
+    Book(super::ChatBookCommand),
     /// Hear somebody no more; they are not told
     Block {
         /// Their identity, or a name of theirs

@@ -36,7 +36,7 @@ impl Actor {
     }
 }
 
-fn card_of(known: &Whereabouts) -> Option<PeerCard> {
+pub(super) fn card_of(known: &Whereabouts) -> Option<PeerCard> {
     let contacts = known.contacts.iter().filter(|contact| contact.protocol != CERTIFICATE_PROTOCOL).cloned();
     // One without a place would keep others from taking a better one.
     let contacts: Vec<_> = contacts.collect();

@@ -1,8 +1,10 @@
 //! Conversations of the node's identity (row M11): what people ask for and are told. All that there is to do is done by
 //! [`byway_chat::chats`], which the market carries; whom to reach, and by what they were found, is said here.
 
+mod asking;
 mod attaching;
 mod backing;
+mod book;
 mod called;
 mod contents;
 mod desk;
@@ -10,6 +12,7 @@ mod devices;
 mod files;
 mod grouping;
 mod introducing;
+mod paid;
 mod saying;
 mod searching;
 mod tried;
@@ -27,6 +30,7 @@ use byway_primitives::{IdentityId, Pending, Span, Store, Time};
 
 use super::{Actor, PeerNodeConfig};
 use crate::api::*;
+pub(super) use asking::AskDesk;
 pub(super) use backing::RestoreDesk;
 pub(super) use called::CalledDesk;
 pub(super) use desk::OwnDesk;
@@ -49,8 +53,10 @@ pub(super) fn open(
     store: &impl Store,
 ) -> Result<(), ChatsDamaged> {
     let (network, identity) = (config.genesis.network(), config.identity.clone());
-    let config = ChatConfig { network, identity, device: DEVICE, name: config.chat_name.clone() };
-    market.have_chats(now, Chats::load(config, now, store)?, store);
+    let chat = ChatConfig { network, identity, device: DEVICE, name: config.chat_name.clone() };
+    let mut chats = Chats::load(chat, now, store)?;
+    chats.set_ask_price(config.chat.ask_price);
+    market.have_chats(now, chats, store);
     Ok(())
 }
 
@@ -111,24 +117,9 @@ impl Actor {
         Ok(ChatInvite { link: ChatLink { card, token }.to_text().to_string(), expires_ms })
     }
 
-    /// Asks somebody to be a contact, or agrees where they have asked; of a contact a card says where they are now.
+    /// Asks somebody to be a contact, or agrees where they have asked.
     pub(super) fn accept_in_chat(&mut self, request: &ChatAccept) -> Answer<ChatPerson> {
-        let (peer, card, token) = self.chat_peer_named(request.who.trim())?;
-        let is_asking = |person: &byway_chat::people::Person| matches!(person.standing, Standing::Asking { .. });
-        if token.is_none() && self.chats().people().get(peer).is_some_and(is_asking) {
-            self.with_chats(|chats, now, seed, store| chats.accept(now, seed, peer, store)).map_err(ApiError::chat)?;
-        } else if !(card.is_some() && self.chats().people().is_contact(peer)) {
-            if card.is_none() && !self.market.is_talking_to(peer) && self.whereabouts(peer).is_none() {
-                let why =
-                    "it has no offer on the market, and its card is not known; ask it for a link (`byway chat invite`)";
-                return Err(ApiError::peer_unreachable(peer, why));
-            }
-            let asked = self.with_chats(|chats, now, seed, store| chats.ask(now, seed, peer, token, store));
-            asked.map_err(ApiError::chat)?;
-        }
-        card.into_iter().for_each(|card| self.keep_card(card));
-        self.reach_channel_peers();
-        self.chat_person(peer)
+        self.ask_with(&request.who, Vec::new(), None)
     }
 
     fn chat_peer_named(
@@ -204,6 +195,8 @@ impl Actor {
                 "this node's folder was put back from an older copy, or a copy of it runs elsewhere: stop both, and put what \
                  `byway chat backup` wrote back on an empty folder"
             ),
+            ChatNews::Book { room } => self.tell(Event::ChatBook(Box::new(self.book_of(room)))),
+            ChatNews::Unjudged { .. } => self.judge_asks(),
             ChatNews::Devices => self.tell_of_devices(),
             ChatNews::Fault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer said in a conversation what can't be")

@@ -30,13 +30,9 @@ impl Actor {
     }
 
     fn person(&self, identity: IdentityId, person: &Person, alike: &Alike) -> ChatPerson {
-        let standing = match person.standing {
-            Standing::Asked => ChatStanding::Asked,
-            Standing::Asking { .. } => ChatStanding::Asking,
-            Standing::Contact => ChatStanding::Contact,
-            Standing::Blocked => ChatStanding::Blocked,
-        };
+        let standing = standing_of(&person.standing);
         let Called { primary_name, registered, looks_like } = self.ledger_says(identity, person, alike);
+        let (refused, paid, introduced_by) = self.footing_of(identity);
         let claimed = person.nickname.is_some().then(|| display::name(&person.name)).flatten();
         ChatPerson {
             identity,
@@ -50,6 +46,9 @@ impl Actor {
             primary_name,
             registered,
             looks_like,
+            refused,
+            paid,
+            introduced_by,
         }
     }
 
@@ -103,6 +102,15 @@ impl Actor {
             awaited: view.awaited.clone(),
             leaving: view.is_leaving,
         }
+    }
+}
+
+pub(super) fn standing_of(standing: &Standing) -> ChatStanding {
+    match standing {
+        Standing::Asked => ChatStanding::Asked,
+        Standing::Asking { .. } => ChatStanding::Asking,
+        Standing::Contact => ChatStanding::Contact,
+        Standing::Blocked => ChatStanding::Blocked,
     }
 }
 

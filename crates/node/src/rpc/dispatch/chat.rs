@@ -20,6 +20,10 @@ impl<A: NodeApi> Dispatcher<A> {
             }
             "chat_invite" => done(api.chat_invite(read(params)?).await),
             "chat_accept" => done(api.chat_accept(read(params)?).await),
+            "chat_ask" => done(api.chat_ask(read(params)?).await),
+            "chat_price" => done(api.chat_price(read(params)?).await),
+            "chat_book" => done(api.chat_book(read(params)?).await),
+            "chat_book_change" => done(api.chat_book_change(read(params)?).await),
             "chat_block" => done(api.chat_block(read(params)?).await),
             "chat_nickname" => done(api.chat_nickname(read(params)?).await),
             "chat_send" => done(api.chat_send(read(params)?).await),

@@ -280,6 +280,7 @@ impl Market {
         sends.extend(chat_outgoing(said));
         self.commit_at_once(now, batch, sends);
         news.into_iter().for_each(|news| self.tell(MarketNews::Chat(news)));
+        self.look_at_hired(now, store);
     }
 
     /// Somebody has what was brought to a holder of theirs.

@@ -14,6 +14,7 @@ import { WebSocketServer, type WebSocket } from "ws";
 import type { ChannelDetail, Entry, Events, Method, Promise as PaymentPromise, Session, SpendingAsk } from "@byway/client";
 import { parseAmount } from "../../src/lib/amount";
 import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type PageTopic } from "../../src/lib/rpc";
+import { MockBots } from "./bots";
 import { MockChannels } from "./channels";
 import { MockChat } from "./chat";
 import { handlers, MethodError } from "./methods";
@@ -44,6 +45,7 @@ export class MockNode {
   readonly world = new World();
   readonly channels = new MockChannels();
   readonly chat = new MockChat(this.world.identity, (topic, data) => this.#publish(topic, data));
+  readonly bots = new MockBots();
   readonly phones = new MockPhones((status) => this.#publish("phone", status));
   readonly token = hex(7, 64);
   /** How long `connect` takes, so that "connecting" can be seen. */

@@ -164,9 +164,8 @@ impl Hires {
 
     /// Asks those again who refused or said nothing. Gives when it wants to do so again.
     pub fn handle_wake(&mut self, now: Time) -> Option<Time> {
-        let waits = |(host, of): &(&IdentityId, &Of)| {
-            self.there.contains(host) && of.kept.standing != Standing::Dismissed
-        };
+        let waits =
+            |(host, of): &(&IdentityId, &Of)| self.there.contains(host) && of.kept.standing != Standing::Dismissed;
         let there = self.of.iter().filter(waits).map(|(host, of)| (*host, of.is_due(now)));
         let there: Vec<(IdentityId, bool)> = there.collect();
         there.iter().filter(|(_, is_due)| *is_due).for_each(|(host, _)| self.ask(now, *host));

@@ -45,7 +45,9 @@ pub enum HostNews {
 pub struct BotClientView {
     pub client: IdentityId,
     pub room: Option<RoomId>,
-    /// The bot is given what the client said before this place.
+    /// The bot is given what the client says from this place on, …
+    pub begins: u64,
+    /// … up to before this one.
     pub released: u64,
     pub waiting: u64,
     pub answered: u64,
@@ -77,6 +79,7 @@ struct Client {
     /// answers.
     asked_next: u64,
     said_next: u64,
+    begins: u64,
     released: u64,
     /// Places of messages that the bot was not given yet.
     waiting: VecDeque<u64>,
@@ -131,6 +134,7 @@ impl BotHost {
         served.map(|(client, of)| BotClientView {
             client: *client,
             room: of.room,
+            begins: of.begins,
             released: of.released,
             waiting: of.waiting.len() as u64,
             answered: of.answered,
@@ -213,7 +217,7 @@ impl BotHost {
         if of.room != Some(room) {
             // What was said before the bot was hired is not for it.
             let from = if begun >= of.since { 0 } else { messages };
-            (of.room, of.released, of.given) = (Some(room), from, None);
+            (of.room, of.begins, of.released, of.given) = (Some(room), from, from, None);
             (of.asked_next, of.said_next) = (from, from);
             of.waiting.clear();
             self.put(client);
@@ -361,6 +365,7 @@ impl Client {
             room: None,
             asked_next: 0,
             said_next: 0,
+            begins: 0,
             released: 0,
             waiting: VecDeque::new(),
             given: None,
@@ -415,7 +420,7 @@ impl Encode for Client {
         out.varint(self.answered);
         out.value(&self.since);
         out.option(self.room.map(|room| byway_primitives::Hash(room.0)).as_ref());
-        [self.asked_next, self.said_next, self.released].iter().for_each(|place| out.varint(*place));
+        [self.asked_next, self.said_next, self.begins, self.released].iter().for_each(|place| out.varint(*place));
         let waiting: Vec<u64> = self.waiting.iter().copied().collect();
         out.list(&waiting);
         out.option(self.given.as_ref());
@@ -428,7 +433,7 @@ impl Decode for Client {
         let (price_max, spent, earned) = (input.value()?, input.value()?, input.value()?);
         let (answered, since) = (input.u64()?, input.value()?);
         let room: Option<byway_primitives::Hash> = input.option()?;
-        let (asked_next, said_next, released) = (input.u64()?, input.u64()?, input.u64()?);
+        let (asked_next, said_next, begins, released) = (input.u64()?, input.u64()?, input.u64()?, input.u64()?);
         let waiting: Vec<u64> = input.list(WAITING_MAX)?;
         let (room, waiting, given) = (room.map(|hash| RoomId(hash.0)), waiting.into(), input.option()?);
         Ok(Self {
@@ -442,6 +447,7 @@ impl Decode for Client {
             room,
             asked_next,
             said_next,
+            begins,
             released,
             waiting,
             given,

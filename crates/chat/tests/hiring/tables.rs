@@ -71,7 +71,8 @@ fn whoever_does_not_pay_is_given_nothing_and_remembered_no_longer_than_it_is_the
 #[test]
 fn a_host_that_counts_what_it_has_not_said_or_was_not_asked_is_not_paid_for_it() {
     let mut rig = Rig::hired(9);
-    let lie = |answered| HireMessage::Hired { bill: HireBill { answered, price: amount(PRICE), ..HireBill::default() } };
+    let lie =
+        |answered| HireMessage::Hired { bill: HireBill { answered, price: amount(PRICE), ..HireBill::default() } };
     rig.lie(lie(4));
     assert_eq!((rig.promised, rig.view().claimed), (amount(PRICE), 4));
     rig.say(true);

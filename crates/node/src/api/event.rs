@@ -6,8 +6,8 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelDetail, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry, KernelPulse,
-    KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
+    Balance, BotHire, ChannelDetail, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, Entry,
+    KernelPulse, KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
@@ -33,6 +33,8 @@ pub enum Event {
     ChatItem(Box<ChatItem>),
     ChatSign(ChatSign),
     Phones(PhoneStatus),
+    /// A bot that is hired here.
+    Bot(BotHire),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
     Transaction(KernelTransactionRecord),
@@ -64,6 +66,8 @@ pub enum Topic {
     Sign,
     /// Phones that are linked, or may be.
     Phone,
+    /// Bots that are hired.
+    Bot,
     Pulse,
     Checkpoint,
     /// Of the transactions that the subscription names.
@@ -71,7 +75,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 14] = [
+    pub const ALL: [Topic; 15] = [
         Topic::Status,
         Topic::Session,
         Topic::Offers,
@@ -83,6 +87,7 @@ impl Topic {
         Topic::Message,
         Topic::Sign,
         Topic::Phone,
+        Topic::Bot,
         Topic::Pulse,
         Topic::Checkpoint,
         Topic::Transaction,
@@ -103,6 +108,7 @@ impl Topic {
             Topic::Message => "message",
             Topic::Sign => "sign",
             Topic::Phone => "phone",
+            Topic::Bot => "bot",
             Topic::Pulse => "pulse",
             Topic::Checkpoint => "checkpoint",
             Topic::Transaction => "transaction",
@@ -128,6 +134,7 @@ impl Event {
             Event::ChatItem(_) => Topic::Message,
             Event::ChatSign(_) => Topic::Sign,
             Event::Phones(_) => Topic::Phone,
+            Event::Bot(_) => Topic::Bot,
             Event::Pulse(_) => Topic::Pulse,
             Event::Checkpoint(_) => Topic::Checkpoint,
             Event::Transaction(_) => Topic::Transaction,

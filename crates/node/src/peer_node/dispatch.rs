@@ -228,6 +228,8 @@ impl Actor {
             MarketNews::QualityAsked { peer, start } => self.quality_asked(peer, start),
             MarketNews::Chat(news) => self.chat_news(news),
             MarketNews::Holding(news) => self.holding_news(news),
+            MarketNews::Hired { host } => self.hired_changed(host),
+            MarketNews::BotClient { client } => tracing::debug!(%client, "the bot's client stands otherwise"),
             MarketNews::HeldFor => self.name_holders(),
             MarketNews::HeldFault { holder, fault } => {
                 tracing::warn!(%holder, %fault, "what a holder hands over is not what it should be");

@@ -121,7 +121,12 @@ impl Market {
         let credit = self.credit_of(client);
         if let Some(hiring) = &mut self.hiring {
             hiring.host.handle_credit(client, credit);
+            let is_served = hiring.host.serves(client);
             self.carry_host(now);
+            if is_served {
+                // Who has asked to be a contact is one now.
+                self.wake_at(now);
+            }
         }
     }
 

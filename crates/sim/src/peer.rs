@@ -445,6 +445,8 @@ impl PeerNode {
             | MarketNews::CardFault { .. }
             | MarketNews::Holding(_)
             | MarketNews::HeldFor
+            | MarketNews::BotClient { .. }
+            | MarketNews::Hired { .. }
             | MarketNews::HeldFault { .. }
             | MarketNews::Chat(_) => {}
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}

@@ -6,8 +6,6 @@ pub mod access;
 pub mod chat;
 #[path = "../../crates/dialogue/tests/formats/fixed.rs"]
 pub mod dialogue;
-#[path = "../../crates/chat/tests/hiring/fixed.rs"]
-pub mod hiring;
 #[path = "../../crates/chat/tests/holding/fixed.rs"]
 pub mod holding;
 #[path = "../../crates/kernel/tests/formats/fixed.rs"]

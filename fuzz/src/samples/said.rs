@@ -3,7 +3,10 @@
 use byway_chat::content::{Author, Rights, Sender, Shown};
 use byway_primitives::Encode;
 
-use super::{Samples, chat, hiring, holding};
+use super::{Samples, chat, holding};
+
+#[path = "../../../crates/chat/tests/hiring/fixed.rs"]
+mod hiring;
 
 pub(crate) fn chat_content() -> Samples {
     chat::contents().into_iter().map(|(_, content)| content.to_bytes()).collect()

@@ -32,6 +32,6 @@ test("a bot is hired, its limit is reached and raised, and it is dismissed", asy
   expect(await hired.getByText(/^all that you allowed is spent/).count()).toBe(0);
 
   await stage.button(/^Dismiss/).click();
-  await market.getByText("opening-hours").waitFor();
+  await stage.button(/^Hire\s*opening-hours/).waitFor();
   expect(stage.lastCall("bot_dismiss")).toEqual({ bot });
 });

@@ -92,11 +92,6 @@ async fn a_bot_is_found_hired_and_paid_by_the_answer_up_to_the_limit_however_oft
     earned(&host.node, 1).await;
     hired(&user.node, "the next is paid ahead", |of| of.answered == 1 && of.spent == answers(2)).await;
 
-    // What the bot passes over costs nothing.
-    said.push("thank you");
-    user.node.api.chat_send(send(&to, "thank you")).await.unwrap();
-    hears(&host, &users, &said).await;
-
     // The user's node is killed, and comes back.
     drop(user);
     let user = network.mortal("other", &named("User")).await;
@@ -128,7 +123,8 @@ async fn a_bot_is_found_hired_and_paid_by_the_answer_up_to_the_limit_however_oft
     said.push("hours?");
     let told = async {
         loop {
-            if let Event::Bot(of) = &*events.recv().await.unwrap()
+            if let Ok(event) = events.recv().await
+                && let Event::Bot(of) = &*event
                 && of.refusal.as_deref() == Some("unpaid")
             {
                 return of.clone();
@@ -145,6 +141,17 @@ async fn a_bot_is_found_hired_and_paid_by_the_answer_up_to_the_limit_however_oft
     said.push(HOURS);
     hears(&user, &to, &said).await;
     earned(&host.node, 4).await;
+
+    // What the bot passes over costs nothing.
+    hire(&user.node, bot, 5).await;
+    user.node.api.chat_send(send(&to, "thank you")).await.unwrap();
+    said.push("thank you");
+    hears(&host, &users, &said).await;
+    let is_given = |of: &BotClient| of.waiting == 0 && of.released == said.len() as u64;
+    let given = async |api: &PeerNode| api.bot_status().await.unwrap().clients.iter().any(is_given).then_some(());
+    host.node.until("the bot was given it", given).await;
+    let of = hired(&user.node, "nothing more is spent", |of| of.asked == 5).await;
+    assert_eq!((of.answered, of.spent), (4, answers(5)));
 
     // Dismissed, it is given nothing.
     user.node.api.bot_dismiss(BotDismiss { bot }).await.unwrap();

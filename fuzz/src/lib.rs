@@ -121,6 +121,8 @@ targets! {
         file_header: byway_chat::attachment::wire::FileHeader,
         hold_message: byway_chat::holding::HoldMessage,
         held_batch: byway_chat::holding::HeldBatch,
+        hire_message: byway_chat::hiring::HireMessage,
+        bot_card: byway_chat::hiring::BotCard,
         chat_letter: byway_chat::delivery::Letter,
         chat_message: byway_chat::delivery::ChatMessage,
         device_certificate: byway_chat::device::DeviceCertificate,

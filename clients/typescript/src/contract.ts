@@ -372,6 +372,75 @@ export interface Balance {
   withdrawing: Withdrawing[];
 }
 
+/** somebody who has hired the bot of this node */
+export interface BotClient {
+  answered: number;
+  /** it is given messages from this place on */
+  begins: number;
+  client: Id;
+  conversation?: string | null;
+  earned: Amount;
+  /** and before this one */
+  released: number;
+  waiting: number;
+}
+
+/** a bot that is hired */
+export interface BotHire {
+  /** answers that were paid */
+  answered: number;
+  /** messages that were said to it */
+  asked: number;
+  bot: Id;
+  conversation?: string | null;
+  limit: Amount;
+  name: string;
+  /** answers that its host wants to be paid for and has not given */
+  overcharged: number;
+  price?: Amount | null;
+  price_max: Amount;
+  problem?: string | null;
+  refusal?: "unwilling" | "too_dear" | "unpaid" | "full" | null;
+  /** whether it is given what is said to it */
+  served: boolean;
+  spent: Amount;
+  /** messages that it was not given yet */
+  waiting: number;
+}
+
+/** a bot that somebody offers on the market */
+export interface BotOffer {
+  about: string;
+  bot: Id;
+  /** words that it answers */
+  commands: string[];
+  /** whether it is hired here */
+  hired: boolean;
+  name: string;
+  price: Amount;
+  /** what the ledger knows of whoever offers it, 0 to 1000 */
+  score: number;
+}
+
+/** the bot that this node offers */
+export interface BotOffered {
+  about: string;
+  /** words that it answers */
+  commands: string[];
+  /** whether the market has the offer */
+  listed: boolean;
+  name: string;
+  price: Amount;
+}
+
+/** the bot that this node offers, and those that it has hired */
+export interface BotStatus {
+  clients: BotClient[];
+  earned: Amount;
+  hired: BotHire[];
+  offer?: BotOffered | null;
+}
+
 /** what both put in of an asset beside WAY */
 export interface ChannelAssetDeposit {
   asset: AssetId;
@@ -2083,6 +2152,20 @@ export interface Methods {
   "watch_remove": { params: { channel: string; tower: Id }; result: WatchStatus };
   /** Who watches channels of this node, and what it watches for others. */
   "watch_status": { params: Record<string, never>; result: WatchStatus };
+  /** Offers a bot on the market, until it is withdrawn. */
+  "bot_offer": { params: { name: string; about?: string; commands?: string[]; price: Amount }; result: BotStatus };
+  /** Offers it no more. */
+  "bot_withdraw": { params: Record<string, never>; result: BotStatus };
+  /** Bots on the market, the cheapest first. */
+  "bot_find": { params: { word?: string }; result: BotOffer[] };
+  /** Hires a bot, or changes what is paid for it, and becomes a contact of its host. */
+  "bot_hire": { params: { bot: Id; price_max?: Amount; limit?: Amount }; result: BotStatus };
+  /** Hires a bot no more. */
+  "bot_dismiss": { params: { bot: Id }; result: BotStatus };
+  /** The bot that this node offers, and those that it has hired. */
+  "bot_status": { params: Record<string, never>; result: BotStatus };
+  /** The program of this node's bot is there: what it may be given. */
+  "bot_work": { params: Record<string, never>; result: BotClient[] };
   /** Holds for others what is sent to them while they are away, or takes nothing new. */
   "hold_offer": { params: { accept: boolean; price?: Amount; room_mb?: number; client_mb?: number; publish?: boolean }; result: HoldStatus };
   /** Has somebody hold what is sent to this node while it is away. */
@@ -2348,6 +2431,7 @@ export interface Events {
   checkpoint: CheckpointRecord;
   pulse: Pulse;
   book: ChatBook;
+  bot: BotHire;
   channel: ChannelDetail;
   conversation: ChatConversation;
   device: DeviceStatus;
@@ -2391,6 +2475,9 @@ export const ERRORS = {
   attachment_untrue: 1619,
   attachments_full: 1618,
   block_not_found: 1118,
+  bot_not_found: 1635,
+  bot_not_hired: 1636,
+  bot_too_dear: 1637,
   call_failed: 1507,
   call_not_forced: 1509,
   cannot_listen: 1125,
@@ -2454,6 +2541,7 @@ export const ERRORS = {
   name_expired: 1654,
   name_not_found: 1651,
   name_taken: 1650,
+  no_bot_offered: 1639,
   no_channel_with: 1510,
   no_channel_with_hub: 1555,
   no_chat_backup: 1671,
@@ -2514,6 +2602,7 @@ export const ERRORS = {
   too_many_ask: 1658,
   too_many_blocks: 1119,
   too_many_devices: 1714,
+  too_many_bots: 1638,
   too_many_invites: 1142,
   too_many_names_wanted: 1655,
   too_many_payments: 1537,

@@ -7,6 +7,7 @@
 //! - [`device`]: what an identity signs for each of its devices.
 //! - [`mls`]: a conversation as one device has it: who is in it, and the keys that they have together.
 //! - [`delivery`]: how what is to be said reaches whom it is for.
+//! - [`hiring`]: bots that are hired, and paid for by the answer.
 //! - [`holding`]: how it reaches them while they are away: others hold it for them.
 //! - [`people`]: whom one knows.
 //! - [`search`]: finding messages again.
@@ -19,6 +20,7 @@ pub mod chats;
 pub mod content;
 pub mod delivery;
 pub mod device;
+pub mod hiring;
 pub mod holding;
 pub mod mls;
 pub mod people;

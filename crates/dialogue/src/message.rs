@@ -37,6 +37,8 @@ impl ProtocolId {
     pub const CHAT: ProtocolId = ProtocolId(10);
     /// Holding for who is away (row M6): `byway_chat::holding`.
     pub const HOLDING: ProtocolId = ProtocolId(11);
+    /// Hiring bots (rows A1, M11): `byway_chat::hiring`.
+    pub const HIRING: ProtocolId = ProtocolId(13);
 }
 
 /// What a message is worth.

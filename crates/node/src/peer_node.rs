@@ -32,6 +32,7 @@
 //! - [`owning`]: the kernel nodes that its keystore owns.
 //! - [`proof`]: what became of a transaction of others, proved by a certificate.
 //! - [`exploring`]: what else kernel nodes are asked about the kernel, for showing.
+//! - [`hiring`]: bots on the market (rows A1, M11).
 //! - [`holding`]: for others, and being held for (row M6).
 //! - [`channels`]: money and contracts that two peers have between them; [`reaching`]: where peers are found.
 //! - [`promise_log`]: when promises changed and what of them was settled, for showing.
@@ -61,6 +62,7 @@ mod figures;
 mod following;
 mod forwarding;
 mod groups;
+mod hiring;
 mod history;
 mod holders;
 mod holding;
@@ -172,6 +174,8 @@ pub enum StartError {
     Chats(#[from] byway_chat::chats::ChatsDamaged),
     #[error(transparent)]
     Holding(#[from] byway_chat::holding::HoldingDamaged),
+    #[error(transparent)]
+    Hiring(#[from] byway_chat::hiring::HiringDamaged),
     #[error(transparent)]
     Links(#[from] link::BindError),
     #[error("no loopback port can be opened for the way to the relay: {0}")]

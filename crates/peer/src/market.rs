@@ -29,6 +29,8 @@
 //! **Holding.** What waits for somebody who is away is brought to those who hold for them, and what others hold for the identity is
 //! handed to its conversations (`holding`).
 //!
+//! **Hiring.** Bots that answer in conversations are paid by what stands there (`hiring`).
+//!
 //! [`session::Client`]: byway_access::session::Client
 //! [`session::Provider`]: byway_access::session::Provider
 
@@ -38,6 +40,7 @@ mod channels;
 mod chatting;
 mod exported;
 mod guaranteeing;
+mod hiring;
 mod holding;
 mod lanes;
 mod news;
@@ -72,6 +75,7 @@ use account::OwnAccount;
 use channels::Carried;
 pub use channels::{OwnChannel, OwnChannels};
 pub use exported::put_back;
+pub use hiring::Hiring;
 pub use holding::{Absent, Holding};
 pub use news::{MarketNews, Output};
 use pair::Pair;
@@ -116,6 +120,7 @@ pub struct Market {
     channels: Carried,
     chats: Option<Chats>,
     holding: Option<Holding>,
+    hiring: Option<Hiring>,
     /// What the conversations have written that the caller has not fetched, so that it is in no store yet.
     unseen: Batch,
     seeds: Seeds,
@@ -214,6 +219,7 @@ impl Market {
             channels: Carried::load(&config, seed, store)?,
             chats: None,
             holding: None,
+            hiring: None,
             unseen: Batch::new(),
             seeds: Seeds::new(&seed),
             config,
@@ -291,6 +297,7 @@ impl Market {
         self.wake_guarantees(now);
         self.wake_chats(now, store);
         self.wake_holding(now, store);
+        self.wake_hiring(now, store);
         self.pump(now, store);
     }
 
@@ -362,11 +369,13 @@ impl Market {
                 self.chat_connected(peer, store);
                 self.carry_chats(now);
                 self.holding_connected(now, peer, store);
+                self.hiring_connected(now, peer);
             }
             News::Detached { peer, .. } => {
                 self.channels_disconnected(now, peer);
                 self.chat_disconnected(peer);
                 self.holding_disconnected(peer);
+                self.hiring_disconnected(peer);
                 self.step(now, peer, |pair, step| pair.detached(now, step));
                 self.tell(MarketNews::Detached { peer });
             }
@@ -389,6 +398,9 @@ impl Market {
             }
             News::Message(delivery) if delivery.protocol == ProtocolId::HOLDING => {
                 self.hold_message_came(now, &delivery, store);
+            }
+            News::Message(delivery) if delivery.protocol == ProtocolId::HIRING => {
+                self.hire_message_came(now, &delivery, store);
             }
             News::Message(delivery) if delivery.protocol == ProtocolId::WHEREABOUTS => self.card_came(now, &delivery),
             News::Message(delivery) => {
@@ -414,6 +426,7 @@ impl Market {
                 self.channels_disconnected(now, peer);
                 self.chat_disconnected(peer);
                 self.holding_disconnected(peer);
+                self.hiring_disconnected(peer);
                 self.tell(MarketNews::Closed { peer, reason, link });
             }
             News::Refused { peer, link, reason } => self.tell(MarketNews::Refused { peer, link, reason }),
@@ -461,6 +474,7 @@ impl Market {
             self.ask_if_due(now, peer);
             self.watching_credited(now, peer);
             self.holding_credited(now, peer);
+            self.hiring_credited(now, peer);
         }
         wakes.into_iter().for_each(|time| self.wake_at(time));
         self.pay_by_lane(now, peer);

@@ -446,6 +446,8 @@ impl PeerNode {
             | MarketNews::Holding(_)
             | MarketNews::HeldFor
             | MarketNews::HeldJudged { .. }
+            | MarketNews::BotClient { .. }
+            | MarketNews::Hired { .. }
             | MarketNews::HeldFault { .. }
             | MarketNews::Chat(_) => {}
             MarketNews::Detached { .. } | MarketNews::Malformed { .. } | MarketNews::Damaged { .. } => {}

@@ -5,6 +5,9 @@ use byway_primitives::Encode;
 
 use super::{Samples, chat, holding};
 
+#[path = "../../../crates/chat/tests/hiring/fixed.rs"]
+mod hiring;
+
 pub(crate) fn chat_content() -> Samples {
     chat::contents().into_iter().map(|(_, content)| content.to_bytes()).collect()
 }
@@ -60,6 +63,15 @@ pub(crate) fn open_chat_backup() -> Samples {
 
 pub(crate) fn hold_message() -> Samples {
     holding::messages().iter().map(Encode::to_bytes).collect()
+}
+
+pub(crate) fn hire_message() -> Samples {
+    hiring::messages().iter().map(Encode::to_bytes).collect()
+}
+
+pub(crate) fn bot_card() -> Samples {
+    let bare = byway_chat::hiring::BotCard::new("b", "", Vec::new());
+    bare.into_iter().chain([hiring::card()]).map(|card| card.to_bytes()).collect()
 }
 
 /// One with a piece, and one without.

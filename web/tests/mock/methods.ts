@@ -3,6 +3,7 @@
 import { amountToWire, parseAmount, readAmount, type Amount } from "../../src/lib/amount";
 import type { Entry, ForwardedPort, GivenInvite, GivenPort, Method, Methods, Offer, PaymentLink } from "@byway/client";
 import type { OfferFilter } from "../../src/lib/offers";
+import { botHandlers } from "./bots";
 import { channelHandlers } from "./channels";
 import { chatHandlers } from "./chat";
 import { deviceHandlers } from "./devices";
@@ -19,6 +20,7 @@ type Handlers = { [M in Method]?:
   (node: MockNode, params: Methods[M]["params"]) => Methods[M]["result"] | Promise<Methods[M]["result"]> };
 
 export const handlers: Handlers = {
+  ...botHandlers,
   ...channelHandlers,
   ...chatHandlers,
   ...phoneHandlers,

@@ -14,6 +14,7 @@ import { WebSocketServer, type WebSocket } from "ws";
 import type { ChannelDetail, Entry, Events, Method, Promise as PaymentPromise, Session, SpendingAsk } from "@byway/client";
 import { parseAmount } from "../../src/lib/amount";
 import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type PageTopic } from "../../src/lib/rpc";
+import { MockBots } from "./bots";
 import { MockChannels } from "./channels";
 import { MockChat } from "./chat";
 import { HOLDING } from "./holding";
@@ -46,6 +47,7 @@ export class MockNode {
   readonly world = new World();
   readonly channels = new MockChannels();
   readonly chat = new MockChat(this.world.identity, (topic, data) => this.#publish(topic, data));
+  readonly bots = new MockBots();
   readonly phones = new MockPhones((status) => this.#publish("phone", status));
   readonly devices = new MockDevices(this.world.identity, (status) => this.#publish("device", status));
   readonly token = hex(7, 64);

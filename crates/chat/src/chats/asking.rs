@@ -321,6 +321,13 @@ impl Chats {
         self.people.is_blocked(node) || self.people.is_blocked(self.person_of(node))
     }
 
+    /// The conversation of two with a contact: which, since when it is here, and how many messages there have been.
+    pub fn direct(&self, peer: IdentityId) -> Option<(RoomId, Time, u64)> {
+        let room = self.people.get(peer)?.direct?;
+        let record = &self.talks.get(&room)?.record;
+        Some((room, record.since, record.next))
+    }
+
     /// Conversations, in no order that means anything.
     pub fn talks(&self) -> impl Iterator<Item = super::TalkView> {
         self.talks.values().map(Talk::view).chain(self.lost_views())

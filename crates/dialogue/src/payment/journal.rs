@@ -44,6 +44,8 @@ impl Spender {
     pub const WATCHING: Spender = Spender(2);
     /// Being held for (row M6).
     pub const HOLDING: Spender = Spender(3);
+    /// Answers of bots (row A1).
+    pub const ANSWERS: Spender = Spender(5);
 }
 
 /// The journal of a pair can't be read. The store checks its own sums, so this is another version's data.

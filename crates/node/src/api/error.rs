@@ -5,6 +5,7 @@ mod channel;
 mod chat;
 mod chat_backup;
 mod guarantee;
+mod hiring;
 mod holding;
 mod hub;
 mod ledger;
@@ -112,6 +113,11 @@ kinds! {
     1632 NoHolder "no_holder",
     1633 NotHeldBy "not_held_by",
     1634 HolderUnregistered "holder_not_registered",
+    1635 BotNotFound "bot_not_found",
+    1636 BotNotHired "bot_not_hired",
+    1637 BotTooDear "bot_too_dear",
+    1638 TooManyBots "too_many_bots",
+    1639 NoBotOffered "no_bot_offered",
     1650 NameTaken "name_taken",
     1651 NameNotFound "name_not_found",
     1652 NotYourName "not_your_name",

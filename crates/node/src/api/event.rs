@@ -6,8 +6,9 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::{
-    Balance, ChannelDetail, ChatBook, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord, DeviceStatus,
-    Entry, HoldStatus, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise, Session,
+    Balance, BotHire, ChannelDetail, ChatBook, ChatConversation, ChatItem, ChatPerson, ChatSign, CheckpointRecord,
+    DeviceStatus, Entry, HoldStatus, KernelPulse, KernelTransactionRecord, NodeStatus, Offer, PhoneStatus, Promise,
+    Session,
 };
 
 /// Where a node publishes and each connection listens. A listener that falls behind misses events and is given the
@@ -36,6 +37,8 @@ pub enum Event {
     Phones(PhoneStatus),
     Devices(DeviceStatus),
     Holding(Box<HoldStatus>),
+    /// A bot that is hired here.
+    Bot(BotHire),
     Pulse(KernelPulse),
     Checkpoint(CheckpointRecord),
     Transaction(KernelTransactionRecord),
@@ -73,6 +76,8 @@ pub enum Topic {
     Device,
     /// Who holds for this node, and what it holds for others.
     Holding,
+    /// Bots that are hired.
+    Bot,
     Pulse,
     Checkpoint,
     /// Of the transactions that the subscription names.
@@ -95,6 +100,7 @@ impl Topic {
         Topic::Phone,
         Topic::Device,
         Topic::Holding,
+        Topic::Bot,
         Topic::Pulse,
         Topic::Checkpoint,
         Topic::Transaction,
@@ -118,6 +124,7 @@ impl Topic {
             Topic::Phone => "phone",
             Topic::Device => "device",
             Topic::Holding => "holding",
+            Topic::Bot => "bot",
             Topic::Pulse => "pulse",
             Topic::Checkpoint => "checkpoint",
             Topic::Transaction => "transaction",
@@ -146,6 +153,7 @@ impl Event {
             Event::Phones(_) => Topic::Phone,
             Event::Devices(_) => Topic::Device,
             Event::Holding(_) => Topic::Holding,
+            Event::Bot(_) => Topic::Bot,
             Event::Pulse(_) => Topic::Pulse,
             Event::Checkpoint(_) => Topic::Checkpoint,
             Event::Transaction(_) => Topic::Transaction,

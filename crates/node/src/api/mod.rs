@@ -28,6 +28,7 @@ pub mod event;
 pub mod forwarding;
 pub mod groups;
 pub mod guarantees;
+pub mod hiring;
 pub mod holding;
 pub mod hubs;
 pub mod joining;
@@ -77,6 +78,7 @@ pub use event::{Event, Events, Topic};
 pub use forwarding::*;
 pub use groups::*;
 pub use guarantees::*;
+pub use hiring::*;
 pub use holding::*;
 pub use hubs::*;
 pub use joining::*;
@@ -273,6 +275,17 @@ pub trait NodeApi: KernelApi {
     fn watch_add(&self, request: WatchAdd) -> impl Future<Output = Answer<WatchStatus>> + Send;
     fn watch_remove(&self, request: WatchRemove) -> impl Future<Output = Answer<WatchStatus>> + Send;
     fn watch_status(&self) -> impl Future<Output = Answer<WatchStatus>> + Send;
+    /// Offers our bot on the market.
+    fn bot_offer(&self, request: BotOfferMake) -> impl Future<Output = Answer<BotStatus>> + Send;
+    fn bot_withdraw(&self) -> impl Future<Output = Answer<BotStatus>> + Send;
+    /// Bots on the market, the cheapest first.
+    fn bot_find(&self, request: BotFind) -> impl Future<Output = Answer<Vec<BotOffer>>> + Send;
+    /// Hires a bot, and becomes a contact of its host.
+    fn bot_hire(&self, request: BotHireMake) -> impl Future<Output = Answer<BotStatus>> + Send;
+    fn bot_dismiss(&self, request: BotDismiss) -> impl Future<Output = Answer<BotStatus>> + Send;
+    fn bot_status(&self) -> impl Future<Output = Answer<BotStatus>> + Send;
+    /// The program of our bot is there, and is given what it may be: what clients said whose next answer is paid.
+    fn bot_work(&self) -> impl Future<Output = Answer<Vec<BotClient>>> + Send;
     /// Holds for others who are away, or takes nothing new.
     fn hold_offer(&self, request: HoldOffer) -> impl Future<Output = Answer<HoldStatus>> + Send;
     /// Has somebody hold for us.

@@ -8,10 +8,12 @@
 //! - [`rules`]: what a bot may do and hears of, and how much in a minute;
 //! - [`seen`]: what it has seen, kept over restarts;
 //! - [`program`]: the process; [`run`]: keeps it between the conversations and the node;
+//! - [`market`]: offering a bot, and hiring those of others;
 //! - [`guide`]: the bot of local networks; [`check`]: a dry run, in a conversation that is none ([`pretend`]).
 
 mod check;
 mod guide;
+mod market;
 pub mod pretend;
 mod program;
 pub mod protocol;
@@ -24,12 +26,13 @@ use super::{BotCommand, Globals, Outcome};
 pub use run::attend;
 
 /// Characters of a bot's name.
-const NAME_MAX: usize = 32;
+const NAME_MAX: usize = byway_chat::hiring::NAME_MAX;
 
 pub async fn bot(globals: &Globals, command: BotCommand) -> anyhow::Result<Outcome> {
     match command {
         BotCommand::Run(args) => run::run(globals, args).await,
         BotCommand::Check(args) => check::check(args).await,
+        BotCommand::Market(command) => market::market(globals, command).await,
         BotCommand::Guide => {
             guide::guide()?;
             Ok(Outcome::Done)

@@ -73,6 +73,7 @@ impl Company {
         let args = BotRunArgs {
             within: Vec::new(),
             in_all: true,
+            hired: false,
             may: vec![May::Read, May::Send],
             mentions_only: false,
             name: Some(GUIDE.to_lowercase()),

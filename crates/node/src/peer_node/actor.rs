@@ -35,6 +35,7 @@ use super::chat::{self, AskDesk, FileDesk, OwnDesk, RestoreDesk, SearchDesk};
 use super::claiming::Claims;
 use super::exporting::Exporting;
 use super::forwarding::Forwards;
+use super::hiring;
 use super::history::Notes;
 use super::holding::{self, HoldDesk};
 use super::inquiring::Inquiries;
@@ -389,6 +390,7 @@ fn open_market(
     let mut market = Market::open(market_config(config, tunnelling), local, journal, now, entropy::seed())?;
     chat::open(&mut market, config, now, journal)?;
     holding::open(&mut market, config, now, journal)?;
+    hiring::open(&mut market, now, journal)?;
     market.set_hub(config.hub);
     // Until the ledger is known to have what a forced call needs.
     market.set_hub_ready(false);

@@ -405,6 +405,34 @@ impl NodeApi for PeerNode {
         self.ask(|actor| Ok(actor.watch_status())).await
     }
 
+    async fn bot_offer(&self, request: BotOfferMake) -> Answer<BotStatus> {
+        self.ask(move |actor| actor.offer_bot(&request)).await
+    }
+
+    async fn bot_withdraw(&self) -> Answer<BotStatus> {
+        self.ask(|actor| Ok(actor.withdraw_bot())).await
+    }
+
+    async fn bot_find(&self, request: BotFind) -> Answer<Vec<BotOffer>> {
+        self.ask(move |actor| Ok(actor.find_bots(&request))).await
+    }
+
+    async fn bot_hire(&self, request: BotHireMake) -> Answer<BotStatus> {
+        self.ask(move |actor| actor.hire_bot(&request)).await
+    }
+
+    async fn bot_dismiss(&self, request: BotDismiss) -> Answer<BotStatus> {
+        self.ask(move |actor| actor.dismiss_bot(&request)).await
+    }
+
+    async fn bot_status(&self) -> Answer<BotStatus> {
+        self.ask(|actor| Ok(actor.bot_status())).await
+    }
+
+    async fn bot_work(&self) -> Answer<Vec<BotClient>> {
+        self.ask(Actor::have_bot_work).await
+    }
+
     async fn hold_offer(&self, request: HoldOffer) -> Answer<HoldStatus> {
         self.ask(move |actor| actor.offer_holding(&request)).await
     }

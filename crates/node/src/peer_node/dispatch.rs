@@ -230,6 +230,8 @@ impl Actor {
             MarketNews::QualityAsked { peer, start } => self.quality_asked(peer, start),
             MarketNews::Chat(news) => self.chat_news(news),
             MarketNews::Holding(news) => self.holding_news(news),
+            MarketNews::Hired { host } => self.hired_changed(host),
+            MarketNews::BotClient { client } => tracing::debug!(%client, "the bot's client stands otherwise"),
             MarketNews::HeldFor => self.name_holders(),
             MarketNews::HeldJudged { holder, judged } => self.holder_judged(holder, judged),
             MarketNews::HeldFault { holder, fault } => self.holder_at_fault(holder, fault),

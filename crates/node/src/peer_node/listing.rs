@@ -1,6 +1,6 @@
-//! Offers of what is no session: that this node sends payments on, watches channels, or holds for others (rows C4, C5, M6).
+//! Offers of what is no session: that this node sends payments on, watches channels, holds for others, or has a bot (rows C4, C5, M6, A1).
 //!
-//! Others find a hub, a watchtower or a holder by them, and reach it by their contacts; what it asks for in the end it says itself. They are on
+//! Others find a hub, a watchtower, a holder or a bot by them, and reach it by their contacts; what it asks for in the end it says itself. They are on
 //! the ledger while the user wants them there and the node does what they say, and are withdrawn otherwise.
 
 use std::collections::BTreeSet;
@@ -18,9 +18,13 @@ use super::books::{Errand, Order};
 use super::history::Note;
 use crate::api::{HubOffer, WatchOffer};
 
-/// What can be listed, and what its price counts: a payment, a day, and a day of 10^6 bytes.
-const LISTED: [(Service, Unit); 3] =
-    [(Service::HUB, Unit::Call), (Service::WATCH, Unit::Fixed), (Service::HOLD, Unit::Fixed)];
+/// What can be listed, and what its price counts: a payment, a day, a day of 10^6 bytes, and an answer.
+const LISTED: [(Service, Unit); 4] = [
+    (Service::HUB, Unit::Call),
+    (Service::WATCH, Unit::Fixed),
+    (Service::HOLD, Unit::Fixed),
+    (Service::BOT, Unit::Call),
+];
 /// The code that stands for no country (ISO 3166 leaves it to its users): a payment leaves nowhere.
 const NOWHERE: &str = "ZZ";
 
@@ -62,6 +66,8 @@ impl Actor {
     /// What this costs, where it is done and to be listed.
     fn listed_price(&self, service: Service) -> Option<Amount> {
         let price = match service {
+            // A bot that is offered is offered on the market.
+            Service::BOT => return self.bot_price(),
             Service::HUB => self.market.router().terms().map(|terms| terms.fee_base),
             Service::HOLD => self.hold_price(),
             _ => self.market.watchtower().terms().map(|terms| terms.price),
@@ -72,6 +78,7 @@ impl Actor {
     fn listing(&self, service: Service, unit: Unit, amount: Amount) -> Option<Offer> {
         let nowhere = Location { country: NOWHERE.parse::<Country>().ok()?, asn: 0 };
         let place = self.config.selling.as_ref().map_or(nowhere, |selling| selling.location);
+        let card = if service == Service::BOT { self.bot_contact() } else { None };
         let prices = vec![Price { unit, amount, asset: AssetId::WAY, reputation_min: 0 }];
         Some(Offer {
             provider: self.me(),
@@ -82,7 +89,7 @@ impl Actor {
             bandwidth_bps: 0,
             prices,
             exit_policy: Vec::new(),
-            contacts: self.contacts()?.to_vec(),
+            contacts: self.contacts()?.into_iter().chain(card).collect(),
         })
     }
 

@@ -5,6 +5,7 @@
 mod chat;
 mod contracts;
 mod devices;
+mod hiring;
 mod holding;
 mod names;
 mod phones;
@@ -117,6 +118,13 @@ pub const METHODS: &[&str] = &[
     "watch_remove",
     "watch_status",
     "watch_offer_list",
+    "bot_offer",
+    "bot_withdraw",
+    "bot_find",
+    "bot_hire",
+    "bot_dismiss",
+    "bot_status",
+    "bot_work",
     "hold_offer",
     "hold_use",
     "hold_leave",
@@ -335,6 +343,7 @@ impl<A: NodeApi> Dispatcher<A> {
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
             "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
             "hub_run" | "hub_rebalance" | "hub_ask" => self.call_channel(method, params).await,
+            bot if bot.starts_with("bot_") => self.call_bot(bot, params).await,
             hold if hold.starts_with("hold_") => self.call_hold(hold, params).await,
             phone if phone.starts_with("phone_") => self.call_phone(phone, params).await,
             device if device.starts_with("device_") => self.call_device(device, params).await,
@@ -518,6 +527,7 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
                 let all = api.chat_conversations().await?.into_iter();
                 all.map(|talk| Event::ChatConversation(Box::new(talk))).collect()
             }
+            Topic::Bot => api.bot_status().await?.hired.into_iter().map(Event::Bot).collect(),
             Topic::Phone => vec![Event::Phones(api.phone_list().await?)],
             Topic::Device => vec![Event::Devices(api.device_list().await?)],
             Topic::Holding => vec![Event::Holding(Box::new(api.hold_status().await?))],

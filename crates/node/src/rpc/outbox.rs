@@ -35,6 +35,7 @@ pub struct Outbox {
 /// What replaces what.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
+    Bot(IdentityId),
     Person(IdentityId),
     Conversation(String),
     /// Of a conversation.
@@ -144,6 +145,7 @@ fn key(event: &Event) -> Key {
             Key::Promise(promise.direction, promise.counterparty.0, promise.serial.0, promise.backing)
         }
         Event::Channel(detail) => Key::Channel(detail.record.channel.clone()),
+        Event::Bot(hire) => Key::Bot(hire.bot),
         Event::ChatPerson(person) => Key::Person(person.identity),
         Event::ChatConversation(talk) => Key::Conversation(talk.conversation.clone()),
         Event::ChatItem(item) => Key::Message(item.conversation.clone(), item.message.clone()),

@@ -18,18 +18,18 @@ use super::cli::{byway, check_typed, directory_of, failure, text};
 use super::fake::{Fake, TOKEN};
 use super::network::{Mortal, Network, SOON};
 
-fn example(name: &str) -> PathBuf {
+pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/bots").join(name)
 }
 
 /// `byway bot run`, with what it says to the person at the keyboard.
-struct Bot {
+pub struct Bot {
     process: Child,
     errors: Lines<BufReader<ChildStderr>>,
 }
 
 impl Bot {
-    fn start(directory: &Path, arguments: &[&str]) -> Self {
+    pub fn start(directory: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_byway"));
         command.arg("--dir").arg(directory).args(["bot", "run"]).args(arguments);
         command.env("BYWAY_PASSPHRASE", "correct horse").env_remove("BYWAY_DIR");
@@ -55,12 +55,12 @@ impl Bot {
 }
 
 /// The local API of a real node, as processes find it.
-struct Desk {
-    folder: TempDir,
+pub struct Desk {
+    pub folder: TempDir,
     _stop: watch::Sender<bool>,
 }
 
-async fn desk(who: &Mortal) -> Desk {
+pub async fn desk(who: &Mortal) -> Desk {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (port, (stop, stopping)) = (listener.local_addr().unwrap().port(), watch::channel(false));
     let settings = Settings { token: Token::parse(TOKEN).unwrap(), page_port: 1 };
@@ -68,7 +68,7 @@ async fn desk(who: &Mortal) -> Desk {
     Desk { folder: directory_of(port), _stop: stop }
 }
 
-async fn hears(who: &Mortal, from: &str, expected: &[&str]) {
+pub async fn hears(who: &Mortal, from: &str, expected: &[&str]) {
     let what = format!("{expected:?}");
     who.node.until(&what, async |api| (texts(api, from).await == expected).then_some(())).await;
 }

@@ -19,6 +19,7 @@ use super::fake_chat;
 use super::fake_contracts;
 use super::fake_devices;
 use super::fake_forwards;
+use super::fake_hiring;
 use super::fake_holding;
 use super::fake_hubs;
 use super::fake_invites;
@@ -633,6 +634,34 @@ impl NodeApi for Fake {
 
     async fn watch_status(&self) -> Answer<WatchStatus> {
         Ok(super::fake_watching::status())
+    }
+
+    async fn bot_offer(&self, request: BotOfferMake) -> Answer<BotStatus> {
+        Ok(fake_hiring::offered(&request))
+    }
+
+    async fn bot_withdraw(&self) -> Answer<BotStatus> {
+        Ok(BotStatus { offer: None, ..fake_hiring::status() })
+    }
+
+    async fn bot_find(&self, request: BotFind) -> Answer<Vec<BotOffer>> {
+        Ok(fake_hiring::found(&request))
+    }
+
+    async fn bot_hire(&self, request: BotHireMake) -> Answer<BotStatus> {
+        fake_hiring::hire(&request)
+    }
+
+    async fn bot_dismiss(&self, request: BotDismiss) -> Answer<BotStatus> {
+        fake_hiring::dismiss(&request)
+    }
+
+    async fn bot_status(&self) -> Answer<BotStatus> {
+        Ok(fake_hiring::status())
+    }
+
+    async fn bot_work(&self) -> Answer<Vec<BotClient>> {
+        Ok(fake_hiring::clients())
     }
 
     async fn hold_offer(&self, request: HoldOffer) -> Answer<HoldStatus> {

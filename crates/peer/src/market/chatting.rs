@@ -36,6 +36,7 @@ impl Market {
         let view = Pending { store, batch: &self.unseen };
         let done = self.chats.as_mut().map(|chats| what(chats, &view));
         self.carry_chats(now);
+        self.look_at_hired(now, store);
         self.pump(now, store);
         done
     }
@@ -53,6 +54,7 @@ impl Market {
         let next = chats.wakes_at();
         self.wake_at(next);
         self.carry_chats(now);
+        self.look_at_hired(now, store);
     }
 
     /// Tells the conversations whether there is a pledge for somebody's identity, which they ask for of whoever is new.
@@ -89,6 +91,7 @@ impl Market {
         if let Some(chats) = &mut self.chats {
             chats.handle_message(now, seed, peer, message, &Pending { store, batch: &self.unseen });
             self.carry_chats(now);
+            self.look_at_hired(now, store);
         }
     }
 

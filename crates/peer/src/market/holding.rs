@@ -286,6 +286,7 @@ impl Market {
         self.commit_at_once(now, batch, sends);
         self.tell_judged(judged);
         news.into_iter().for_each(|news| self.tell(MarketNews::Chat(news)));
+        self.look_at_hired(now, store);
     }
 
     /// Somebody has what was brought to a holder of theirs.

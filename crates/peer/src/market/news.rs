@@ -121,6 +121,14 @@ pub enum MarketNews {
         holder: IdentityId,
         fault: HeldFault,
     },
+    /// Somebody has hired our bot, or dismissed it, or said something to it.
+    BotClient {
+        client: IdentityId,
+    },
+    /// One stands otherwise with the host of a bot that we have hired.
+    Hired {
+        host: IdentityId,
+    },
     /// A peer says where it is reached, or another who is in a group with both; the card is good.
     Whereabouts {
         peer: IdentityId,

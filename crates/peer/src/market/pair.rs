@@ -39,10 +39,11 @@ pub(super) struct Pair {
     reputation: u16,
     backing: BackingKind,
     bounds: Bounds,
-    /// How far ahead the sessions that we use want to be, and what a period of being watched, or held for, costs.
+    /// How far ahead the sessions that we use want to be, and what a period of being watched or held for, or an answer, costs.
     ahead: Ahead,
     watch_price: Amount,
     hold_price: Amount,
+    answer_price: Amount,
     /// What is to be promised out of a lane.
     lane_wish: Option<Amount>,
 }
@@ -77,6 +78,7 @@ impl Pair {
             ahead: Ahead::NOTHING,
             watch_price: Amount::ZERO,
             hold_price: Amount::ZERO,
+            answer_price: Amount::ZERO,
             lane_wish: None,
         })
     }

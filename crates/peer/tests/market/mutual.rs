@@ -2,6 +2,7 @@
 
 mod both;
 mod chatting;
+mod hiring;
 mod several;
 
 use byway_dialogue::payment::SettleError;

@@ -22,7 +22,7 @@ pub async fn check(args: BotCheckArgs) -> anyhow::Result<Outcome> {
     let program = Program::start(&rules.name, &args.command);
     let mut program = program.with_context(|| format!("{} can't be started", args.command[0]))?;
     let talks = [talk];
-    for line in [protocol::hello(&rules, &talks), protocol::message(&talks[0], "Somebody", &item)] {
+    for line in [protocol::hello(&rules, &talks), protocol::message(&rules, &talks[0], "Somebody", &item)] {
         print(&format!("> {line}\n"))?;
         program.tell(&line);
     }

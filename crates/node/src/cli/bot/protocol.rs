@@ -204,8 +204,11 @@ pub fn hello(rules: &Rules, talks: &[ChatConversation]) -> String {
 }
 
 /// A message that was said.
-pub fn message(talk: &ChatConversation, author_name: &str, item: &ChatItem) -> String {
+pub fn message(rules: &Rules, talk: &ChatConversation, author_name: &str, item: &ChatItem) -> String {
     let mut params = json!(item);
+    if rules.is_hired() {
+        params["paid"] = json!(true);
+    }
     params["title"] = json!(talk.title);
     params["author_name"] = json!(author_name);
     json!({ "jsonrpc": "2.0", "method": "message", "params": params }).to_string()

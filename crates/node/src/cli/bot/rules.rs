@@ -34,6 +34,8 @@ pub enum In {
     These(BTreeSet<String>),
     /// All with others, those that begin later too. One's notes to oneself are none of them.
     All,
+    /// Those with whoever has hired it, by their ids, and of each the places that are paid for: from the first on, before the second.
+    Hired(BTreeMap<String, (u64, u64)>),
 }
 
 /// What one bot may do.
@@ -87,7 +89,21 @@ impl Rules {
         match &self.within {
             In::These(ids) => ids.contains(&talk.conversation),
             In::All => talk.peer != Some(self.me),
+            In::Hired(paid) => paid.contains_key(&talk.conversation),
         }
+    }
+
+    /// The places of a conversation that a bot may see: from the first on, before the second.
+    pub fn places(&self, conversation: &str) -> (u64, u64) {
+        match &self.within {
+            In::These(_) | In::All => (0, u64::MAX),
+            In::Hired(paid) => paid.get(conversation).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Whether whoever speaks to it pays for that.
+    pub const fn is_hired(&self) -> bool {
+        matches!(self.within, In::Hired(_))
     }
 
     /// The conversation that a bot means, among those that it was let into.

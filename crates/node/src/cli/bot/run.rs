@@ -83,14 +83,21 @@ impl Bot {
         let client = Client::of(&directory)?;
         let status: NodeStatus = client.call("node_status", &Nothing {}).await?;
         let talks: Vec<ChatConversation> = client.call("chat_conversations", &Nothing {}).await?;
+        let within = match (args.in_all, args.hired) {
+            (true, _) => In::All,
+            (_, true) => In::Hired(paid(&client).await?),
+            _ => In::these(&args.within, &talks)?,
+        };
         let rules = Rules {
-            within: if args.in_all { In::All } else { In::these(&args.within, &talks)? },
+            within,
             may: spelled_out(&args.may),
             mentions_only: args.mentions_only,
             name: called(args.name.clone(), &args.command)?,
             me: status.talks_as(),
         };
         let within: Vec<&ChatConversation> = talks.iter().filter(|talk| rules.is_within(talk)).collect();
+        // What those who have hired it said while it did not run is paid for.
+        let within = if args.hired { Vec::new() } else { within };
         let seen = Seen::open(&directory, &rules.name, &within, args.in_all)?;
         let rate = Rate::new(args.per_minute.into());
         Ok(Self { directory, client, rules, talks, seen, rate, began: Instant::now(), is_away: false })
@@ -176,9 +183,14 @@ impl Bot {
 
     /// A page of each conversation in which something is new.
     async fn news(&mut self) -> Result<VecDeque<News>, ClientError> {
+        if self.rules.is_hired() {
+            self.rules.within = In::Hired(paid(&self.client).await?);
+        }
         self.talks = self.client.call("chat_conversations", &Nothing {}).await?;
-        let is_new =
-            |talk: &&ChatConversation| self.rules.is_within(talk) && end(talk) > self.seen.next(&talk.conversation);
+        let is_new = |talk: &&ChatConversation| {
+            let (from, to) = self.to_see(talk);
+            self.rules.is_within(talk) && to > from
+        };
         let changed: Vec<&ChatConversation> = self.talks.iter().filter(is_new).collect();
         let mut news = VecDeque::new();
         if changed.is_empty() {
@@ -186,8 +198,8 @@ impl Bot {
         }
         let people: Vec<ChatPerson> = self.client.call("chat_people", &Nothing {}).await?;
         for talk in changed {
-            let (from, to) = (self.seen.next(&talk.conversation), talk.conversation.clone());
-            let behind = (from + PAGE).min(end(talk));
+            let ((from, end), to) = (self.to_see(talk), talk.conversation.clone());
+            let behind = from.saturating_add(PAGE).min(end);
             let read = ChatRead { to, before: Some(behind), limit: PAGE as usize };
             let mut items: Vec<ChatItem> = self.client.call("chat_read", &read).await?;
             items.retain(|item| item.place >= from && self.rules.is_for_it(item));
@@ -196,11 +208,17 @@ impl Bot {
             let of = |next, line| News { conversation: talk.conversation.clone(), next, line };
             for item in items {
                 let name = names.get(&item.author).copied().unwrap_or_default();
-                news.push_back(of(item.place + 1, Some(protocol::message(talk, name, &item))));
+                news.push_back(of(item.place + 1, Some(protocol::message(&self.rules, talk, name, &item))));
             }
             news.push_back(of(behind, None));
         }
         Ok(news)
+    }
+
+    /// The places of a conversation that it has not seen and may: from the first on, before the second.
+    fn to_see(&self, talk: &ChatConversation) -> (u64, u64) {
+        let (begins, released) = self.rules.places(&talk.conversation);
+        (self.seen.next(&talk.conversation).max(begins), end(talk).min(released))
     }
 
     /// Does what a line asks for; what is to be answered, if anything.
@@ -239,7 +257,18 @@ impl Bot {
             }
             Asked::Read(protocol::Read { before, limit, .. }) => {
                 let limit = limit.unwrap_or(PAGE as usize);
-                self.ask("chat_read", &ChatRead { to, before, limit }).await
+                let (begins, released) = self.rules.places(&to);
+                // What was not paid for is not there, nor what was said before the bot was hired.
+                let before = match (before, self.rules.is_hired()) {
+                    (before, false) => before,
+                    (before, true) => Some(before.map_or(released, |before| before.min(released))),
+                };
+                let read = ChatRead { to, before, limit };
+                let mut items = self.ask("chat_read", &read).await?;
+                if let Some(items) = items.as_array_mut() {
+                    items.retain(|item| item["place"].as_u64().is_some_and(|place| place >= begins));
+                }
+                Ok(items)
             }
             Asked::File(protocol::File { message, number, at, .. }) => {
                 self.ask("chat_file", &json!({ "to": to, "message": message, "number": number, "at": at })).await
@@ -257,6 +286,13 @@ impl Bot {
             _ => Refusal::NodeAway,
         })
     }
+}
+
+/// The conversations of those who have hired the bot, and what of each is paid for.
+async fn paid(client: &Client) -> Result<BTreeMap<String, (u64, u64)>, ClientError> {
+    let clients: Vec<BotClient> = client.call("bot_work", &Nothing {}).await?;
+    let one = |of: BotClient| Some((of.conversation?, (of.begins, of.released)));
+    Ok(clients.into_iter().filter_map(one).collect())
 }
 
 /// What those in a conversation are called, empty where they have said nothing.

@@ -13,7 +13,7 @@ use crate::rig::NETWORK;
 
 const ONE: usize = PEERS[0];
 
-fn text(text: String) -> Kind {
+pub fn text(text: String) -> Kind {
     let source = BoundedText::new(text).expect("it is short");
     Kind::Post(Post { text: Text { source, mentions: BoundedList::default() }, ..Post::default() })
 }
@@ -25,7 +25,7 @@ fn texts(star: &Star, who: usize, room: RoomId) -> Vec<String> {
     page.map(|shown| shown.item.text().expect("all are texts").source.to_string()).collect()
 }
 
-fn room_with(star: &Star, who: usize, peer: IdentityId) -> Option<RoomId> {
+pub fn room_with(star: &Star, who: usize, peer: IdentityId) -> Option<RoomId> {
     star.nodes[who].market.chats()?.people().get(peer)?.direct
 }
 

@@ -85,7 +85,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 15] = [
+    pub const ALL: [Topic; 18] = [
         Topic::Status,
         Topic::Session,
         Topic::Offers,

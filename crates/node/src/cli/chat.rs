@@ -35,14 +35,7 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
             show(globals, &person, accepted)?;
         }
         ChatCommand::Price { price } => {
-            let price: ChatPrice = client.call("chat_price", &ChatPriceSet { price }).await?;
-            show(globals, &price, |price| match price.price.is_zero() {
-                true => "A first message costs nothing here.\n".to_owned(),
-                false => format!(
-                    "A first message costs {} WAY here, of those who are not registered, invited or in a group with you.\n",
-                    price.price
-                ),
-            })?;
+            show(globals, &client.call("chat_price", &ChatPriceSet { price }).await?, priced)?;
         }
         ChatCommand::Contacts => contacts(globals, &client.call::<Vec<ChatPerson>>("chat_people", &Nothing {}).await?)?,
         ChatCommand::Conversations => conversations(globals, &client).await?,
@@ -101,6 +94,15 @@ fn accepted(person: &ChatPerson) -> String {
     match person.standing {
         ChatStanding::Contact => format!("{}{whose} is your contact.\n{caution}", called(person)),
         _ => format!("{}{whose} is asked; `byway chat contacts` says when they agree.\n{caution}", called(person)),
+    }
+}
+
+fn priced(ChatPrice { price }: &ChatPrice) -> String {
+    match price.is_zero() {
+        true => "A first message costs nothing here.\n".to_owned(),
+        false => format!(
+            "A first message costs {price} WAY here, of those who are not registered, invited or in a group with you.\n"
+        ),
     }
 }
 

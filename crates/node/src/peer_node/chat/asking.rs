@@ -278,7 +278,7 @@ impl Actor {
                 self.run_errand(Errand::Collect(peer), Order::unsigned(Wish { call, fee, ..Wish::default() }));
             }
             // It was settled, or has been taken back.
-            None => drop(self.with_chats(|chats, _, _, _| chats.note_collected(peer))),
+            None => self.with_chats(|chats, _, _, _| chats.note_collected(peer)),
         }
     }
 

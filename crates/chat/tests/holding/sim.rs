@@ -17,6 +17,8 @@ const PEOPLE: usize = 60;
 const HOLDERS: usize = 18;
 const HOLDERS_EACH: usize = 3;
 const DAYS: u64 = 14;
+/// People do some ten things for a message: so it is ten times as many crashes, however many messages there are.
+const CRASHES: u64 = 20;
 /// Between two steps.
 const STEP: Span = Span::minutes(30);
 const STEPS_A_DAY: u64 = Span::days(1).0 / STEP.0;
@@ -97,10 +99,12 @@ struct World {
     posted: BTreeMap<ParcelId, (IdentityId, u32)>,
     by_holder: u64,
     missing: usize,
+    /// One in so many things that somebody does is a crash.
+    crash_each: u64,
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    fn new(seed: u64, messages: u64) -> Self {
         let people: Vec<Person> = (0..PEOPLE as u64).map(Person::new).collect();
         let keeper = |number: usize| Keeper {
             id: secret(1000 + number as u64).id(),
@@ -124,6 +128,7 @@ impl World {
             posted: BTreeMap::new(),
             by_holder: 0,
             missing: 0,
+            crash_each: messages / CRASHES,
         };
         world.keepers.iter_mut().for_each(|keeper| keeper.holder.set_terms(Some(terms(0))));
         for number in 0..PEOPLE {
@@ -154,9 +159,9 @@ impl World {
         }
     }
 
-    /// What it wants done is done; one time in five hundred it is gone before that, and one time in eight what came can't be taken yet.
+    /// What it wants done is done; now and then it is gone before that, and one time in eight what came can't be taken yet.
     fn with_client(&mut self, number: usize, what: impl FnOnce(&mut HeldClient)) {
-        let (now, is_crash, can_take) = (self.now, self.below(500) == 0, self.below(8) != 0);
+        let (now, is_crash, can_take) = (self.now, self.below(self.crash_each) == 0, self.below(8) != 0);
         let person = &mut self.people[number];
         what(&mut person.client);
         let ClientStep { mut batch, mut sends, mut takings, faults, mut judged, .. } = person.client.take_step();
@@ -484,7 +489,7 @@ impl World {
 /// So many messages in two weeks; then they have as long again to arrive.
 pub fn run(seed: u64, messages: u64) {
     println!("seed {seed}, {messages} messages");
-    let mut world = World::new(seed);
+    let mut world = World::new(seed, messages);
     let steps = DAYS * STEPS_A_DAY;
     for step in 0..2 * steps {
         let due = (messages * (step + 1) / steps).min(messages);

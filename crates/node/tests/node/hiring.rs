@@ -1,6 +1,6 @@
 //! A bot is offered on the market, found, hired and paid for by the answer, between real nodes on a real kernel, and as processes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use byway_node::api::*;
 use byway_node::cli::Cli;
@@ -62,6 +62,11 @@ async fn earned(host: &Node, count: u128) {
     host.until(&what, async |api| (api.bot_status().await.unwrap().earned == answers(count)).then_some(())).await;
 }
 
+/// What the bot has seen, in the folder that is its node's.
+fn seen_of(desk: &Desk) -> PathBuf {
+    desk.folder.path().join("bots/keyword.json")
+}
+
 fn program(desk: &Desk) -> Bot {
     let keyword = example("keyword.py");
     Bot::start(desk.folder.path(), &["--hired", "--may", "answer", keyword.to_str().unwrap()])
@@ -104,6 +109,7 @@ async fn a_bot_is_found_hired_and_paid_by_the_answer_up_to_the_limit_however_oft
 
     // So is the host's, and its bot.
     drop(running);
+    let seen = std::fs::read(seen_of(&desk)).unwrap();
     drop(desk);
     drop(host);
     said.push("and your hours now?");
@@ -112,6 +118,8 @@ async fn a_bot_is_found_hired_and_paid_by_the_answer_up_to_the_limit_however_oft
     let card = host.node.api.identity_card().await.unwrap().card;
     user.node.api.chat_accept(ChatAccept { who: card }).await.unwrap();
     let desk = self::desk(&host).await;
+    std::fs::create_dir(seen_of(&desk).parent().unwrap()).unwrap();
+    std::fs::write(seen_of(&desk), seen).unwrap();
     let running = program(&desk);
     said.push(HOURS);
     hears(&user, &to, &said).await;

@@ -135,12 +135,14 @@ impl Market {
         self.step(now, peer, |pair, step| pair.bound(now, bounds, step));
     }
 
-    /// The first window of the dearest of our offers, the first period of watching, or a day of all that is held for one client.
+    /// The first window of the dearest of our offers, the first period of watching, a day of all that is held for one client, or an answer
+    /// of our bot.
     fn first_window(&self) -> Amount {
         let tariffs = self.listings.values().flat_map(Listing::tariffs);
         let watching = self.channels.tower.terms().map(|terms| terms.price);
         let holding = self.holding().and_then(|holding| holding.holder().terms());
         let holding = holding.and_then(|terms| Amount::cost(terms.price, terms.client_bytes_max, 1_000_000));
-        tariffs.map(Tariff::first_window).chain(watching).chain(holding).max().unwrap_or_default()
+        let answer = self.hiring().and_then(|hiring| hiring.host().terms()).map(|terms| terms.price);
+        tariffs.map(Tariff::first_window).chain(watching).chain(holding).chain(answer).max().unwrap_or_default()
     }
 }

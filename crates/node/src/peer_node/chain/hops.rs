@@ -1,5 +1,7 @@
 //! Choosing, connecting and leaving the hops of a chain.
 
+use std::collections::BTreeMap;
+
 use byway_access::discovery::Candidate;
 use byway_access::session::{SessionId, StopReason};
 use byway_access::slices::{Occupied, choose};
@@ -203,6 +205,41 @@ impl Actor {
         self.broken_at(at, &broken);
         self.fail_connection(way, why.to_owned());
         Some(broken)
+    }
+
+    /// A hop has no session any more, and nobody takes its place.
+    pub(in super::super) fn hop_failed(&mut self, way: WayId, why: &str) {
+        let Some(at) = self.chain.place_of(way) else { return };
+        self.broken_at(at, &ApiError::chain_broken(at + 1, self.chain.places[at].wish, why));
+    }
+
+    /// What is behind a hop, or waits for it, ends for this reason.
+    fn broken_at(&mut self, at: usize, error: &ApiError) {
+        let (behind, others): (BTreeMap<_, _>, _) =
+            std::mem::take(&mut self.chain.waiting).into_iter().partition(|(provider, _)| self.before(*provider) > at);
+        self.chain.waiting = others;
+        for (provider, _) in behind {
+            self.ways.trying(provider).into_iter().for_each(|id| self.give_up(id, error));
+            self.not_inquired(provider, &error.to_string());
+        }
+        let is_behind = |id: &WayId| {
+            let provider = self.ways.connected(*id).map(|connected| connected.offer.provider);
+            !self.is_left_hop(*id) && provider.is_some_and(|provider| self.before(provider) > at)
+        };
+        let (hops, out): (Vec<_>, Vec<_>) =
+            self.ways.ids(|_| true).into_iter().filter(is_behind).partition(|id| self.is_hop(*id));
+        out.into_iter().chain(hops).for_each(|id| self.cut_off(id, error));
+    }
+
+    /// Ends a session whose provider is not to blame for that nothing comes from it.
+    fn cut_off(&mut self, id: WayId, error: &ApiError) {
+        let session = self.ways.connected(id).map(|connected| connected.session);
+        if let Some(using) = session.and_then(|session| self.using.get_mut(&session)) {
+            using.is_excused = true;
+        }
+        if self.stop_paying(id) {
+            self.fail_connection(id, error.to_string());
+        }
     }
 
     /// The offer for whose sake a provider is being reached.

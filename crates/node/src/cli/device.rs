@@ -55,7 +55,8 @@ fn linked_text(device: &Device) -> String {
     let (name, node) = (called(device), device.node);
     match device.state {
         DeviceState::Linked => format!(
-            "{name} is a device of yours now, at the node {node}.\nIt is in every conversation as soon as the others have heard; what was said before stays here.\n"
+            "{name} is a device of yours now, at the node {node}.\n\
+             It is in every conversation as soon as the others have heard; what was said before stays here.\n"
         ),
         _ => format!(
             "{name} ({node}) was not reached yet. It is called again and again for as long as its token counts; `byway device list` shows\n\

@@ -65,6 +65,7 @@ async fn linked(network: &Network) -> ([Mortal; 3], String) {
     let room = conversation(&laptop.node).await;
     // Who has read this has heard of the device that said it.
     laptop.node.api.chat_send(send(&room, "from the laptop")).await.unwrap();
+    person(&laptop.node, "Bob is reached", |person| person.online).await;
     until_texts(&bob.node, &room, &["from the laptop"]).await;
     until_texts(&alice.node, &room, &["from the laptop"]).await;
     ([alice, bob, laptop], room)

@@ -92,8 +92,8 @@ pub(super) struct ChannelDesk {
     pub(super) cards: BTreeMap<IdentityId, Whereabouts>,
     /// What those who are there were told of where this node is.
     told: BTreeMap<IdentityId, PeerCard>,
-    /// Of whom each of them was told where they are.
-    pub(super) introduced: BTreeMap<IdentityId, BTreeSet<IdentityId>>,
+    /// Of whom each of them was told where they are, and whether it had heard by then of all that had been put out for it.
+    pub(super) introduced: BTreeMap<IdentityId, BTreeMap<IdentityId, bool>>,
     /// Channels to be proposed once their peers are reached.
     wishes: Vec<Wish>,
     /// When each peer that is not there is dialled again, and how long that was after the time before.

@@ -21,15 +21,18 @@ impl Actor {
             companions.iter().filter_map(|of| self.channels.cards.get(of)).filter_map(card_of).collect();
         let now = self.clock.now();
         for peer in companions.into_iter().filter(|peer| self.market.is_talking_to(*peer)).collect::<Vec<_>>() {
+            // Who has yet to hear that the other is in a group with it does not believe it, and is told again once it has heard.
+            let has_heard = self.chats().waiting_for(peer) == 0;
             for card in &cards {
                 let of = card.certificate.identity;
-                let known = self.channels.introduced.entry(peer).or_default();
-                if of == peer || known.contains(&of) || known.len() >= INTRODUCED_MAX {
+                let told = self.channels.introduced.entry(peer).or_default();
+                let is_told = told.get(&of).is_some_and(|had_heard| *had_heard || !has_heard);
+                if of == peer || is_told || (told.len() >= INTRODUCED_MAX && !told.contains_key(&of)) {
                     continue;
                 }
                 let is_shared = self.chats().share_group(peer, of);
                 if is_shared && self.market.say_whereabouts(now, peer, card, &self.market_journal) {
-                    self.channels.introduced.entry(peer).or_default().insert(of);
+                    self.channels.introduced.entry(peer).or_default().insert(of, has_heard);
                 }
             }
         }

@@ -186,9 +186,8 @@ impl Chats {
         (talk.record.read, talk.record.unread) = (to, 0);
         talk.put(&mut self.step.batch);
         self.tell(ChatNews::Room { room });
-        if let Some(newest) = self.page(room, None, 1, store).first() {
-            let call = Call::new(now, seed, store);
-            self.write_to_devices(&call, &OwnMatter::Read { room, of: newest.item.of }, None);
+        if let Some(of) = self.newest_read(room, store) {
+            self.write_to_devices(&Call::new(now, seed, store), &OwnMatter::Read { room, of }, None);
         }
         if !is_told {
             return Ok(());
@@ -200,5 +199,13 @@ impl Chats {
             self.say(now, seed, room, Kind::ReadMark(ReadMark { messages }).into(), store)?;
         }
         Ok(())
+    }
+
+    /// Up to which message a conversation was read. What our person says, other devices may have before what others said, or behind it: so
+    /// the newest of others' counts, where there is one among the newest.
+    fn newest_read(&self, room: RoomId, store: &impl Store) -> Option<MessageRef> {
+        let newest = self.page(room, None, UNREAD_MAX, store);
+        let of_others = newest.iter().find(|shown| shown.item.of.author != self.me());
+        of_others.or(newest.first()).map(|shown| shown.item.of)
     }
 }

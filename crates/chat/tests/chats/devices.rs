@@ -307,6 +307,19 @@ fn what_was_read_on_one_is_read_on_the_other_in_whatever_order_it_hears_of_it() 
     world.connect(PHONE, BOB);
     world.carry();
     assert_eq!((world.texts(PHONE, room).len(), world.unread(PHONE, room)), (3, 1));
+
+    // What one says oneself comes to the other behind what was heard there before, and the other way round.
+    world.cut(PHONE, BOB);
+    world.say(PHONE, room, "4");
+    world.say(BOB, room, "5");
+    world.carry();
+    world.connect(PHONE, ALICE);
+    world.connect(PHONE, BOB);
+    world.carry();
+    assert_eq!([ALICE, PHONE].map(|who| world.texts(who, room).pop().unwrap().1), ["4", "5"]);
+    world.read(ALICE, room);
+    world.carry();
+    assert_eq!([ALICE, PHONE].map(|who| world.unread(who, room)), [0, 0]);
 }
 
 #[test]

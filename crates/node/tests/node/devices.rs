@@ -48,8 +48,18 @@ async fn until_texts(node: &Node, to: &str, expected: &[&str]) {
     node.until(&what, look).await;
 }
 
+/// The conversation of the two, beside which everyone has their notes.
 async fn conversation(node: &Node) -> String {
-    node.until("the conversation", async |api| api.chat_conversations().await.unwrap().pop()).await.conversation
+    let of_two = async |api: &PeerNode| {
+        let talks = api.chat_conversations().await.unwrap();
+        talks.into_iter().find(|talk| talk.members.len() == 2)
+    };
+    node.until("the conversation", of_two).await.conversation
+}
+
+async fn talk(api: &PeerNode, room: &str) -> ChatConversation {
+    let talks = api.chat_conversations().await.unwrap();
+    talks.into_iter().find(|talk| talk.conversation == room).unwrap()
 }
 
 /// Alice with two devices, and Bob, who has heard of both; with the conversation of the two.
@@ -101,12 +111,12 @@ async fn what_a_person_hears_and_says_is_on_both_devices_once_and_it_is_they_who
     }
     let told = bob.node.api.chat_conversations().await.unwrap().remove(0);
     assert_eq!((told.peer, told.members.len()), (Some(alices), 2), "it is one person to him");
-    let seen = laptop.node.api.chat_conversations().await.unwrap().remove(0);
+    let seen = talk(&laptop.node.api, &room).await;
     assert_eq!((seen.title.as_str(), seen.peer, seen.unread), ("Bob", Some(bobs), 1));
 
     // What was read on one is read on the other.
     laptop.node.api.chat_mark(ChatMark { to: room.clone(), tell: true }).await.unwrap();
-    let is_read = async |api: &PeerNode| (api.chat_conversations().await.unwrap()[0].unread == 0).then_some(());
+    let is_read = async |api: &PeerNode| (talk(api, &room).await.unread == 0).then_some(());
     alice.node.until("it was read", is_read).await;
     let mine = ChatSearch { query: "from:me".to_owned(), to: None, before: None, limit: 20, offset_minutes: 0 };
     let found = laptop.node.api.chat_search(mine).await.unwrap();

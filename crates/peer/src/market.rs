@@ -365,17 +365,10 @@ impl Market {
                 self.bound(now, peer);
                 self.step(now, peer, |pair, step| pair.attached(now, step));
                 self.ask_if_due(now, peer);
-                self.channels_connected(now, peer);
-                self.chat_connected(peer, store);
-                self.carry_chats(now);
-                self.holding_connected(now, peer, store);
-                self.hiring_connected(now, peer);
+                self.connected(now, peer, store);
             }
             News::Detached { peer, .. } => {
-                self.channels_disconnected(now, peer);
-                self.chat_disconnected(peer);
-                self.holding_disconnected(peer);
-                self.hiring_disconnected(peer);
+                self.disconnected(now, peer);
                 self.step(now, peer, |pair, step| pair.detached(now, step));
                 self.tell(MarketNews::Detached { peer });
             }
@@ -423,15 +416,28 @@ impl Market {
             News::Closed { peer, reason, link, .. } => {
                 self.step(now, peer, |pair, step| pair.ended(now, step));
                 self.exchange.forget(peer);
-                self.channels_disconnected(now, peer);
-                self.chat_disconnected(peer);
-                self.holding_disconnected(peer);
-                self.hiring_disconnected(peer);
+                self.disconnected(now, peer);
                 self.tell(MarketNews::Closed { peer, reason, link });
             }
             News::Refused { peer, link, reason } => self.tell(MarketNews::Refused { peer, link, reason }),
             News::LinkEnded { link, reason } => self.tell(MarketNews::LinkEnded { link, reason }),
         }
+    }
+
+    /// What goes within the dialogues beside sessions and payments hears that one is there.
+    fn connected(&mut self, now: Time, peer: IdentityId, store: &impl Store) {
+        self.channels_connected(now, peer);
+        self.chat_connected(peer, store);
+        self.carry_chats(now);
+        self.holding_connected(now, peer, store);
+        self.hiring_connected(now, peer);
+    }
+
+    fn disconnected(&mut self, now: Time, peer: IdentityId) {
+        self.channels_disconnected(now, peer);
+        self.chat_disconnected(peer);
+        self.holding_disconnected(peer);
+        self.hiring_disconnected(peer);
     }
 
     fn tell(&mut self, news: MarketNews) {

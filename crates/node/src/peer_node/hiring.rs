@@ -142,7 +142,7 @@ impl Actor {
 
     pub(super) fn dismiss_bot(&mut self, request: &BotDismiss) -> Answer<BotStatus> {
         let bot = request.bot;
-        if !self.hires().hire_of(bot).is_some_and(|view| !view.is_leaving) {
+        if self.hires().hire_of(bot).is_none_or(|view| view.is_leaving) {
             return Err(ApiError::bot_not_hired(bot));
         }
         self.market.dismiss_bot(self.clock.now(), bot, &self.market_journal);

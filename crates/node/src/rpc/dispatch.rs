@@ -339,10 +339,18 @@ impl<A: NodeApi> Dispatcher<A> {
                 done(api.ledger_transaction(read::<LedgerTransaction>(params)?.transaction_id).await)
             }
             "ledger_identity" => done(api.ledger_identity(read::<LedgerIdentity>(params)?.id).await),
+            other => self.call_family(other, params).await,
+        }
+    }
+
+    /// The calls that begin with the name of what they are about.
+    async fn call_family(&self, method: &'static str, params: Params) -> Answer<Value> {
+        match method {
             kernel if kernel.starts_with("kernel_") => self.call_kernel(kernel, params).await,
             channel if channel.starts_with("channel_") => self.call_channel(channel, params).await,
-            "watch_run" | "watch_add" | "watch_remove" => self.call_channel(method, params).await,
-            "hub_run" | "hub_rebalance" | "hub_ask" => self.call_channel(method, params).await,
+            "watch_run" | "watch_add" | "watch_remove" | "hub_run" | "hub_rebalance" | "hub_ask" => {
+                self.call_channel(method, params).await
+            }
             bot if bot.starts_with("bot_") => self.call_bot(bot, params).await,
             hold if hold.starts_with("hold_") => self.call_hold(hold, params).await,
             phone if phone.starts_with("phone_") => self.call_phone(phone, params).await,

@@ -97,11 +97,10 @@ async fn what_was_said_is_found_as_it_stands_and_the_folder_shows_nothing_of_it(
 
     // It is gathered from what is kept when the node starts anew.
     api.chat_about(edit(ChatAboutWhat::Delete, None)).await.unwrap();
-    let place = network.directory("one");
     // Nothing is written any more while it is read.
     alice.node.api.stop().await;
     drop(alice);
-    let all = bytes_of(place.root());
+    let all = bytes_of(network.directory("one").root());
     for secret in ["which budget?", "next year", "京都", "harbour", "Harbour walks"] {
         assert!(!all.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret:?} is in the folder");
     }

@@ -72,17 +72,34 @@ fn program(desk: &Desk) -> Bot {
     Bot::start(desk.folder.path(), &["--hired", "--may", "answer", keyword.to_str().unwrap()])
 }
 
+/// What can't be hired: for less than it costs, for too little in all, and where there is none.
+async fn hires_nobody(user: &Node, bot: IdentityId) {
+    let dear = BotHireMake { bot, price_max: Some("0.001".parse().unwrap()), limit: None };
+    assert_eq!(user.api.bot_hire(dear).await.unwrap_err().kind, ErrorKind::BotTooDear);
+    let little = BotHireMake { bot, price_max: None, limit: Some("0.001".parse().unwrap()) };
+    assert_eq!(user.api.bot_hire(little).await.unwrap_err().kind, ErrorKind::InvalidParams);
+    let nobody = BotHireMake { bot: IdentityId([0x99; 20]), price_max: None, limit: None };
+    assert_eq!(user.api.bot_hire(nobody).await.unwrap_err().kind, ErrorKind::BotNotFound);
+}
+
+/// The next that is told of a bot which was not given something because it is not paid for.
+async fn told_of_refusal(events: &mut Events) -> BotHire {
+    loop {
+        if let Ok(event) = events.recv().await
+            && let Event::Bot(of) = &*event
+            && of.refusal.as_deref() == Some("unpaid")
+        {
+            return of.clone();
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bot_is_found_hired_and_paid_by_the_answer_up_to_the_limit_however_often_anybody_is_killed() {
     let network = Network::start(&["one", "other"], &[]).await;
     let [host, user] = offered(&network).await;
     let (bot, users) = (host.node.api.identity(), user.node.api.identity().to_string());
-    let dear = BotHireMake { bot, price_max: Some("0.001".parse().unwrap()), limit: None };
-    assert_eq!(user.node.api.bot_hire(dear).await.unwrap_err().kind, ErrorKind::BotTooDear);
-    let little = BotHireMake { bot, price_max: None, limit: Some("0.001".parse().unwrap()) };
-    assert_eq!(user.node.api.bot_hire(little).await.unwrap_err().kind, ErrorKind::InvalidParams);
-    let nobody = BotHireMake { bot: IdentityId([0x99; 20]), price_max: None, limit: None };
-    assert_eq!(user.node.api.bot_hire(nobody).await.unwrap_err().kind, ErrorKind::BotNotFound);
+    hires_nobody(&user.node, bot).await;
     let desk = desk(&host).await;
     let running = program(&desk);
 
@@ -129,17 +146,7 @@ async fn a_bot_is_found_hired_and_paid_by_the_answer_up_to_the_limit_however_oft
     let mut events = user.node.api.events();
     user.node.api.chat_send(send(&to, "hours?")).await.unwrap();
     said.push("hours?");
-    let told = async {
-        loop {
-            if let Ok(event) = events.recv().await
-                && let Event::Bot(of) = &*event
-                && of.refusal.as_deref() == Some("unpaid")
-            {
-                return of.clone();
-            }
-        }
-    };
-    let of = tokio::time::timeout(super::network::SOON, told).await.unwrap();
+    let of = tokio::time::timeout(super::network::SOON, told_of_refusal(&mut events)).await.unwrap();
     assert!(of.problem.unwrap().contains("all that you allowed is spent"));
     assert_eq!((of.waiting, of.spent, of.served), (1, answers(3), false));
     hears(&host, &users, &said).await;

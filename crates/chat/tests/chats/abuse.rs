@@ -176,9 +176,11 @@ fn a_member_for_whom_too_much_waits_silences_nobody() {
     let room = world.found(ALICE, &[BOB, CAROL]);
     let carol = world.id(CAROL);
     world.cut(ALICE, CAROL);
-    let (mut batch, stuffing) = (Batch::new(), ParcelId(Hash([7; 32])));
-    for number in 0..WAITING_MAX as u64 {
-        batch.put(Space("chat-outbox"), [&carol.0[..], &number.to_be_bytes()].concat(), stuffing.to_bytes());
+    let mut batch = Batch::new();
+    let named = |number: u64| ParcelId(Hash([number.to_be_bytes(); 4].concat().try_into().unwrap()));
+    let stuffing: Vec<ParcelId> = (0..WAITING_MAX as u64).map(named).collect();
+    for (number, parcel) in (0u64..).zip(&stuffing) {
+        batch.put(Space("chat-outbox"), [&carol.0[..], &number.to_be_bytes()].concat(), parcel.to_bytes());
     }
     world.people[ALICE].disk.apply(&batch);
     world.cut(ALICE, BOB);
@@ -194,7 +196,7 @@ fn a_member_for_whom_too_much_waits_silences_nobody() {
     // She is back, and has what waited; then what did not.
     world.crash(ALICE);
     world.connect(ALICE, CAROL);
-    let receipt = ChatMessage::Receipt { parcels: vec![stuffing] };
+    let receipt = ChatMessage::Receipt { parcels: stuffing };
     world.with(ALICE, |chats, now, seed, store| chats.handle_message(now, seed, carol, receipt, store));
     world.carry();
     assert_eq!(world.said(CAROL, room), ["again", "hello"]);

@@ -12,6 +12,7 @@ use byway_chat::content::post::Attachment;
 use byway_driver::link::{Link, StreamError, StreamRecv, StreamSend};
 use byway_primitives::Encode;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::speed::Speed;
@@ -21,6 +22,8 @@ use super::{FileError, FileStore, Incoming, on_disk};
 const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Groups of one file that wait between its disk and its stream, so that neither waits for each step of the other.
 const GROUPS_AHEAD: usize = 4;
+/// After so many bytes what was written of a file is synced while the rest comes, so that little is left for the end.
+const SYNCED_EACH: usize = 8 << 20;
 
 /// Why a file did not come.
 #[derive(Debug, thiserror::Error)]
@@ -146,11 +149,17 @@ async fn take_groups(
 ) -> Result<Incoming, FetchError> {
     let lengths = incoming.missing();
     let (ahead, mut came) = mpsc::channel::<Vec<u8>>(GROUPS_AHEAD);
+    let (due, syncing) = sync_beside(incoming.handle().map_err(FileError::from)?);
     let writing = tokio::spawn(on_disk(move || {
-        let mut incoming = incoming;
+        let (mut incoming, mut unsynced) = (incoming, 0);
         while let Some(bytes) = came.blocking_recv() {
             incoming.take_group(&bytes)?;
             fetched.store(incoming.fetched(), Ordering::Relaxed);
+            unsynced += bytes.len();
+            // Where the disk is behind it is asked again with the next group.
+            if unsynced >= SYNCED_EACH && due.try_send(()).is_ok() {
+                unsynced = 0;
+            }
         }
         Ok(incoming)
     }));
@@ -177,7 +186,21 @@ async fn take_groups(
     drop(ahead);
     // What has come is kept, however the stream ended.
     let written = writing.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))?;
+    // A disk says once that it has failed.
+    syncing.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))?;
     cut.map_or(Ok(written), Err)
+}
+
+/// Syncs a file each time that it is told to, until nobody can tell it any more.
+fn sync_beside(file: File) -> (mpsc::Sender<()>, JoinHandle<Result<(), FileError>>) {
+    let (due, mut told) = mpsc::channel(1);
+    let syncing = tokio::spawn(on_disk(move || {
+        while told.blocking_recv().is_some() {
+            file.sync_data()?;
+        }
+        Ok(())
+    }));
+    (due, syncing)
 }
 
 /// So many bytes, of which there are no more than those of a group or of its values.

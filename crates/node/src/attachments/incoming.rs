@@ -59,6 +59,11 @@ impl Incoming {
         Ok(incoming)
     }
 
+    /// The file once more, to be synced while it is written.
+    pub fn handle(&self) -> std::io::Result<File> {
+        self.file.try_clone()
+    }
+
     /// The first group that is not here.
     pub fn next(&self) -> u32 {
         self.next

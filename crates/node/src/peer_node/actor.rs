@@ -140,6 +140,9 @@ pub(super) struct Actor {
     pub(super) frames: VecDeque<(Token, byway_dialogue::LinkId, Vec<u8>)>,
     /// What goes to the ledger once this is durable.
     pub(super) ledger_calls: VecDeque<(Token, MarketNews)>,
+    /// Who waits for what was just called for to be durable, and who for what was written.
+    pub(super) answers: Vec<oneshot::Sender<()>>,
+    pub(super) answers_kept: VecDeque<(Token, oneshot::Sender<()>)>,
     pub(super) links: Arc<Links>,
     pub(super) link_handles: BTreeMap<byway_dialogue::LinkId, Link>,
     /// The link that each dialogue was last on.
@@ -262,6 +265,8 @@ impl Actor {
             market_written: None,
             frames: VecDeque::new(),
             ledger_calls: VecDeque::new(),
+            answers: Vec::new(),
+            answers_kept: VecDeque::new(),
             links,
             link_handles: BTreeMap::new(),
             talking_on: BTreeMap::new(),
@@ -340,6 +345,7 @@ impl Actor {
         self.export_at_the_end();
         self.ledger_journal.flush()?;
         self.market_journal.flush()?;
+        self.answer_all_kept();
         self.copy_at_the_end();
         Ok(())
     }

@@ -238,7 +238,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn device_token(&self) -> Answer<DeviceToken> {
-        self.ask(Actor::offer_device).await
+        self.ask_kept(Actor::offer_device).await
     }
 
     async fn device_link(&self, request: DeviceLink) -> Answer<Device> {
@@ -250,7 +250,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn device_remove(&self, request: DeviceRemove) -> Answer<Device> {
-        self.ask(move |actor| actor.remove_device(&request)).await
+        self.ask_kept(move |actor| actor.remove_device(&request)).await
     }
 
     async fn market_earnings(&self, request: MarketEarnings) -> Answer<ProviderEarnings> {
@@ -406,11 +406,11 @@ impl NodeApi for PeerNode {
     }
 
     async fn bot_offer(&self, request: BotOfferMake) -> Answer<BotStatus> {
-        self.ask(move |actor| actor.offer_bot(&request)).await
+        self.ask_kept(move |actor| actor.offer_bot(&request)).await
     }
 
     async fn bot_withdraw(&self) -> Answer<BotStatus> {
-        self.ask(|actor| Ok(actor.withdraw_bot())).await
+        self.ask_kept(|actor| Ok(actor.withdraw_bot())).await
     }
 
     async fn bot_find(&self, request: BotFind) -> Answer<Vec<BotOffer>> {
@@ -418,11 +418,11 @@ impl NodeApi for PeerNode {
     }
 
     async fn bot_hire(&self, request: BotHireMake) -> Answer<BotStatus> {
-        self.ask(move |actor| actor.hire_bot(&request)).await
+        self.ask_kept(move |actor| actor.hire_bot(&request)).await
     }
 
     async fn bot_dismiss(&self, request: BotDismiss) -> Answer<BotStatus> {
-        self.ask(move |actor| actor.dismiss_bot(&request)).await
+        self.ask_kept(move |actor| actor.dismiss_bot(&request)).await
     }
 
     async fn bot_status(&self) -> Answer<BotStatus> {
@@ -490,11 +490,11 @@ impl NodeApi for PeerNode {
     }
 
     async fn chat_invite(&self, request: ChatInviteMake) -> Answer<ChatInvite> {
-        self.ask(move |actor| actor.make_chat_invite(&request)).await
+        self.ask_kept(move |actor| actor.make_chat_invite(&request)).await
     }
 
     async fn chat_accept(&self, request: ChatAccept) -> Answer<ChatPerson> {
-        self.ask(move |actor| actor.accept_in_chat(&request)).await
+        self.ask_kept(move |actor| actor.accept_in_chat(&request)).await
     }
 
     async fn chat_ask(&self, request: ChatAsk) -> Answer<ChatPerson> {
@@ -502,7 +502,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn chat_price(&self, request: ChatPriceSet) -> Answer<ChatPrice> {
-        self.ask(move |actor| Ok(actor.price_in_chat(&request))).await
+        self.ask_kept(move |actor| Ok(actor.price_in_chat(&request))).await
     }
 
     async fn chat_book(&self, request: ChatBookShow) -> Answer<ChatBook> {
@@ -510,7 +510,7 @@ impl NodeApi for PeerNode {
     }
 
     async fn chat_book_change(&self, request: ChatBookChange) -> Answer<ChatBook> {
-        self.ask(move |actor| actor.change_book(&request)).await
+        self.ask_kept(move |actor| actor.change_book(&request)).await
     }
 
     async fn chat_people(&self) -> Answer<Vec<ChatPerson>> {
@@ -518,11 +518,11 @@ impl NodeApi for PeerNode {
     }
 
     async fn chat_block(&self, request: ChatBlock) -> Answer<Vec<ChatPerson>> {
-        self.ask(move |actor| Ok(actor.block_in_chat(&request))).await
+        self.ask_kept(move |actor| Ok(actor.block_in_chat(&request))).await
     }
 
     async fn chat_nickname(&self, request: ChatNickname) -> Answer<ChatPerson> {
-        self.ask(move |actor| actor.name_in_chat(&request)).await
+        self.ask_kept(move |actor| actor.name_in_chat(&request)).await
     }
 
     async fn chat_conversations(&self) -> Answer<Vec<ChatConversation>> {
@@ -530,11 +530,11 @@ impl NodeApi for PeerNode {
     }
 
     async fn chat_send(&self, request: ChatSend) -> Answer<ChatItem> {
-        self.ask(move |actor| actor.send_in_chat(&request)).await
+        self.ask_kept(move |actor| actor.send_in_chat(&request)).await
     }
 
     async fn chat_about(&self, request: ChatAbout) -> Answer<ChatItem> {
-        self.ask(move |actor| actor.say_about(&request)).await
+        self.ask_kept(move |actor| actor.say_about(&request)).await
     }
 
     async fn chat_read(&self, request: ChatRead) -> Answer<Vec<ChatItem>> {
@@ -550,15 +550,15 @@ impl NodeApi for PeerNode {
     }
 
     async fn chat_restore(&self, request: ChatRestore) -> Answer<ChatRestored> {
-        self.ask(move |actor| actor.restore_chats(request)).await
+        self.ask_kept(move |actor| actor.restore_chats(request)).await
     }
 
     async fn chat_mark(&self, request: ChatMark) -> Answer<ChatConversation> {
-        self.ask(move |actor| actor.mark_chat(&request)).await
+        self.ask_kept(move |actor| actor.mark_chat(&request)).await
     }
 
     async fn chat_keep(&self, request: ChatKeep) -> Answer<ChatConversation> {
-        self.ask(move |actor| actor.keep_of_chat(&request)).await
+        self.ask_kept(move |actor| actor.keep_of_chat(&request)).await
     }
 
     async fn chat_show(&self, request: ChatShow) -> Answer<ChatItem> {
@@ -582,23 +582,23 @@ impl NodeApi for PeerNode {
     }
 
     async fn chat_poll(&self, request: ChatPollAsk) -> Answer<ChatItem> {
-        self.ask(move |actor| actor.ask_poll(&request)).await
+        self.ask_kept(move |actor| actor.ask_poll(&request)).await
     }
 
     async fn chat_vote(&self, request: ChatVote) -> Answer<ChatItem> {
-        self.ask(move |actor| actor.vote_in_poll(&request)).await
+        self.ask_kept(move |actor| actor.vote_in_poll(&request)).await
     }
 
     async fn chat_list(&self, request: ChatListMake) -> Answer<ChatItem> {
-        self.ask(move |actor| actor.make_list(&request)).await
+        self.ask_kept(move |actor| actor.make_list(&request)).await
     }
 
     async fn chat_list_change(&self, request: ChatListChange) -> Answer<ChatItem> {
-        self.ask(move |actor| actor.change_list(&request)).await
+        self.ask_kept(move |actor| actor.change_list(&request)).await
     }
 
     async fn chat_memo(&self, request: ChatMemo) -> Answer<ChatItem> {
-        self.ask(move |actor| actor.note_memo(&request)).await
+        self.ask_kept(move |actor| actor.note_memo(&request)).await
     }
 
     async fn chat_typing(&self, request: ChatTyping) -> Answer<()> {
@@ -610,15 +610,15 @@ impl NodeApi for PeerNode {
     }
 
     async fn chat_tells(&self, request: ChatTellsSet) -> Answer<ChatTells> {
-        self.ask(move |actor| Ok(actor.set_chat_tells(&request))).await
+        self.ask_kept(move |actor| Ok(actor.set_chat_tells(&request))).await
     }
 
     async fn chat_group_create(&self, request: ChatGroupCreate) -> Answer<ChatConversation> {
-        self.ask(move |actor| actor.create_chat_group(&request)).await
+        self.ask_kept(move |actor| actor.create_chat_group(&request)).await
     }
 
     async fn chat_group_change(&self, request: ChatGroupChange) -> Answer<ChatConversation> {
-        self.ask(move |actor| actor.change_chat_group(&request)).await
+        self.ask_kept(move |actor| actor.change_chat_group(&request)).await
     }
 
     async fn hub_status(&self) -> Answer<HubStatus> {

@@ -104,6 +104,22 @@ impl PeerNode {
         self.call(call).await.unwrap_or_else(|| Err(ApiError::stopping()))
     }
 
+    /// Likewise; the answer comes when what the call has written of conversations is durable, so that a crash right after it loses nothing
+    /// of what was said to be done.
+    pub(super) async fn ask_kept<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut Actor) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let (kept, is_kept) = oneshot::channel();
+        let answer = self.call(move |actor| {
+            actor.answers.push(kept);
+            call(actor)
+        });
+        let answer = answer.await.unwrap_or_else(|| Err(ApiError::stopping()))?;
+        is_kept.await.map_err(|_| ApiError::stopping())?;
+        Ok(answer)
+    }
+
     /// Makes a transaction, once, and waits a while for its verdict.
     pub(super) async fn spend(
         &self,

@@ -25,7 +25,9 @@ fn answers(count: u128) -> Amount {
 
 /// A host whose bot is on the market, and somebody with money who has found it.
 async fn offered(network: &Network) -> [Mortal; 2] {
-    let [host, user] = [network.mortal("one", &named("Host")).await, network.mortal("other", &named("User")).await];
+    // Whoever has not paid for an answer asks as everybody does, which costs nothing here.
+    let open = format!("{}\nask_price = \"0\"\n", named("Host"));
+    let [host, user] = [network.mortal("one", &open).await, network.mortal("other", &named("User")).await];
     host.node.prepare("1").await;
     user.node.prepare("2").await;
     let offer = BotOfferMake {

@@ -77,8 +77,9 @@ pub async fn give(store: FileStore, files: Vec<Attachment>, from: u32, mut send:
 fn read_groups(mut file: File, groups: &Groups, from: u32, ahead: &mpsc::Sender<Vec<u8>>) -> Result<(), FileError> {
     file.seek(SeekFrom::Start(u64::from(from) * GROUP_BYTES as u64))?;
     for group in from..groups.count() {
-        let mut bytes = vec![0; groups.bytes_of(group)];
-        file.read_exact(&mut bytes)?;
+        // What is too short is found to be damaged.
+        let mut bytes = Vec::with_capacity(groups.bytes_of(group));
+        (&mut file).take(groups.bytes_of(group) as u64).read_to_end(&mut bytes)?;
         groups.check(group, &bytes).map_err(|_| FileError::Damaged)?;
         if ahead.blocking_send(bytes).is_err() {
             break;

@@ -113,13 +113,13 @@ use std::sync::Arc;
 
 use byway_access::session::SessionId;
 use byway_driver::clock::Clock;
-use byway_driver::disk::DiskError;
+use byway_driver::disk::{DiskError, Durability};
 use byway_driver::link::{self, Link};
 use byway_driver::socks::{self, SocksRequest, Target};
 use byway_kernel::follower;
 use byway_kernel::follower::protocol::Answer;
 use byway_peer::market::MarketDamaged;
-use byway_primitives::{Hash, IdentityId, Span, Time};
+use byway_primitives::{Hash, IdentityId, Span, Time, Token};
 use byway_records::promise::ChannelId;
 use byway_records::{Genesis, TransactionId};
 use tokio::net::TcpListener;
@@ -208,6 +208,15 @@ pub struct PeerNode {
     tokens: accounts::Tokens,
     phones: crate::phone::book::Tokens,
     files: FileStore,
+    market_durable: watch::Receiver<Durability>,
+    ledger_durable: watch::Receiver<Durability>,
+}
+
+/// Up to where each journal was written at some moment; `None` where it was not since the node was started.
+#[derive(Clone, Copy)]
+struct Written {
+    market: Option<Token>,
+    ledger: Option<Token>,
 }
 
 /// A call into the task.
@@ -320,6 +329,8 @@ impl PeerNode {
             tokens: actor.accounts.tokens.clone(),
             phones: actor.phones.tokens(),
             files: actor.files.store.clone(),
+            market_durable: actor.market_journal.durable(),
+            ledger_durable: actor.ledger_journal.durable(),
         };
         if let Some(listener) = proxy {
             let arrive = actor.arrive.clone();

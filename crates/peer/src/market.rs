@@ -407,8 +407,7 @@ impl Market {
                     malformed = pair.message(now, delivery.protocol, &delivery.bytes, step).err();
                 });
                 if let Some(error) = malformed {
-                    self.tell(MarketNews::Malformed { peer, error });
-                    self.dialogues.close(now, peer, Goodbye::Application(step::MALFORMED));
+                    self.malformed(now, peer, error);
                 }
             }
             // What was refused as full has closed the dialogue already (see `Step`).

@@ -187,8 +187,11 @@ pub fn bounces_key(issuer: IdentityId) -> Vec<u8> {
     [&[2][..], &issuer.0].concat()
 }
 
+/// What the keys of all reservations begin with; the id follows.
+pub const RESERVATIONS: [u8; 1] = [3];
+
 pub fn reservation_key(id: ReservationId) -> Vec<u8> {
-    [&[3][..], &id.0.0].concat()
+    [&RESERVATIONS[..], &id.0.0].concat()
 }
 
 pub fn bounced_key(series: &Series) -> Vec<u8> {

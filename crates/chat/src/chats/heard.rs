@@ -46,6 +46,10 @@ impl Chats {
                 if self.is_link_refused(peer) {
                     self.tell(ChatNews::Devices);
                 }
+                // That their node has heard of it is all that there is to be seen of having asked.
+                if self.people.get(peer).is_some_and(|person| person.standing == Standing::Asked) {
+                    self.tell(ChatNews::Person { peer });
+                }
                 parcels.into_iter().for_each(|parcel| self.note_arrived(now, peer, parcel, store));
                 self.make_up(&call, peer);
             }

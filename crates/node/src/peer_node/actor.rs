@@ -59,8 +59,8 @@ use super::using::Using;
 use super::warned::Asking;
 use super::ways::{Way, Ways};
 use super::{
-    Arrival, Call, LEDGER_JOURNAL, MARKET_JOURNAL, PeerNodeConfig, SpendingConfig, StartError, books, promise_log,
-    serving,
+    Arrival, Call, LEDGER_JOURNAL, MARKET_JOURNAL, PeerNodeConfig, SpendingConfig, StartError, Written, books,
+    promise_log, serving,
 };
 use crate::api::{self as contract, Event};
 
@@ -140,9 +140,8 @@ pub(super) struct Actor {
     pub(super) frames: VecDeque<(Token, byway_dialogue::LinkId, Vec<u8>)>,
     /// What goes to the ledger once this is durable.
     pub(super) ledger_calls: VecDeque<(Token, MarketNews)>,
-    /// Who waits for what was just called for to be durable, and who for what was written.
-    pub(super) answers: Vec<oneshot::Sender<()>>,
-    pub(super) answers_kept: VecDeque<(Token, oneshot::Sender<()>)>,
+    /// Those who wait to hear up to where has been written what they have just called for.
+    pub(super) answered: Vec<oneshot::Sender<Written>>,
     pub(super) links: Arc<Links>,
     pub(super) link_handles: BTreeMap<byway_dialogue::LinkId, Link>,
     /// The link that each dialogue was last on.
@@ -265,8 +264,7 @@ impl Actor {
             market_written: None,
             frames: VecDeque::new(),
             ledger_calls: VecDeque::new(),
-            answers: Vec::new(),
-            answers_kept: VecDeque::new(),
+            answered: Vec::new(),
             links,
             link_handles: BTreeMap::new(),
             talking_on: BTreeMap::new(),
@@ -345,7 +343,6 @@ impl Actor {
         self.export_at_the_end();
         self.ledger_journal.flush()?;
         self.market_journal.flush()?;
-        self.answer_all_kept();
         self.copy_at_the_end();
         Ok(())
     }

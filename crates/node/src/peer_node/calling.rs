@@ -6,13 +6,13 @@ use byway_peer::wallet::BuildError;
 use byway_primitives::IdentityId;
 use byway_records::TransactionId;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::PeerNode;
 use super::actor::Actor;
 use super::books::{Fate, Order};
 use super::once::Once;
 use super::ways::{Way, WayId};
+use super::{PeerNode, Written};
 use crate::api::*;
 
 /// How long a call about money waits for its verdict before it answers "sent".
@@ -104,20 +104,48 @@ impl PeerNode {
         self.call(call).await.unwrap_or_else(|| Err(ApiError::stopping()))
     }
 
-    /// Likewise; the answer comes when what the call has written of conversations is durable, so that a crash right after it loses nothing
-    /// of what was said to be done.
+    /// Likewise; the answer comes when all that was written by then is durable, so that a crash right after it loses nothing of what was
+    /// said to be done.
     pub(super) async fn ask_kept<T: Send + 'static>(
         &self,
         call: impl FnOnce(&mut Actor) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
-        let (kept, is_kept) = oneshot::channel();
-        let answer = self.call(move |actor| {
-            actor.answers.push(kept);
-            call(actor)
+        let (answered, written) = oneshot::channel();
+        let asked = self.ask(move |actor| {
+            let answer = call(actor)?;
+            actor.answered.push(answered);
+            Ok(answer)
         });
-        let answer = answer.await.unwrap_or_else(|| Err(ApiError::stopping()))?;
-        is_kept.await.map_err(|_| ApiError::stopping())?;
+        let answer = asked.await?;
+        let Written { market, ledger } = written.await.map_err(|_| ApiError::stopping())?;
+        for (journal, token) in [(&self.market_durable, market), (&self.ledger_durable, ledger)] {
+            let Some(token) = token else { continue };
+            let mut journal = journal.clone();
+            let reached = journal.wait_for(|now| now.covers(token) || now.failed.is_some()).await;
+            if !reached.is_ok_and(|now| now.covers(token)) {
+                return Err(ApiError::stopping());
+            }
+        }
         Ok(answer)
+    }
+
+    /// Looks whenever something is told until it sees what it looks for; `None` where that takes longer than `wait`.
+    pub(super) async fn seen_within<T: Send + 'static>(
+        &self,
+        wait: Duration,
+        look: impl Fn(&mut Actor) -> Answer<Option<T>> + Copy + Send + 'static,
+    ) -> Answer<Option<T>> {
+        let mut events = self.events();
+        let looking = async {
+            loop {
+                if let Some(seen) = self.ask(look).await? {
+                    return Ok(seen);
+                }
+                // What was missed is seen at the next look.
+                let _ = events.recv().await;
+            }
+        };
+        timeout(wait, looking).await.map_or(Ok(None), |seen| seen.map(Some))
     }
 
     /// Makes a transaction, once, and waits a while for its verdict.

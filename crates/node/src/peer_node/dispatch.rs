@@ -5,9 +5,9 @@ use byway_driver::disk::{DiskError, Durability};
 use byway_driver::entropy;
 use byway_driver::link::{Event as LinkEvent, Link, Path};
 use byway_peer::market::MarketNews;
-use byway_primitives::{Effect, Span};
+use byway_primitives::{Effect, Span, Token};
 
-use super::{Actor, Arrival};
+use super::{Actor, Arrival, Written};
 use crate::api::Event;
 
 impl Actor {
@@ -128,14 +128,6 @@ impl Actor {
                 self.market_news(news);
             }
         }
-        while let Some((token, _)) = self.answers_kept.front()
-            && self.market_durable.covers(*token)
-        {
-            if let Some((_, answer)) = self.answers_kept.pop_front() {
-                // Whoever asked may have stopped waiting.
-                let _ = answer.send(());
-            }
-        }
         if let Some(token) = self.market_durable.token {
             self.market.handle_durable(self.clock.now(), token, &self.market_journal);
         }
@@ -160,22 +152,13 @@ impl Actor {
                 Effect::Notify(news) => self.market_tells(news),
             }
         }
-        for answer in std::mem::take(&mut self.answers) {
-            match self.market_written.filter(|token| !self.market_durable.covers(*token)) {
-                Some(token) => self.answers_kept.push_back((token, answer)),
-                None => {
-                    let _ = answer.send(());
-                }
-            }
+        let written =
+            Written { market: self.market_written, ledger: Some(self.ledger_token).filter(|token| *token != Token(0)) };
+        for answered in std::mem::take(&mut self.answered) {
+            // Whoever asked may have stopped waiting.
+            let _ = answered.send(written);
         }
         Ok(())
-    }
-
-    /// All that was written is durable.
-    pub(super) fn answer_all_kept(&mut self) {
-        for (_, answer) in self.answers_kept.drain(..) {
-            let _ = answer.send(());
-        }
     }
 
     /// What goes to the ledger goes when all that was written by then is durable, so that nobody has forgotten after a crash what

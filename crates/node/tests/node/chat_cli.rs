@@ -3,7 +3,7 @@
 use byway_node::api::{ApiError, ErrorKind};
 use byway_node::attachments::FileError;
 
-use super::cli::{byway, check_typed, directory_of, failure, json, text};
+use super::cli::{check_typed, directory_of, failure, json, shown};
 use super::fake::Fake;
 use super::fake_chat::message_id;
 
@@ -72,11 +72,7 @@ async fn polls_and_lists_are_shown_as_they_stand() {
     let served = Fake::new().serve().await;
     let folder = directory_of(served.port);
     let (directory, message) = (folder.path(), message_id());
-    let shown = |arguments: &[&str]| {
-        let output = byway(directory, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    };
+    let shown = |arguments: &[&str]| shown(directory, arguments);
     let poll = shown(&["chat", "poll", "vote", "Bob", &message, "1"]);
     assert!(poll.contains("When? (closed)") && poll.contains("○ 1. at eight: 1"), "{poll}");
     let list = shown(&["chat", "list", "check", "Bob", &message, "1"]);

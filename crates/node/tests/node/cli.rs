@@ -65,6 +65,13 @@ fn the_definition_is_sound_and_help_is_whole() {
     }
 }
 
+/// What a command shows, which must succeed.
+pub fn shown(directory: &Path, arguments: &[&str]) -> String {
+    let output = byway(directory, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
 /// Command lines, and whether they can be typed.
 pub fn check_typed(table: &[(&str, bool)]) {
     for (line, fits) in table {

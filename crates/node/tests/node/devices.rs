@@ -6,7 +6,7 @@ use byway_peer::link::DeviceOffer;
 use byway_primitives::Time;
 
 use super::chat::{acquainted, named, person, send, texts};
-use super::cli::{byway, check_typed, directory_of, failure, json, text};
+use super::cli::{check_typed, directory_of, failure, json, shown};
 use super::fake::Fake;
 use super::holding::{holder, some_port, until_held};
 use super::network::{Mortal, Network, Node, key};
@@ -292,11 +292,7 @@ async fn the_commands_say_what_becomes_of_a_device_and_what_to_do() {
     let served = Fake::new().serve().await;
     let folder = directory_of(served.port);
     let directory = folder.path();
-    let shown = |arguments: &[&str]| {
-        let output = byway(directory, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    };
+    let shown = |arguments: &[&str]| shown(directory, arguments);
     let token = shown(&["device", "token"]);
     assert!(
         token.contains("byway:device/abc\n") && token.contains('█') && token.contains("within ten minutes"),

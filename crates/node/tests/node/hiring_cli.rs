@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cli::{byway, check_typed, directory_of, failure, json, text};
+use super::cli::{check_typed, directory_of, failure, json, shown};
 use super::fake::Fake;
 use super::wire::call;
 
@@ -35,11 +35,7 @@ async fn bots_are_shown_with_what_they_cost_and_what_goes_wrong_has_a_remedy() {
     let served = Fake::new().serve().await;
     let folder = directory_of(served.port);
     let directory = folder.path();
-    let shown = |arguments: &[&str]| {
-        let output = byway(directory, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    };
+    let shown = |arguments: &[&str]| shown(directory, arguments);
     let (bot, other) = ("79".repeat(20), "99".repeat(20));
     let hired = shown(&["bot", "hired"]);
     assert!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cli::{byway, check_typed, directory_of, failure, json, text};
+use super::cli::{check_typed, directory_of, failure, json, shown};
 use super::fake::Fake;
 use super::wire::call;
 
@@ -31,11 +31,7 @@ async fn what_is_held_is_shown_and_what_goes_wrong_has_a_remedy() {
     let served = Fake::new().serve().await;
     let folder = directory_of(served.port);
     let directory = folder.path();
-    let shown = |arguments: &[&str]| {
-        let output = byway(directory, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    };
+    let shown = |arguments: &[&str]| shown(directory, arguments);
     let status = shown(&["hold", "status"]);
     assert!(
         status.contains(&"78".repeat(20)) && status.contains("holds for you, 0.00001 WAY a MB and day"),

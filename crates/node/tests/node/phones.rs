@@ -22,7 +22,7 @@ use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature,
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
 
-use super::cli::{byway, check_typed, directory_of, failure, json, text};
+use super::cli::{check_typed, directory_of, failure, json, shown};
 use super::fake::{ACCOUNT_TOKEN, Fake, TOKEN};
 use super::network::Network;
 use super::wire::{Answer as Heard, Frame, Socket, exchange};
@@ -180,11 +180,7 @@ async fn what_the_commands_show_and_what_goes_wrong_has_a_remedy() {
     let served = Fake::new().serve().await;
     let folder = directory_of(served.port);
     let directory = folder.path();
-    let shown = |arguments: &[&str]| {
-        let output = byway(directory, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-        text(&output.stdout)
-    };
+    let shown = |arguments: &[&str]| shown(directory, arguments);
     assert!(shown(&["phone", "list"]).contains("No phone is linked."));
     let link = shown(&["phone", "link", "--name", "Tablet"]);
     assert!(

@@ -2,12 +2,10 @@
 
 use byway_access::quality::exchange::TOLD_MAX;
 use byway_access::quality::{QualityMessage, SignedAttestation};
-use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
-use byway_primitives::codec::decode_exact;
+use byway_dialogue::{Delivery, Durability, ProtocolId};
 use byway_primitives::{Encode, IdentityId, Store, Time};
 
 use super::news::MarketNews;
-use super::step::MALFORMED;
 use super::{Market, MarketError};
 
 impl Market {
@@ -43,22 +41,18 @@ impl Market {
     }
 
     pub(super) fn quality_came(&mut self, now: Time, delivery: Delivery) {
-        let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
-        self.step(now, peer, |_, step| step.receipt(receipt));
-        match decode_exact(&delivery.bytes) {
-            Ok(QualityMessage::Ask { start }) if self.exchange.may_ask(now, peer) => {
+        let peer = delivery.receipt.peer;
+        let Some(message) = self.read_message::<QualityMessage>(now, &delivery) else { return };
+        match message {
+            QualityMessage::Ask { start } if self.exchange.may_ask(now, peer) => {
                 self.tell(MarketNews::QualityAsked { peer, start });
             }
-            Ok(QualityMessage::Ask { .. }) => {}
-            Ok(QualityMessage::Told { attestations }) => match self.exchange.handle_told(now, peer, &attestations) {
+            QualityMessage::Ask { .. } => {}
+            QualityMessage::Told { attestations } => match self.exchange.handle_told(now, peer, &attestations) {
                 Ok(words) if words.is_empty() => {}
                 Ok(words) => self.tell(MarketNews::QualityTold { peer, words }),
                 Err(fault) => self.tell(MarketNews::QualityFault { peer, fault }),
             },
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                self.dialogues.close(now, peer, Goodbye::Application(MALFORMED));
-            }
         }
     }
 

@@ -10,7 +10,7 @@ use byway_channel::{
     AddressedMessage, ChannelHandle, ChannelKey, ChannelMachine, ChannelMessage, ChannelNews, Channels, InitiateError,
     LeftContract, SharedSigner,
 };
-use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
+use byway_dialogue::{Delivery, Durability, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Store, Time, Timer};
 use byway_records::Channel;
@@ -18,7 +18,7 @@ use byway_records::channel::{ChannelTerms, Cosigned, Environment, VirtualClose};
 use byway_records::promise::ChannelId;
 
 use super::news::MarketNews;
-use super::step::{self, Step};
+use super::step::Step;
 use super::{Market, MarketConfig, MarketDamaged, guaranteeing, routing};
 
 /// The channels of a node's identity.
@@ -187,10 +187,7 @@ impl Market {
                 // It may be there only now, or have left us the turn.
                 self.try_lane_again(now, peer);
             }
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                self.dialogues.close(now, peer, Goodbye::Application(step::MALFORMED));
-            }
+            Err(error) => self.malformed(now, peer, error),
         }
     }
 

@@ -3,12 +3,11 @@
 use byway_chat::chats::{ChatStep, Chats};
 use byway_chat::delivery::ChatMessage;
 use byway_dialogue::{Commit, CommitError, Delivery, Durability, Goodbye, Outgoing, ProtocolId};
-use byway_primitives::codec::decode_exact;
 use byway_primitives::{Batch, Encode, IdentityId, Pending, Store, Time};
 
 use super::Market;
 use super::news::MarketNews;
-use super::step::{MALFORMED, OVERFULL};
+use super::step::OVERFULL;
 
 impl Market {
     /// The identity's conversations; none where it has none.
@@ -77,16 +76,8 @@ impl Market {
     }
 
     pub(super) fn chat_message_came(&mut self, now: Time, delivery: &Delivery, store: &impl Store) {
-        let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
-        self.step(now, peer, |_, step| step.receipt(receipt));
-        let message = match decode_exact::<ChatMessage>(&delivery.bytes) {
-            Ok(message) => message,
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                self.dialogues.close(now, peer, Goodbye::Application(MALFORMED));
-                return;
-            }
-        };
+        let peer = delivery.receipt.peer;
+        let Some(message) = self.read_message::<ChatMessage>(now, delivery) else { return };
         let seed = self.seeds.draw();
         if let Some(chats) = &mut self.chats {
             chats.handle_message(now, seed, peer, message, &Pending { store, batch: &self.unseen });

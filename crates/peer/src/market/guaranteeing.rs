@@ -5,7 +5,7 @@
 
 use byway_channel::guarantee::{GuaranteeEffect, GuaranteeMessage, GuaranteeNews, GuaranteeTerms, Guarantees};
 use byway_channel::{ChannelHandle, ChannelKey, ChannelMachine, InitiateError};
-use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
+use byway_dialogue::{Delivery, Durability, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Span, Store, Time};
 use byway_records::channel::VirtualTerms;
@@ -13,7 +13,7 @@ use byway_records::promise::ChannelId;
 
 use super::channels::Carried;
 use super::news::MarketNews;
-use super::step::{self, Step};
+use super::step::Step;
 use super::{Market, MarketConfig, MarketDamaged};
 
 pub(super) fn load(config: &MarketConfig, store: &impl Store) -> Result<Guarantees, MarketDamaged> {
@@ -72,10 +72,7 @@ impl Market {
                 guarantees.handle_message(now, own, peer, message);
                 self.carry_channels(now);
             }
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                self.dialogues.close(now, peer, Goodbye::Application(step::MALFORMED));
-            }
+            Err(error) => self.malformed(now, peer, error),
         }
     }
 

@@ -10,12 +10,10 @@ use byway_chat::hiring::{
 };
 use byway_chat::mls::RoomId;
 use byway_chat::people::Standing;
-use byway_dialogue::{Delivery, Durability, Goodbye, Outgoing, ProtocolId};
-use byway_primitives::codec::decode_exact;
+use byway_dialogue::{Delivery, Durability, Outgoing, ProtocolId};
 use byway_primitives::{Encode, IdentityId, Pending, Store, Time};
 
 use super::news::MarketNews;
-use super::step::MALFORMED;
 use super::{Market, Pair};
 
 /// Messages that are looked at in one go.
@@ -131,16 +129,8 @@ impl Market {
     }
 
     pub(super) fn hire_message_came(&mut self, now: Time, delivery: &Delivery, store: &impl Store) {
-        let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
-        self.step(now, peer, |_, step| step.receipt(receipt));
-        let message = match decode_exact::<HireMessage>(&delivery.bytes) {
-            Ok(message) => message,
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                self.dialogues.close(now, peer, Goodbye::Application(MALFORMED));
-                return;
-            }
-        };
+        let peer = delivery.receipt.peer;
+        let Some(message) = self.read_message::<HireMessage>(now, delivery) else { return };
         let credit = self.credit_of(peer);
         let Some(Hiring { host, hires }) = &mut self.hiring else { return };
         match message {

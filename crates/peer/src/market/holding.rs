@@ -11,14 +11,12 @@ use byway_chat::holding::{
     HoldingDamaged, Judged, Plan, Sending, SendingConfig, Taking,
 };
 use byway_crypto::noise::StaticKey;
-use byway_dialogue::{Delivery, Durability, Goodbye, Outgoing, ProtocolId};
-use byway_primitives::codec::decode_exact;
+use byway_dialogue::{Delivery, Durability, Outgoing, ProtocolId};
 use byway_primitives::{Amount, Batch, Encode, IdentityId, Pending, Store, Time};
 use zeroize::Zeroizing;
 
 use super::chatting::chat_outgoing;
 use super::news::MarketNews;
-use super::step::MALFORMED;
 use super::{Market, Pair};
 
 /// Parcels that are sealed at a time; the rest follows at the next look.
@@ -196,16 +194,8 @@ impl Market {
     }
 
     pub(super) fn hold_message_came(&mut self, now: Time, delivery: &Delivery, store: &impl Store) {
-        let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
-        self.step(now, peer, |_, step| step.receipt(receipt));
-        let message = match decode_exact::<HoldMessage>(&delivery.bytes) {
-            Ok(message) => message,
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                self.dialogues.close(now, peer, Goodbye::Application(MALFORMED));
-                return;
-            }
-        };
+        let peer = delivery.receipt.peer;
+        let Some(message) = self.read_message::<HoldMessage>(now, delivery) else { return };
         let credit = self.credit_of(peer);
         let Some(Holding { holder, client, sending }) = &mut self.holding else { return };
         match message {

@@ -8,7 +8,7 @@ use byway_channel::routing::{
     Circle, CircleError, Invoice, PayError, PaymentHash, PaymentStatus, Preimage, Router, RoutingEffect,
     RoutingMessage, RoutingNews,
 };
-use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
+use byway_dialogue::{Delivery, Durability, ProtocolId};
 use byway_primitives::codec::{DecodeError, decode_exact};
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Store, Time};
@@ -16,7 +16,7 @@ use byway_records::Note;
 use byway_records::promise::ChannelId;
 
 use super::news::MarketNews;
-use super::step::{self, Step};
+use super::step::Step;
 use super::{Market, MarketConfig, MarketDamaged};
 
 /// The key that orders are sealed for follows from the identity's.
@@ -100,10 +100,7 @@ impl Market {
                 self.channels.router.handle_message(now, &self.channels.own, peer, message);
                 self.carry_channels(now);
             }
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                self.dialogues.close(now, peer, Goodbye::Application(step::MALFORMED));
-            }
+            Err(error) => self.malformed(now, peer, error),
         }
     }
 

@@ -1,7 +1,8 @@
 //! With whom the market talks: opening dialogues, on which links they are, and ending them.
 
-use byway_dialogue::{Goodbye, LinkId, ProtocolId, StaticCertificate};
-use byway_primitives::{IdentityId, Store, Time};
+use byway_dialogue::{Delivery, Goodbye, LinkId, ProtocolId, StaticCertificate};
+use byway_primitives::codec::{Decode, decode_exact};
+use byway_primitives::{DecodeError, IdentityId, Store, Time};
 
 use super::news::MarketNews;
 use super::pair::Pair;
@@ -39,8 +40,7 @@ impl Market {
         let mut malformed = None;
         self.step(now, peer, |pair, step| malformed = pair.handle_early(now, bytes, step).err());
         if let Some(error) = malformed {
-            self.tell(MarketNews::Malformed { peer, error });
-            self.dialogues.close(now, peer, Goodbye::Application(step::MALFORMED));
+            self.malformed(now, peer, error);
         }
         self.pump(now, store);
     }
@@ -48,6 +48,19 @@ impl Market {
     /// Whether frames of a dialogue with `peer` can flow now.
     pub fn is_talking_to(&self, peer: IdentityId) -> bool {
         self.dialogues.dialogue(peer).is_some_and(|dialogue| dialogue.link().is_some())
+    }
+
+    /// What a peer says in a protocol, which has its receipt then; nothing where it makes no sense, which ends the dialogue.
+    pub(super) fn read_message<T: Decode>(&mut self, now: Time, delivery: &Delivery) -> Option<T> {
+        let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
+        self.step(now, peer, |_, step| step.receipt(receipt));
+        decode_exact(&delivery.bytes).map_err(|error| self.malformed(now, peer, error)).ok()
+    }
+
+    /// What a peer says makes no sense: there is nothing to talk of with it.
+    pub(super) fn malformed(&mut self, now: Time, peer: IdentityId, error: DecodeError) {
+        self.tell(MarketNews::Malformed { peer, error });
+        self.dialogues.close(now, peer, Goodbye::Application(step::MALFORMED));
     }
 
     /// The certificate under which `peer` came to us, if it did and is there.

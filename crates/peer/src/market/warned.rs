@@ -5,14 +5,12 @@ use std::collections::BTreeSet;
 use byway_access::session::{Listing, Tariff};
 use byway_access::warning::{WarningFault, WarningMessage};
 use byway_dialogue::payment::Bounds;
-use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
-use byway_primitives::codec::decode_exact;
+use byway_dialogue::{Delivery, Durability, ProtocolId};
 use byway_primitives::{Amount, Encode, IdentityId, Store, Time};
 use byway_records::promise::Series;
 use byway_records::state::Settled;
 
 use super::news::MarketNews;
-use super::step::MALFORMED;
 use super::{Market, MarketError};
 
 impl Market {
@@ -60,15 +58,8 @@ impl Market {
     }
 
     pub(super) fn warning_came(&mut self, now: Time, delivery: Delivery) {
-        let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
-        self.step(now, peer, |_, step| step.receipt(receipt));
-        let message: WarningMessage = match decode_exact(&delivery.bytes) {
-            Ok(message) => message,
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                return self.dialogues.close(now, peer, Goodbye::Application(MALFORMED));
-            }
-        };
+        let peer = delivery.receipt.peer;
+        let Some(message) = self.read_message::<WarningMessage>(now, &delivery) else { return };
         if let Err(fault) = self.warned(now, peer, message) {
             self.tell(MarketNews::WarningFault { peer, fault });
         }

@@ -5,14 +5,14 @@ use byway_channel::ChannelKey;
 use byway_channel::watching::{
     AnswerFate, AnswerTo, Standing, TowerNews, TowerTerms, WatchMessage, WatchedChannels, WatchedNews, Watchtower,
 };
-use byway_dialogue::{Delivery, Durability, Goodbye, ProtocolId};
+use byway_dialogue::{Delivery, Durability, ProtocolId};
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, Batch, Effect, Encode, IdentityId, Store, Time};
 use byway_records::Channel;
 use byway_records::promise::ChannelId;
 
 use super::news::MarketNews;
-use super::step::{MALFORMED, Step};
+use super::step::Step;
 use super::{Market, Pair};
 
 impl Market {
@@ -114,10 +114,7 @@ impl Market {
                 self.channels.tower.handle_message(now, peer, message, credit);
             }
             Ok(message) => self.channels.watched.handle_message(now, peer, message),
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                self.dialogues.close(now, peer, Goodbye::Application(MALFORMED));
-            }
+            Err(error) => self.malformed(now, peer, error),
         }
         self.carry_watching(now);
     }

@@ -2,13 +2,11 @@
 //! the other. Of those who have an offer the ledger says it already. Of others it is said to those who are in a group with both, who
 //! may have no other way to each other.
 
-use byway_dialogue::{CertificateError, Delivery, Durability, Goodbye, ProtocolId};
-use byway_primitives::codec::decode_exact;
+use byway_dialogue::{CertificateError, Delivery, Durability, ProtocolId};
 use byway_primitives::{Encode, IdentityId, Store, Time};
 
 use super::Market;
 use super::news::MarketNews;
-use super::step::MALFORMED;
 use crate::link::PeerCard;
 
 /// Why what a peer says of its whereabouts is not believed.
@@ -33,17 +31,11 @@ impl Market {
     }
 
     pub(super) fn card_came(&mut self, now: Time, delivery: &Delivery) {
-        let (peer, receipt) = (delivery.receipt.peer, delivery.receipt);
-        self.step(now, peer, |_, step| step.receipt(receipt));
-        match decode_exact(&delivery.bytes) {
-            Ok(card) => match self.check_card(now, peer, &card) {
-                Ok(()) => self.tell(MarketNews::Whereabouts { peer, card: Box::new(card) }),
-                Err(fault) => self.tell(MarketNews::CardFault { peer, fault }),
-            },
-            Err(error) => {
-                self.tell(MarketNews::Malformed { peer, error });
-                self.dialogues.close(now, peer, Goodbye::Application(MALFORMED));
-            }
+        let peer = delivery.receipt.peer;
+        let Some(card) = self.read_message::<PeerCard>(now, delivery) else { return };
+        match self.check_card(now, peer, &card) {
+            Ok(()) => self.tell(MarketNews::Whereabouts { peer, card: Box::new(card) }),
+            Err(fault) => self.tell(MarketNews::CardFault { peer, fault }),
         }
     }
 

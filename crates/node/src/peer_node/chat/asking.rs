@@ -20,7 +20,7 @@ use byway_records::promise::{ReservationId, Series, SignedPromise};
 use byway_records::tree::StateTree;
 use byway_records::{Backing, Call, ProgramId, Promise, TransactionId};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use super::super::books::{Errand, Fate, Order, way};
 use super::super::{Actor, PeerNode};
@@ -35,10 +35,8 @@ const SET_ASIDE_AGAIN: Span = Span::days(2);
 const SEEN_WITHIN: Span = Span::seconds(30);
 /// How long the ledger is waited for, for each of the transactions.
 const VERDICT_WAIT: Duration = Duration::from_secs(20);
-/// How long is waited for what the one asked says to it, …
+/// How long is waited for what the one asked says to it: their person may take days.
 const ANSWER_WAIT: Duration = Duration::from_secs(3);
-/// … and how often it is looked for.
-const ANSWER_LOOK: Duration = Duration::from_millis(50);
 
 /// How often what of ours was not collected is looked for: it lies for a week, and nobody waits for it.
 const TAKE_BACK_EACH: Span = Span::minutes(1);
@@ -67,8 +65,12 @@ impl PeerNode {
             promise = Some(self.ask(move |actor| actor.promise_to_ask(peer, amount)).await?);
         }
         let payment = promise.map(|promise| promise.to_bytes()).unwrap_or_default();
-        let asked = self.ask(move |actor| actor.ask_with(&who, payment, from.as_deref())).await?;
-        self.answer_of(asked.identity).await
+        let asked = self.ask_kept(move |actor| actor.ask_with(&who, payment, from.as_deref())).await?;
+        let peer = asked.identity;
+        match self.seen_within(ANSWER_WAIT, move |actor| actor.answer_of(peer)).await? {
+            Some(person) => Ok(person),
+            None => self.ask(move |actor| actor.chat_person(peer)).await,
+        }
     }
 
     /// Has a transaction made, and waits for its verdict.
@@ -81,22 +83,6 @@ impl PeerNode {
             Ok(Ok(Fate::Lapsed) | Err(_)) | Err(_) => {
                 Err(ApiError::chat_ask_unpaid("the ledger has not answered in time"))
             }
-        }
-    }
-
-    /// Waits a moment for what somebody says to being asked: their person may take days.
-    async fn answer_of(&self, peer: IdentityId) -> Answer<ChatPerson> {
-        let until = Instant::now() + ANSWER_WAIT;
-        loop {
-            let (person, now) = self.ask(move |actor| Ok((actor.chat_person(peer)?, actor.clock.now()))).await?;
-            if let Some(refusal) = &person.refused {
-                let called = if person.name.is_empty() { peer.to_string() } else { person.name.clone() };
-                return Err(ApiError::chat_ask_refused(peer, &called, refusal, now));
-            }
-            if person.standing != ChatStanding::Asked || person.waiting == 0 || Instant::now() >= until {
-                return Ok(person);
-            }
-            tokio::time::sleep(ANSWER_LOOK).await;
         }
     }
 }
@@ -122,6 +108,16 @@ impl Actor {
         self.chat_person(peer)
     }
 
+    /// What somebody says to being asked, once their node has heard of it.
+    fn answer_of(&self, peer: IdentityId) -> Answer<Option<ChatPerson>> {
+        let person = self.chat_person(peer)?;
+        if let Some(refusal) = &person.refused {
+            let called = if person.name.is_empty() { peer.to_string() } else { person.name.clone() };
+            return Err(ApiError::chat_ask_refused(peer, &called, refusal, self.clock.now()));
+        }
+        Ok((person.standing != ChatStanding::Asked || person.waiting == 0).then_some(person))
+    }
+
     fn check_reachable(&self, peer: IdentityId, card: Option<&PeerCard>) -> Answer<()> {
         if card.is_some() || self.market.is_talking_to(peer) || self.whereabouts(peer).is_some() {
             return Ok(());
@@ -132,6 +128,9 @@ impl Actor {
 
     /// Before anything is set aside for somebody.
     fn check_paying_to_ask(&self, who: &str, amount: Amount) -> Answer<IdentityId> {
+        if !self.chats().is_first() {
+            return Err(ApiError::not_first_device());
+        }
         let (peer, card, _) = self.chat_peer_named(who.trim())?;
         if amount.is_zero() {
             return Err(ApiError::invalid_params("pay", "it must be more than nothing"));

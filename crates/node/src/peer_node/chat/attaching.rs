@@ -61,7 +61,7 @@ impl PeerNode {
             }
         }
         let files = attachments.clone();
-        let said = self.ask(move |actor| actor.say_with_files(&request, place, files)).await;
+        let said = self.ask_kept(move |actor| actor.say_with_files(&request, place, files)).await;
         if said.is_err() {
             self.forget_files(&attachments);
         }

@@ -116,7 +116,7 @@ impl Actor {
     /// What is to stand of somebody, with where they are reached as far as that is known here.
     fn book_card(&self, who: IdentityId, card: Option<PeerCard>, request: &ChatBookChange) -> Answer<BookCard> {
         let known = self.chats().people().get(who).map(|person| person.shown_name().to_owned());
-        let own = (who == self.me()).then(|| self.config.chat_name.clone());
+        let own = (who == self.chat_me()).then(|| self.chats().name().to_owned());
         let name = request.name.clone().or(known).or(own).unwrap_or_default();
         let note = request.note.clone().unwrap_or_default();
         let card = match who == self.me() {

@@ -43,20 +43,10 @@ impl DeviceDesk {
 impl PeerNode {
     /// Calls a node, and waits a while for what becomes of it.
     pub(in super::super) async fn link_device(&self, request: DeviceLink) -> Answer<Device> {
-        let mut events = self.events();
-        let node = self.ask(move |actor| actor.call_device(&request)).await?;
-        let answered = async {
-            loop {
-                if let Some(device) = self.ask(move |actor| actor.device_answered(node)).await? {
-                    return Ok(device);
-                }
-                // What was missed is seen at the next look.
-                let _ = events.recv().await;
-            }
-        };
-        match tokio::time::timeout(ANSWER_MAX, answered).await {
-            Ok(answer) => answer,
-            Err(_) => self.ask(move |actor| actor.device_at(node)).await,
+        let node = self.ask_kept(move |actor| actor.call_device(&request)).await?;
+        match self.seen_within(ANSWER_MAX, move |actor| actor.device_answered(node)).await? {
+            Some(device) => Ok(device),
+            None => self.ask(move |actor| actor.device_at(node)).await,
         }
     }
 }

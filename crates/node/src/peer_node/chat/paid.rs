@@ -4,15 +4,12 @@ use byway_chat::delivery::PaymentFault;
 use byway_primitives::codec::decode_exact;
 use byway_primitives::{Amount, AssetId, Decode, Hash, IdentityId, NetworkId, Span, Time};
 use byway_records::promise::{ReservationId, Series, SignedPromise};
-use byway_records::state::{Reservation, Settled, reservation_key, settled_key};
+use byway_records::state::{RESERVATIONS, Reservation, Settled, reservation_key, settled_key};
 use byway_records::tree::StateTree;
 use byway_records::{Backing, Promise};
 
 /// For how long it has to be set aside at the least, when somebody asks: a person has to look at it.
 const SET_ASIDE_MIN: Span = Span::days(1);
-
-/// With which the keys of what is set aside begin.
-const RESERVATIONS: [u8; 1] = [3];
 
 /// A promise that came with a request, from who asks to the one asked.
 pub(super) struct Paid(pub SignedPromise);

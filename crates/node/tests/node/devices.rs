@@ -212,6 +212,11 @@ async fn what_is_said_while_a_device_is_away_is_held_for_it() {
 async fn a_device_that_was_taken_away_is_told_nothing_more_and_says_nothing() {
     let network = Network::start(&["one", "other"], &[]).await;
     let ([alice, bob, laptop], room) = linked(&network).await;
+    // Contacts are made at the first one: nothing is set aside for somebody who can't be asked.
+    let who = network.node("stranger", &named("Stranger")).await.api.identity_card().await.unwrap().card;
+    let paid = ChatAsk { who, pay: Some("0.01".parse().unwrap()), from: None };
+    assert_eq!(laptop.node.api.chat_ask(paid).await.unwrap_err().kind, ErrorKind::NotFirstDevice);
+
     let unknown = DeviceRemove { device: "Tablet".to_owned() };
     assert_eq!(alice.node.api.device_remove(unknown).await.unwrap_err().kind, ErrorKind::DeviceNotFound);
     let removed = alice.node.api.device_remove(DeviceRemove { device: "Laptop".to_owned() }).await.unwrap();

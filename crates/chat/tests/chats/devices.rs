@@ -7,9 +7,7 @@ use byway_chat::delivery::own_letter::LinkToken;
 use byway_chat::mls::{Change, Room, RoomId};
 use byway_chat::people::Standing;
 use byway_primitives::{Batch, IdentityId, Span};
-use proptest::prelude::*;
 
-use crate::groups::{Step, comings_and_goings, five, step};
 use crate::rig::{Person, World};
 use crate::said;
 
@@ -436,81 +434,4 @@ fn a_thief_of_a_linked_device_throws_out_no_other_of_its_person() {
     assert_eq!(world.unlink(PHONE, ALICE), Err(ChatError::NotFirst));
     let invited = world.with(PHONE, |chats, now, seed, _| chats.invite(now, seed.first_chunk().unwrap(), now, ""));
     assert_eq!(invited.unwrap_err(), ChatError::NotFirst);
-}
-
-/// The phone in the random courses, beside the five.
-const SIXTH: usize = 5;
-
-/// One step of a random course, and whether what Alice does in it she does on her phone.
-fn step_on_either() -> impl Strategy<Value = Step> {
-    (step(6), any::<bool>()).prop_map(|(step, is_phone)| match step {
-        Step::Add(ALICE, of) if is_phone => Step::Add(SIXTH, of),
-        Step::Remove(ALICE, of) if is_phone => Step::Remove(SIXTH, of),
-        step => step,
-    })
-}
-
-proptest! {
-    #![proptest_config(comings_and_goings())]
-
-    /// The same as without a phone: Alice has one, from which she does as much as from her first device, and which is taken away from her
-    /// after some of the steps, or never.
-    #[test]
-    fn with_a_second_device_all_have_the_same_in_the_end(
-        steps in prop::collection::vec(step_on_either(), 1..120),
-        unlinked_after in prop::option::of(0..120usize),
-    ) {
-        let mut world = five();
-        world.people.push(Person::new("phone"));
-        world.link(ALICE, SIXTH);
-        let room = world.found(ALICE, &[1, 2, 3]);
-        for who in [1, 2] {
-            world.role(ALICE, room, who, true).unwrap();
-            world.carry();
-        }
-        let mut said = [0; 6];
-        let mut is_unlinked = false;
-        for (number, step) in steps.into_iter().enumerate() {
-            if unlinked_after == Some(number) {
-                world.unlink(ALICE, SIXTH).unwrap();
-                is_unlinked = true;
-            }
-            world.take(room, step, &mut said);
-        }
-        world.settle();
-        let members = world.members(ALICE, room);
-        prop_assert!([0, 1, 2].iter().all(|who| members.contains(who)), "{members:?}");
-        let mut devices = members.clone();
-        devices.extend((!is_unlinked).then_some(SIXTH));
-        for who in &devices {
-            prop_assert_eq!(&world.members(*who, room), &members, "{}", who);
-            prop_assert_eq!(world.authenticator(*who, room), world.authenticator(ALICE, room), "{}", who);
-            prop_assert_eq!(world.people[*who].chats.talk(room).unwrap().members.len(), devices.len());
-        }
-        for who in 0..6 {
-            let is_member = world.people[who].chats.talk(room).is_some_and(|talk| talk.is_member);
-            prop_assert_eq!(is_member, devices.contains(&who), "{}", who);
-        }
-        for who in &devices {
-            world.say(*who, room, &format!("last of {who}"));
-        }
-        world.settle();
-        let constant: Vec<usize> = [0, 1, 2, SIXTH].into_iter().filter(|who| devices.contains(who)).collect();
-        let expected: BTreeSet<String> =
-            constant.iter().flat_map(|who| (0..said[*who]).map(move |number| format!("{who}:{number:03}"))).collect();
-        for who in &devices {
-            let texts = world.said(*who, room);
-            let once: BTreeSet<String> = texts.iter().cloned().collect();
-            prop_assert_eq!(once.len(), texts.len());
-            prop_assert!(devices.iter().all(|of| once.contains(&format!("last of {of}"))), "{who} has {texts:?}");
-            prop_assert!(!constant.contains(who) || once.is_superset(&expected), "{who} has {texts:?}");
-        }
-        if is_unlinked && world.people[SIXTH].chats.talk(room).is_some() {
-            let texts = world.said(SIXTH, room);
-            prop_assert!(!texts.iter().any(|text| text.starts_with("last")), "{texts:?}");
-        }
-        for person in &world.people {
-            prop_assert_eq!(person.chats.awaited().count(), 0, "{}", person.name);
-        }
-    }
 }

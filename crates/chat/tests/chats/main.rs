@@ -6,6 +6,7 @@ mod abuse;
 mod admission;
 mod backup;
 mod book;
+mod courses;
 mod devices;
 mod doubts;
 mod files;

@@ -3,8 +3,7 @@
 //!
 //! A frame of an epoch that is not known here, of a number that is, says that lines have parted. Then each tells the other its
 //! [`Line`](crate::mls::Line), after a minute at the earliest; whoever is ahead brings the commits, or, where these are not kept any more, what
-//! it takes to enter anew. Where two lines parted too long ago the side stays whose first commit has the lower rank; of two that have
-//! no epoch in common the longer line.
+//! it takes to enter anew. Which of two lines stays that parted too long ago, [`branch`](crate::mls::branch) says.
 
 use std::collections::BTreeSet;
 
@@ -170,7 +169,7 @@ impl Chats {
             Comparison::Behind { .. } => (None, false),
             Comparison::Ahead { from } | Comparison::Parted { from } => (Some(from), true),
             Comparison::Forked { ours_stays } => (None, ours_stays),
-            Comparison::Apart => (None, is_known || is_longer(&ours, theirs)),
+            Comparison::Apart => (None, is_known || ours.goes_before(theirs)),
         };
         // Whoever is out may be in on another line, and has nothing to bring.
         let (is_in, is_parted) = (talk.is_in(), matches!(compared, Comparison::Parted { .. }));
@@ -344,10 +343,4 @@ impl Chats {
             }
         }
     }
-}
-
-/// Of two lines with nothing in common the longer one stays; of two as long as each other that whose oldest epoch has the lower name.
-fn is_longer(ours: &Line, theirs: &Line) -> bool {
-    let order = |line: &Line| (std::cmp::Reverse(line.steps.len()), line.steps.first().map(|step| step.tag));
-    order(ours) < order(theirs)
 }

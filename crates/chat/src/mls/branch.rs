@@ -7,6 +7,7 @@
 //!
 //! Only losers are ever deleted to keep within bounds, those with a removal last; where even such go, what they removed counts no more.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use byway_primitives::{Batch, Decode, DecodeError, Encode, Hash, Reader, Time, Writer};
@@ -36,12 +37,52 @@ pub struct Step {
     pub tag: EpochTag,
     /// Of the commit that began it; `None` where the device came into the room with it.
     pub rank: Option<Rank>,
+    /// Whether that commit removes others.
+    pub removes: bool,
 }
 
 /// The epochs that a device has followed lately, in order, up to its newest.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
     pub steps: Vec<Step>,
+}
+
+impl Line {
+    /// The newest epoch that both went through.
+    fn parts_from(&self, other: &Line) -> Option<EpochTag> {
+        let is_common = |step: &&Step| other.steps.iter().any(|their| their.tag == step.tag);
+        self.steps.iter().rfind(is_common).map(|step| step.tag)
+    }
+
+    /// The steps after an epoch.
+    fn after(&self, from: EpochTag) -> &[Step] {
+        let place = self.steps.iter().position(|step| step.tag == from);
+        place.map_or(&[], |place| &self.steps[place + 1..])
+    }
+
+    /// Whether this line goes before another, by what both say alone: being further on the same one, or by which of them [stays] where
+    /// they parted. Of two with no epoch in common the longer one does; of two as long as each other that whose oldest epoch has the lower name.
+    pub fn goes_before(&self, other: &Line) -> bool {
+        let Some(from) = self.parts_from(other) else {
+            let order = |line: &Line| (Reverse(line.steps.len()), line.steps.first().map(|step| step.tag));
+            return order(self) < order(other);
+        };
+        match (self.after(from), other.after(from)) {
+            (_, []) => true,
+            ([], _) => false,
+            (ours, theirs) => stays(ours, theirs),
+        }
+    }
+}
+
+/// Which of two lines stays that parted too long ago, by their steps since: that with the removal of lowest rank, so that nobody who was
+/// removed brings others to a line without that; and where nobody was removed that whose first commit has the lower rank.
+fn stays(ours: &[Step], theirs: &[Step]) -> bool {
+    let order = |steps: &[Step]| {
+        let removal = steps.iter().filter(|step| step.removes).filter_map(|step| step.rank).min();
+        (removal.is_none(), removal, steps.first().and_then(|step| step.rank))
+    };
+    order(ours) < order(theirs)
 }
 
 /// How another's line stands to one's own.
@@ -60,7 +101,7 @@ pub enum Comparison {
     Parted {
         from: EpochTag,
     },
-    /// They parted too long ago. The side whose first commit has the lower rank stays, the other enters anew.
+    /// They parted too long ago: one side [stays](stays), the other enters anew.
     Forked {
         ours_stays: bool,
     },
@@ -311,7 +352,9 @@ impl Branches {
 
     fn step(&self, tag: EpochTag) -> Step {
         let epoch = &self.epochs[&tag];
-        Step { epoch: epoch.number, tag, rank: epoch.begun.as_ref().map(|begun| begun.rank) }
+        let begun = epoch.begun.as_ref();
+        let removes = begun.is_some_and(Begun::removes);
+        Step { epoch: epoch.number, tag, rank: begun.map(|begun| begun.rank), removes }
     }
 
     /// What was followed, up to the head.
@@ -323,18 +366,16 @@ impl Branches {
     /// How `theirs` stands to the line here.
     pub fn compare(&self, theirs: &Line) -> Comparison {
         let ours = self.line();
-        let is_common = |step: &&Step| theirs.steps.iter().any(|their| their.tag == step.tag);
-        let Some(common) = ours.steps.iter().rfind(is_common) else { return Comparison::Apart };
-        let from = common.tag;
-        let next = |line: &Line| line.steps.iter().skip_while(|step| step.tag != from).nth(1).copied();
-        match (next(&ours), next(theirs)) {
-            (None, None) => Comparison::Same,
-            (None, Some(_)) => Comparison::Behind { from },
-            (Some(_), None) => Comparison::Ahead { from },
-            (Some(_), Some(_)) if self.find(from).is_some_and(|epoch| epoch.keys == Keys::All) => {
+        let Some(from) = ours.parts_from(theirs) else { return Comparison::Apart };
+        let (our, their) = (ours.after(from), theirs.after(from));
+        match (our.is_empty(), their.is_empty()) {
+            (true, true) => Comparison::Same,
+            (true, false) => Comparison::Behind { from },
+            (false, true) => Comparison::Ahead { from },
+            (false, false) if self.find(from).is_some_and(|epoch| epoch.keys == Keys::All) => {
                 Comparison::Parted { from }
             }
-            (Some(our), Some(their)) => Comparison::Forked { ours_stays: our.rank < their.rank },
+            (false, false) => Comparison::Forked { ours_stays: stays(our, their) },
         }
     }
 
@@ -395,13 +436,24 @@ impl Encode for Step {
     fn encode(&self, out: &mut Writer) {
         out.varint(self.epoch);
         out.value(&self.tag);
-        out.option(self.rank.as_ref());
+        match &self.rank {
+            None => out.byte(0),
+            Some(rank) => {
+                out.byte(1 + u8::from(self.removes));
+                out.value(rank);
+            }
+        }
     }
 }
 
 impl Decode for Step {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { epoch: input.u64()?, tag: input.value()?, rank: input.option()? })
+        let (epoch, tag) = (input.u64()?, input.value()?);
+        match input.byte()? {
+            0 => Ok(Self { epoch, tag, rank: None, removes: false }),
+            kind @ (1 | 2) => Ok(Self { epoch, tag, rank: Some(input.value()?), removes: kind == 2 }),
+            other => Err(DecodeError::UnknownVariant { kind: "step of a line", value: other.into() }),
+        }
     }
 }
 

@@ -294,6 +294,52 @@ fn of_two_who_are_removed_in_each_others_branches_all_come_to_the_same() {
     }
 }
 
+/// The founder removes an admin, whose commit on the epoch before that goes before the one on which it was removed. Then too much happens
+/// on both lines for them to turn back.
+#[test]
+fn of_lines_that_parted_too_long_ago_that_stays_on_which_somebody_was_removed() {
+    let mut roles = Roles::group(id(0));
+    roles.admins.extend([id(1), id(2)]);
+    for removes_as_well in [false, true] {
+        let mut sides = room_with(5, &roles);
+        let store = sides[2].store.clone();
+        let renewal = sides[1].update().commit;
+        let rank = |side: &Side| side.room().line().steps.last().unwrap().rank.unwrap();
+        let to_beat = rank(&sides[1]);
+        let other = loop {
+            sides[2].store = store.clone();
+            sides[2].restart();
+            let other = sides[2].update().commit;
+            if rank(&sides[2]) < to_beat {
+                break other;
+            }
+        };
+        sides[0].follow(&renewal);
+        sides[3].follow(&other);
+        let out = |side: &Side| Change { remove: vec![side.device.secret.key()], ..Change::default() };
+        let (removed, member) = (out(&sides[2]), out(&sides[4]));
+        let removal = sides[0].change(&removed).commit;
+        sides[1].follow(&removal);
+        // An admin's removal counts less than the founder's.
+        let theirs = if removes_as_well { sides[2].change(&member) } else { sides[2].update() };
+        sides[3].follow(&theirs.commit);
+        for _ in 0..BRANCH_EPOCHS {
+            for (by, other) in [(1, 0), (2, 3)] {
+                let update = sides[by].update();
+                sides[other].follow(&update.commit);
+            }
+        }
+        let lines: Vec<Line> =
+            sides.iter().map(|side| Line::from_bytes(&side.room().line().to_bytes()).unwrap()).collect();
+        for (ours, theirs) in [(0, 2), (0, 3), (1, 3)] {
+            let compared = [(ours, theirs), (theirs, ours)].map(|(one, two)| sides[one].room().compare(&lines[two]));
+            let expected = [true, false].map(|ours_stays| Comparison::Forked { ours_stays });
+            assert_eq!(compared, expected, "{ours} and {theirs}");
+            assert!(lines[ours].goes_before(&lines[theirs]) && !lines[theirs].goes_before(&lines[ours]));
+        }
+    }
+}
+
 #[test]
 fn a_room_that_was_silent_for_weeks_after_several_commits_goes_on() {
     let mut sides = room_of(2);

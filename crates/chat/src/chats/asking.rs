@@ -200,7 +200,7 @@ impl Chats {
     ) -> Result<RoomId, ChatError> {
         let mut batch = byway_primitives::Batch::new();
         let id = RoomId(*call.draw());
-        let roles = Roles { founder: self.me(), admins: BTreeSet::new(), adding: None };
+        let roles = Roles::new(self.me(), None);
         let mut founding = roles.clone();
         // Of two, the founder lets the other in, and then nobody lets in anybody.
         founding.adding = Some(crate::mls::Role::Founder);
@@ -256,7 +256,7 @@ impl Chats {
         };
         let used = self.packages.number(used);
         let members: BTreeSet<IdentityId> = room.members().iter().map(|member| member.identity).collect();
-        self.check_lost(&room)?;
+        self.check_lost(&room, peer)?;
         let is_open = room.roles().is_some_and(|roles| roles.adding.is_some());
         if is_open || members != BTreeSet::from([self.me(), peer]) {
             let opened = self.welcomed_to_group(call, peer, room, batch);

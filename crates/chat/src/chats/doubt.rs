@@ -3,7 +3,8 @@
 //! Who is removed on one branch can't see what comes after it, and who was let in on one knows nothing of what was before: neither can tell
 //! by itself which line is followed, nor whether it is in there. Such a device is in *doubt*, and tells its line to those who could
 //! remove it, the founder first, until they agree. Whoever is asked answers once for each two heads that meet: first with the commits
-//! that decide, and if these lead the other nowhere with what it takes to enter anew; and one that is not in hears *Gone*. What is to come
+//! that decide, and if these lead the other nowhere with what it takes to enter anew; and one that is not in hears *Gone*. An admin's word
+//! that this device is not in does not stand against that of the founder or of another admin, who are asked. What is to come
 //! of it: with all connected and nothing under way everyone whom the founder's line has in it has the founder's head, and all others know
 //! that they are out (docs/chat.md, *Known faults*, says how far that is so). Since heads change only by commits, nobody goes on talking. What is awaited is not kept: a device that starts anew
 //! doubts anew with the next change.
@@ -19,7 +20,7 @@ use super::{Call, ChatFault, ChatNews, Chats};
 use crate::mls::{Comparison, EpochTag, Line, RoomId};
 
 /// How many of those who may say whether this device is in are asked.
-const ASKED_MAX: usize = 4;
+pub(super) const ASKED_MAX: usize = 4;
 
 impl Chats {
     /// This device can't tell by itself whether it is in a group: those who may remove it are asked, and `also` whoever let it in.
@@ -50,6 +51,7 @@ impl Chats {
     pub(super) fn agrees<S: Store>(&mut self, call: &Call<'_, S>, (room, peer): (RoomId, IdentityId), asks: bool) {
         let (me, by) = (self.me(), self.person_of(peer));
         let Some(talk) = self.talks.get_mut(&room) else { return };
+        talk.mending.agreed.insert(peer, talk.room.epoch().tag);
         if asks {
             // Whoever is out knows nothing that others could go by.
             if talk.is_in() && self.may_answer(call, room, peer) {
@@ -63,6 +65,30 @@ impl Chats {
             talk.record.affairs.is_out = false;
             talk.put(&mut self.step.batch);
             self.tell(ChatNews::Room { room });
+        }
+    }
+
+    /// Those whose word on whether this device is in goes before that of `by`, or is worth as much: the founder, and of admins the others.
+    pub(super) fn who_is_believed_before(&self, room: RoomId, by: IdentityId) -> BTreeSet<IdentityId> {
+        let (me, node) = (self.me(), self.node());
+        let Some(talk) = self.talks.get(&room) else { return BTreeSet::new() };
+        let Some(roles) = talk.room.roles() else { return BTreeSet::new() };
+        let goes_before = |who: IdentityId| who != by && who != me && roles.role(who) <= roles.role(by);
+        let is_one = |who: IdentityId| goes_before(who) && roles.may_remove(who, me);
+        talk.known.iter().filter(|(at, who)| **at != node && is_one(**who)).map(|(at, _)| *at).collect()
+    }
+
+    /// Of those, who has said lately that they are at the epoch where this device is.
+    pub(super) fn has_agreed(&self, room: RoomId, of: &BTreeSet<IdentityId>) -> bool {
+        let Some(talk) = self.talks.get(&room) else { return false };
+        let head = talk.room.epoch().tag;
+        of.iter().any(|peer| talk.mending.agreed.get(peer) == Some(&head))
+    }
+
+    /// Somebody is at another epoch than this device.
+    pub(super) fn disagrees(&mut self, room: RoomId, peer: IdentityId) {
+        if let Some(talk) = self.talks.get_mut(&room) {
+            talk.mending.agreed.remove(&peer);
         }
     }
 

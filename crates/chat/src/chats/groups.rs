@@ -364,10 +364,14 @@ impl Chats {
             if !talk.is_group() || !is_of_founder || (talk.is_in() && !talk.has_node(peer)) {
                 return Err(ChatFault::NotByMember(id));
             }
-            // Whoever has become an admin meanwhile may add us: that is in commits that are still to come. Who is out sees none.
-            is_by_right = roles.is_some_and(|roles| roles.may_add(peer, me));
+            // Whoever has become an admin meanwhile may add us: that is in commits that are still to come. Who is out sees none, and goes by
+            // what is signed.
+            is_by_right = roles.as_ref().is_some_and(|roles| roles.may_add(peer, me));
             if talk.is_in() && !is_by_right {
                 return Ok(Opened::NotNow);
+            }
+            if !is_by_right && !roles.is_some_and(|roles| room.shows_adding(peer, me, &roles)) {
+                return Err(ChatFault::NotByMember(id));
             }
         }
         // What was said lately on a line that lost, into which this device was let before, nobody has heard.

@@ -175,8 +175,7 @@ impl Chats {
         let me = self.me();
         let mut others: BTreeSet<IdentityId> = entered.members().iter().map(|member| member.identity).collect();
         others.remove(&me);
-        let founder = |roles: Option<Roles>| roles.map(|roles| roles.founder);
-        let is_of_founder = lost.roles.is_none() || founder(lost.roles.clone()) == founder(entered.roles());
+        let is_of_founder = lost.roles.as_ref().is_none_or(|known| entered.follows(known));
         let is_of_two = lost.record.direct.is_none_or(|other| others == BTreeSet::from([other]));
         if !is_of_founder || !is_of_two || !others.contains(&peer) {
             return Err(ChatFault::NotByMember(room));
@@ -194,12 +193,12 @@ impl Chats {
         Ok(())
     }
 
-    /// Whether somebody may let this device into a room that was lost: a group, by what its founder is.
-    pub(super) fn check_lost(&self, room: &Room) -> Result<(), ChatFault> {
+    /// Whether somebody may let this device into a room that was lost: a group, by what is signed for those who knew it.
+    pub(super) fn check_lost(&self, room: &Room, by: IdentityId) -> Result<(), ChatFault> {
         let Some(lost) = self.lost.get(&room.id()) else { return Ok(()) };
-        let founder = |roles: &Option<Roles>| roles.as_ref().map(|roles| roles.founder);
-        let is_it = lost.record.direct.is_none() && founder(&lost.roles) == founder(&room.roles());
-        if is_it { Ok(()) } else { Err(ChatFault::NotByMember(room.id())) }
+        let me = self.me();
+        let is_it = lost.roles.as_ref().is_some_and(|known| room.follows(known) && room.shows_adding(by, me, known));
+        if is_it && lost.record.direct.is_none() { Ok(()) } else { Err(ChatFault::NotByMember(room.id())) }
     }
 
     /// What was kept of a conversation whose room is here from now on.

@@ -162,6 +162,10 @@ impl Chats {
     ) {
         let Some(talk) = self.talks.get(&room) else { return };
         let (ours, compared) = (talk.room.line(), talk.room.compare(theirs));
+        if compared != Comparison::Same {
+            self.disagrees(room, peer);
+        }
+        let Some(talk) = self.talks.get(&room) else { return };
         // Who has all of another's line, and follows its own still, need not be told more.
         let is_known = theirs.steps.last().is_some_and(|step| talk.room.knows(step.tag));
         let (from, ours_stays) = match compared {
@@ -260,8 +264,7 @@ impl Chats {
         let entered =
             Room::enter_by_external_commit(&self.device, (invitation, tree), &call.draw(), call.now, &mut batch);
         let (entered, frame) = entered.map_err(ChatFault::Entry)?;
-        let founder = |room: &Room| room.roles().map(|roles| roles.founder);
-        if founder(&entered) != founder(&talk.room) {
+        if !talk.room.roles().is_some_and(|known| entered.follows(&known)) {
             return Err(ChatFault::NotByMember(room));
         }
         let own = self.node();

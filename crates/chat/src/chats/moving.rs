@@ -215,7 +215,8 @@ impl Chats {
         self.outbox.handle_receipt(peer, &withdrawn, &mut self.step.batch);
     }
 
-    /// Who could remove this device says that by which it came in came to nothing; so is then what it did itself in the meantime.
+    /// Who could remove this device says that by which it came in came to nothing; so is then what it did itself in the meantime. Believed
+    /// until somebody says otherwise whose word goes before, or is worth as much.
     pub(super) fn gone<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, peer: IdentityId, epochs: &[EpochTag]) {
         let (me, by) = (self.me(), self.person_of(peer));
         let Some(talk) = self.talks.get_mut(&room) else { return };
@@ -226,11 +227,19 @@ impl Chats {
         let (head, is_member) = (talk.room.epoch().tag, talk.room.is_member());
         let affairs = &mut talk.record.affairs;
         let is_so = epochs.contains(&head) || affairs.entered.is_some_and(|(_, epoch)| epochs.contains(&epoch));
-        if is_so {
-            talk.mending.doubt.clear();
-        }
-        if !is_so || affairs.is_out || !is_member {
+        if !is_so {
             return;
+        }
+        talk.mending.doubt.clear();
+        talk.mending.agreed.remove(&peer);
+        // An admin may be on a line that others have left, or lie: the founder and other admins are asked, and go before where they disagree.
+        let others = self.who_is_believed_before(room, by);
+        let is_contradicted = self.has_agreed(room, &others);
+        let Some(talk) = self.talks.get_mut(&room) else { return };
+        talk.mending.doubt.extend(others.into_iter().take(super::doubt::ASKED_MAX));
+        let affairs = &mut talk.record.affairs;
+        if affairs.is_out || !is_member || is_contradicted {
+            return self.ask_in_doubt(call, room);
         }
         affairs.is_out = true;
         affairs.wishes.clear();
@@ -239,6 +248,7 @@ impl Chats {
         let added = made.iter().flat_map(|summary| &summary.added).map(|member| member.node);
         self.say_gone(call, room, ours, added.collect());
         self.tell(ChatNews::Room { room });
+        self.ask_in_doubt(call, room);
     }
 
     /// Asks the others to remove this device, if our person has left. Where there are no others the room is over.
@@ -290,9 +300,12 @@ impl Chats {
         }
     }
 
-    /// A commit that changes nobody.
+    /// A commit that changes nobody. Of the founder it shows of all admins that they are such ones, where others made them.
     pub(super) fn renew_keys<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
-        if let Err(error) = self.commit_in(call, room, &Change::default())
+        let me = self.me();
+        let roles = self.talks.get(&room).and_then(|talk| talk.room.roles());
+        let roles = roles.filter(|roles| roles.founder == me && !roles.ungranted(me).is_empty());
+        if let Err(error) = self.commit_in(call, room, &Change { roles, ..Change::default() })
             && !super::groups::is_over(&error)
         {
             let me = self.me();

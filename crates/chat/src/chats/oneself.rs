@@ -1,7 +1,5 @@
 //! The conversation with oneself, where memos are.
 
-use std::collections::BTreeSet;
-
 use byway_primitives::{Batch, Store, Time};
 
 use super::talk::Talk;
@@ -35,7 +33,7 @@ impl Chats {
 
     fn found_own<S: Store>(&mut self, call: &Call<'_, S>) -> Result<RoomId, ChatError> {
         let (id, me) = (RoomId(*call.draw()), self.me());
-        let roles = Roles { founder: me, admins: BTreeSet::new(), adding: None };
+        let roles = Roles::new(me, None);
         let mut batch = Batch::new();
         let room = Room::found(&self.device, id, &roles, &call.draw(), call.now, &mut batch)?;
         self.step.batch.append(batch);

@@ -41,6 +41,8 @@ pub(super) struct Mending {
     pub answered: BTreeMap<IdentityId, (Time, u32)>,
     /// Those who could say whether this device is in, and have not yet.
     pub doubt: BTreeSet<IdentityId>,
+    /// Those who have said that they are where this device is, and at which epoch that was.
+    pub agreed: BTreeMap<IdentityId, EpochTag>,
     /// With which two heads, theirs and ours, each of the others was answered last that told its line.
     pub answers: BTreeMap<IdentityId, (Option<EpochTag>, EpochTag)>,
     /// Those whom this device has told that they are not in.

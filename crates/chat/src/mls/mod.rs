@@ -32,6 +32,7 @@
 pub mod branch;
 pub mod change;
 mod epoch;
+mod grant;
 pub mod member;
 pub mod policy;
 pub mod provider;

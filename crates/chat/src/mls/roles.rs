@@ -3,12 +3,16 @@
 //! It stands in an extension of the group's context, so that the protocol itself keeps all devices agreed on it, and everyone who is let
 //! in learns it signed. Roles are of people, not of devices: all devices of an admin may do what admins may.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use byway_primitives::{Decode, DecodeError, Encode, IdentityId, Reader, Writer};
+use byway_primitives::{Decode, DecodeError, Encode, IdentityId, NetworkId, Reader, Writer};
 use openmls::extensions::{Extension, ExtensionType, Extensions, UnknownExtension};
 use openmls::group::GroupContext;
 use openmls::prelude::{CredentialType, RequiredCapabilitiesExtension};
+
+use super::RoomId;
+use super::grant::Grant;
+use crate::device::{Device, DeviceCertificate};
 
 /// The extension's type, of those that are for private use (RFC 9420 §17.3).
 pub(crate) const EXTENSION: u16 = 0xf0b1;
@@ -16,7 +20,12 @@ pub(crate) const EXTENSION: u16 = 0xf0b1;
 /// Admins of one room.
 pub const ADMINS_MAX: usize = 64;
 
+/// How many grants lead from an admin to somebody who is known, at most.
+const GRANTS_MAX: usize = 8;
+
 const VERSION: u8 = 1;
+/// With grants.
+const VERSION_GRANTED: u8 = 2;
 
 /// What somebody is in a conversation; the first may do most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,12 +48,57 @@ pub struct Roles {
     pub founder: IdentityId,
     pub admins: BTreeSet<IdentityId>,
     pub adding: Option<Role>,
+    /// What shows that admins were made such ones.
+    grants: BTreeMap<IdentityId, Grant>,
 }
 
 impl Roles {
+    pub fn new(founder: IdentityId, adding: Option<Role>) -> Self {
+        Self { founder, admins: BTreeSet::new(), adding, grants: BTreeMap::new() }
+    }
+
     /// A group, to which admins add people.
     pub fn group(founder: IdentityId) -> Self {
-        Self { founder, admins: BTreeSet::new(), adding: Some(Role::Admin) }
+        Self::new(founder, Some(Role::Admin))
+    }
+
+    /// The same with what shows that the admins are such ones, as far as `device` can say so: the founder of all, another of those that nobody
+    /// who is one still has made one.
+    pub(crate) fn granted(mut self, room: RoomId, device: &Device) -> Self {
+        let (me, founder) = (device.certificate.identity, self.founder);
+        let is_lacking = self.ungranted(me);
+        self.grants.retain(|of, _| self.admins.contains(of));
+        for admin in is_lacking.into_iter().filter(|admin| *admin != me) {
+            self.grants.insert(admin, Grant::sign(device, room, founder, admin));
+        }
+        self
+    }
+
+    /// The admins of whom nothing shows that they are, but `by` could.
+    pub(crate) fn ungranted(&self, by: IdentityId) -> BTreeSet<IdentityId> {
+        let counts = |of: IdentityId| of == self.founder || (by != self.founder && self.admins.contains(&of));
+        let is_granted = |admin: &IdentityId| self.grants.get(admin).is_some_and(|grant| counts(grant.by.identity));
+        self.admins.iter().copied().filter(|admin| !is_granted(admin)).collect()
+    }
+
+    /// Whether `who` is what these say of them, in a room of that number, for somebody who knew it when its roles were `known`.
+    pub(crate) fn shows(&self, (room, network): (RoomId, NetworkId), who: IdentityId, known: &Roles) -> bool {
+        let mut at = who;
+        for _ in 0..=GRANTS_MAX {
+            if known.role(at) != Role::Member {
+                return known.founder == self.founder;
+            }
+            match self.grants.get(&at) {
+                Some(grant) if grant.holds(network, room, self.founder, at) => at = grant.by.identity,
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// The same of all admins.
+    pub(crate) fn shows_all(&self, room: (RoomId, NetworkId), known: &Roles) -> bool {
+        known.founder == self.founder && self.admins.iter().all(|admin| self.shows(room, *admin, known))
     }
 
     /// What `identity` is, if it is in the room.
@@ -125,24 +179,55 @@ impl Decode for Role {
 
 impl Encode for Roles {
     fn encode(&self, out: &mut Writer) {
-        out.byte(VERSION);
+        out.byte(if self.grants.is_empty() { VERSION } else { VERSION_GRANTED });
         out.value(&self.founder);
         out.list(&self.admins.iter().copied().collect::<Vec<_>>());
         out.option(self.adding.as_ref());
+        if self.grants.is_empty() {
+            return;
+        }
+        // Most of them are of one device.
+        let mut by: Vec<DeviceCertificate> = Vec::new();
+        for grant in self.grants.values() {
+            if !by.contains(&grant.by) {
+                by.push(grant.by.clone());
+            }
+        }
+        out.list(&by);
+        for admin in &self.admins {
+            let grant = self.grants.get(admin);
+            let place = grant.and_then(|grant| by.iter().position(|by| *by == grant.by));
+            out.varint(place.map_or(0, |place| place as u64 + 1));
+            grant.iter().for_each(|grant| out.value(&grant.signature));
+        }
     }
 }
 
 impl Decode for Roles {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        match input.byte()? {
-            VERSION => {}
+        let is_granted = match input.byte()? {
+            VERSION => false,
+            VERSION_GRANTED => true,
             other => return Err(DecodeError::UnknownVariant { kind: "roles version", value: other.into() }),
-        }
+        };
         let founder = input.value()?;
         let admins: Vec<IdentityId> = input.list(ADMINS_MAX)?;
         if !admins.windows(2).all(|pair| pair[0] < pair[1]) || admins.contains(&founder) {
             return Err(DecodeError::Invalid("admins: each once, in order, and not the founder"));
         }
-        Ok(Self { founder, admins: admins.into_iter().collect(), adding: input.option()? })
+        let mut roles = Self::new(founder, input.option()?);
+        if is_granted {
+            let by: Vec<DeviceCertificate> = input.list(ADMINS_MAX)?;
+            for admin in &admins {
+                let place = input.u64()?;
+                if let Some(place) = place.checked_sub(1) {
+                    let by = usize::try_from(place).ok().and_then(|place| by.get(place));
+                    let by = by.ok_or(DecodeError::Invalid("who has granted a role"))?.clone();
+                    roles.grants.insert(*admin, Grant { by, signature: input.value()? });
+                }
+            }
+        }
+        roles.admins = admins.into_iter().collect();
+        Ok(roles)
     }
 }

@@ -90,7 +90,9 @@ fn own_making(world: &World, room: RoomId, roles: &Roles) -> Letter {
     let (bob, now, mut batch) = (&world.people[BOB], world.now, Batch::new());
     let mut made = Room::found(bob.chats.device(), room, roles, &[1; 32], now, &mut batch).unwrap();
     for round in 2..20 {
-        made.change(&[round; 32], now, &Change::default(), &mut batch).unwrap();
+        let change = Change { roles: (round == 2).then(|| roles.clone()), ..Change::default() };
+        // Where Bob may not, he has nothing to show for his role but that room.
+        let _ = made.change(&[round; 32], now, &change, &mut batch);
     }
     let add = Change { add: vec![package], ..Change::default() };
     let welcome = made.change(&[99; 32], now, &add, &mut batch).unwrap().welcome.unwrap();
@@ -103,19 +105,52 @@ fn no_member_brings_another_into_a_room_of_its_own_making() {
     let room = world.found(ALICE, &[BOB, CAROL]);
     let mut as_founded = Roles::group(world.id(ALICE));
     as_founded.admins.insert(world.id(BOB));
-    for roles in [Roles::group(world.id(BOB)), as_founded] {
+    for roles in [Roles::group(world.id(BOB)), as_founded.clone()] {
         let letter = own_making(&world, room, &roles);
         bring(&mut world, BOB, CAROL, &letter);
         assert_eq!(world.members(CAROL, room), [ALICE, BOB, CAROL]);
         assert_eq!(world.authenticator(CAROL, room), world.authenticator(ALICE, room));
         assert_eq!(world.people[CAROL].chats.talk(room).unwrap().roles[&world.id(BOB)], Role::Member);
     }
-    // Nor one who was removed, into a room that somebody else has founded.
+    // Nor one who was removed, into a room that somebody else has founded, or in which the founder has made nobody an admin.
     world.remove(ALICE, room, CAROL).unwrap();
     world.carry();
-    let letter = own_making(&world, room, &Roles::group(world.id(BOB)));
-    bring(&mut world, BOB, CAROL, &letter);
-    assert!(!world.people[CAROL].chats.talk(room).unwrap().is_member);
+    for roles in [Roles::group(world.id(BOB)), as_founded] {
+        let letter = own_making(&world, room, &roles);
+        bring(&mut world, BOB, CAROL, &letter);
+        assert!(!world.people[CAROL].chats.talk(room).unwrap().is_member);
+    }
+}
+
+#[test]
+fn who_was_removed_is_let_in_again_by_whoever_was_made_an_admin_since() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL, DAVE]);
+    let removes = |world: &mut World, by| {
+        world.remove(by, room, DAVE).unwrap();
+        world.carry();
+        assert!(!world.is_in(DAVE, room));
+    };
+    removes(&mut world, ALICE);
+    world.role(ALICE, room, BOB, true).unwrap();
+    world.carry();
+    world.add(BOB, room, DAVE).unwrap();
+    world.carry();
+    assert!(world.is_in(DAVE, room), "{:?}", world.people[DAVE].faults());
+    // Where the founder has left, admins make others such ones; Dave knows none of them.
+    world.role(ALICE, room, BOB, false).unwrap();
+    world.carry();
+    removes(&mut world, ALICE);
+    world.role(ALICE, room, BOB, true).unwrap();
+    world.carry();
+    world.leave(ALICE, room).unwrap();
+    world.carry();
+    world.role(BOB, room, CAROL, true).unwrap();
+    world.carry();
+    world.add(CAROL, room, DAVE).unwrap();
+    world.carry();
+    assert_eq!(world.members(DAVE, room), [BOB, CAROL, DAVE]);
+    assert_eq!(world.authenticator(DAVE, room), world.authenticator(CAROL, room));
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Who can't tell by itself whether it is in a group hears so.
 
-use byway_chat::mls::RoomId;
+use byway_chat::delivery::group_letter::{GroupLetter, GroupMatter};
+use byway_chat::delivery::letter::Letter;
+use byway_chat::mls::{Room, RoomId};
+use byway_primitives::Time;
 
 use crate::groups::{DAVE, five};
 use crate::rig::World;
-use crate::{ALICE, BOB, CAROL};
+use crate::{ALICE, BOB, CAROL, bring};
 
 const ERIN: usize = 4;
 
@@ -77,4 +80,38 @@ fn who_holds_itself_to_be_out_and_is_in_again_hears_so() {
     world.settle();
     assert!(world.is_in(DAVE, room));
     assert_eq!(world.authenticator(DAVE, room), world.authenticator(ALICE, room));
+}
+
+/// One says to another that it is in for nothing.
+fn says_gone(world: &mut World, room: RoomId, from: usize, to: usize, number: u64) {
+    let person = &world.people[to];
+    let state = Room::load(&person.disk, room, person.chats.device().clone()).unwrap().unwrap();
+    let what = GroupMatter::Gone { room, epochs: vec![state.epoch().tag] };
+    bring(world, from, to, &Letter::Group(GroupLetter { at: Time(number), what }));
+}
+
+#[test]
+fn who_is_told_by_an_admin_that_it_is_not_in_hears_from_the_founder_or_another_admin_that_it_is() {
+    let (mut world, room) = with_admins();
+    for who in [ALICE, CAROL, BOB] {
+        world.cut(DAVE, who);
+    }
+    world.connect(BOB, DAVE);
+    says_gone(&mut world, room, BOB, DAVE, 1);
+    assert!(!world.is_in(DAVE, room), "nobody else is there");
+    world.connect(CAROL, DAVE);
+    world.now = world.now + byway_primitives::Span::minutes(2);
+    world.tick();
+    world.carry();
+    assert!(world.is_in(DAVE, room), "Carol knows better");
+    // And so does Dave now.
+    says_gone(&mut world, room, BOB, DAVE, 2);
+    assert!(world.is_in(DAVE, room));
+    world.connect(ALICE, DAVE);
+    says_gone(&mut world, room, BOB, DAVE, 3);
+    world.settle();
+    assert_eq!(world.members(DAVE, room), [ALICE, BOB, CAROL, DAVE]);
+    world.say(DAVE, room, "here");
+    world.carry();
+    assert_eq!([ALICE, BOB, CAROL].map(|who| world.said(who, room)), [["here"], ["here"], ["here"]]);
 }

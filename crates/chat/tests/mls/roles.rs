@@ -51,7 +51,7 @@ fn members_neither_add_nor_remove_nor_change_roles() {
     let mut sides = room_of(3);
     let (package, _) = Side::new(7, 0).package();
     let (member, other) = (id(1), id(2));
-    let roles = Roles { adding: Some(Role::Member), ..Roles::group(id(0)) };
+    let roles = Roles::new(id(0), Some(Role::Member));
     let context = Change { roles: Some(roles), ..Change::default() };
     for (change, expected) in [
         (add(package), Forbidden::Add { by: member, added: id(7) }),
@@ -226,7 +226,8 @@ fn everyone_adds_devices_of_their_own() {
 fn admins_change_roles_once_the_founder_is_gone() {
     let mut sides = room_of(3);
     make_admin(&mut sides, 1);
-    let roles = Roles { adding: Some(Role::Member), ..sides[1].room().roles().unwrap() };
+    let mut roles = sides[1].room().roles().unwrap();
+    roles.adding = Some(Role::Member);
     let change = Change { roles: Some(roles), ..Change::default() };
     assert_eq!(sides[1].try_change(&change), Err(ChangeError::Forbidden(Forbidden::Roles { by: id(1) })));
     let request = sides[0].leave();

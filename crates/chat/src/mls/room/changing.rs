@@ -65,7 +65,7 @@ impl Room {
             device: &device,
             packages,
             removed,
-            roles: change.roles.clone(),
+            roles: change.roles.clone().map(|roles| roles.granted(self.id, &device)),
             leaving: leaving.iter().map(|(proposal, _)| proposal.clone()).collect(),
             at: now,
         };

@@ -86,6 +86,18 @@ impl Room {
         self.head_group().and_then(|group| Roles::read(group.extensions()).ok())
     }
 
+    /// Whether this can be the room that somebody knew when its roles were `known`: it has the same founder, and shows of all admins that
+    /// they were made such ones.
+    pub fn follows(&self, known: &Roles) -> bool {
+        self.roles().is_some_and(|roles| roles.shows_all((self.id, self.network()), known))
+    }
+
+    /// Whether it shows of one that they are what it says, and may add `added`.
+    pub fn shows_adding(&self, by: IdentityId, added: IdentityId, known: &Roles) -> bool {
+        let shows = |roles: &Roles| roles.may_add(by, added) && roles.shows((self.id, self.network()), by, known);
+        self.roles().is_some_and(|roles| shows(&roles))
+    }
+
     /// What a person is here; `None` if no device of theirs is in the room.
     pub fn role(&self, identity: IdentityId) -> Option<Role> {
         let is_here = self.members().iter().any(|member| member.identity == identity);

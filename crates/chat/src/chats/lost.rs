@@ -4,6 +4,10 @@
 //! room is here, by a [`Line`] without steps; and like whoever is on another line for good the device enters anew, in its own place, with
 //! the key that follows from the identity's. Until then what was said is shown and nothing can be said. Who was removed meanwhile gets no
 //! answer: an admin has to add them.
+//!
+//! Of those who answer some may have been removed since, and be on a line that the others have left. So a group is entered on the line of its
+//! founder, or on one that more than half of the others have said to be on; on an admin's if neither has come for a minute, and on a member's if
+//! none of these has for an hour ([decision 0064](../../../../docs/decisions/0064-who-is-believed.md)).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +30,12 @@ const TELL_AGAIN: Span = Span::minutes(1);
 const TELL_AGAIN_DOUBLED: u32 = 10;
 /// How many of those who are there are told at a time: one that answers is enough.
 const TOLD_AT_ONCE: usize = 4;
+/// How long an admin's line waits for the founder's, or that of most.
+const ADMIN_WAIT: Span = Span::minutes(1);
+/// How long that of a member waits for any of those.
+const MEMBER_WAIT: Span = Span::minutes(60);
+/// Lines of others that are remembered meanwhile. Each is some 6 kB.
+const LINES_MAX: usize = 64;
 /// People that are known of one.
 const MEMBERS_MAX: usize = super::GROUP_MAX + 1;
 
@@ -38,6 +48,30 @@ pub(super) struct Lost {
     pub is_over: bool,
     /// When each of the others was last told, and how often. Not kept.
     told: BTreeMap<IdentityId, (Time, u32)>,
+    /// The lines on which the others would have this device enter, by who is on each. Not kept.
+    lines: BTreeMap<IdentityId, Line>,
+    /// Since when there has been one.
+    since: Option<Time>,
+}
+
+/// What speaks for entering on somebody's line; the first most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Founder,
+    Most,
+    Admin,
+    Member,
+}
+
+impl Weight {
+    /// How long it waits for what says more.
+    fn wait(self) -> Span {
+        match self {
+            Weight::Founder | Weight::Most => Span::minutes(0),
+            Weight::Admin => ADMIN_WAIT,
+            Weight::Member => MEMBER_WAIT,
+        }
+    }
 }
 
 impl Lost {
@@ -45,7 +79,55 @@ impl Lost {
         let BackupTalk { direct, members, roles, is_in, since, lamport, next, read, unread, about, .. } = talk;
         let read = read.min(next);
         let record = Record { direct, since, lamport, next, read, unread, about, ..Record::default() };
-        Self { record, members: members.into_iter().collect(), roles, is_over: !is_in, told: BTreeMap::new() }
+        Self::new(record, members.into_iter().collect(), roles, !is_in)
+    }
+
+    fn new(record: Record, members: BTreeSet<IdentityId>, roles: Option<Roles>, is_over: bool) -> Self {
+        Self { record, members, roles, is_over, told: BTreeMap::new(), lines: BTreeMap::new(), since: None }
+    }
+
+    fn role(&self, who: IdentityId) -> Role {
+        self.roles.as_ref().map_or(Role::Member, |roles| roles.role(who))
+    }
+
+    /// Somebody is on that line.
+    fn note(&mut self, who: IdentityId, line: &Line, now: Time) {
+        self.since.get_or_insert(now);
+        if self.lines.len() < LINES_MAX || self.lines.contains_key(&who) {
+            self.lines.insert(who, line.clone());
+        }
+    }
+
+    /// What speaks for the line of somebody, of the others here but `me`.
+    fn weight(&self, who: IdentityId, line: &Line, me: IdentityId) -> Weight {
+        let others = self.members.iter().filter(|member| **member != me).count();
+        let same = self.lines.values().filter(|other| other.is_one_with(line)).count();
+        match self.role(who) {
+            Role::Founder => Weight::Founder,
+            _ if 2 * same > others => Weight::Most,
+            Role::Admin => Weight::Admin,
+            Role::Member => Weight::Member,
+        }
+    }
+
+    /// Whether this device is to enter on somebody's line now: nothing that says more is to be waited for any longer, and none of the others
+    /// who are `there` has one that goes before.
+    fn is_to_enter(
+        &self,
+        (who, line): (IdentityId, &Line),
+        me: IdentityId,
+        now: Time,
+        there: &BTreeSet<IdentityId>,
+    ) -> bool {
+        let weight = self.weight(who, line, me);
+        let goes_before = |(other, theirs): (&IdentityId, &Line)| {
+            let theirs_weight = self.weight(*other, theirs, me);
+            let is_further = theirs.goes_before(line) && !line.goes_before(theirs);
+            theirs_weight < weight || (theirs_weight == weight && is_further)
+        };
+        let waited = self.since.map_or(Span::minutes(0), |since| now.since(since));
+        let mut others = self.lines.iter().filter(|(other, _)| **other != who && there.contains(other));
+        waited >= weight.wait() && !others.any(goes_before)
     }
 
     pub fn load_all(store: &impl Store) -> Result<BTreeMap<RoomId, Self>, ChatsDamaged> {
@@ -125,8 +207,9 @@ impl Chats {
             // The other one of two is told although they are away: it waits for them.
             let is_direct = |who: &IdentityId| lost.record.direct == Some(*who) && !told.contains_key(who);
             let whom = lost.members.iter().filter(|who| heard(who) && is_due(who));
-            let whom = whom.filter(|who| there.contains(who) || is_direct(who)).take(TOLD_AT_ONCE);
-            due.extend(whom.map(|who| (*room, *who)).collect::<Vec<_>>());
+            let mut whom: Vec<IdentityId> = whom.filter(|who| there.contains(who) || is_direct(who)).copied().collect();
+            whom.sort_by_key(|who| lost.role(*who));
+            due.extend(whom.into_iter().take(TOLD_AT_ONCE).map(|who| (*room, who)));
         }
         for (room, who) in due {
             if let Some(lost) = self.lost.get_mut(&room) {
@@ -149,12 +232,33 @@ impl Chats {
             return Err(ChatFault::NotByMember(room));
         }
         match what {
-            GroupMatter::Info { invitation, tree, .. } if lost.told.contains_key(&peer) => {
+            GroupMatter::Info { line, invitation, tree, .. } if lost.told.contains_key(&peer) => {
+                if lost.record.direct.is_none() && !self.may_come_back(call, (room, peer), &line, &invitation)? {
+                    return Ok(());
+                }
                 self.come_back(call, (room, peer), (&invitation, &tree))
             }
             // All else is of a room that is not here.
             _ => Ok(()),
         }
+    }
+
+    /// Whether a group is to be entered on the line that somebody has said to be on.
+    fn may_come_back<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        (room, peer): (RoomId, IdentityId),
+        line: &Line,
+        invitation: &[u8],
+    ) -> Result<bool, ChatFault> {
+        let invited = Invitation::from_bytes(invitation).map_err(ChatFault::Letter)?;
+        let (me, there) = (self.me(), self.outbox.there().collect());
+        let Some(lost) = self.lost.get_mut(&room) else { return Err(ChatFault::NoRoom(room)) };
+        if line.steps.last().map(|step| step.tag) != Some(invited.tag) {
+            return Err(ChatFault::NotByMember(room));
+        }
+        lost.note(peer, line, call.now);
+        Ok(lost.is_to_enter((peer, line), me, call.now, &there))
     }
 
     /// Enters a room anew of which nothing but what was said in it is here.
@@ -240,6 +344,6 @@ impl Decode for Lost {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let members = input.list(MEMBERS_MAX)?.into_iter().collect();
         let (roles, is_over) = (input.option()?, input.flag()?);
-        Ok(Self { record: Record::default(), members, roles, is_over, told: BTreeMap::new() })
+        Ok(Self::new(Record::default(), members, roles, is_over))
     }
 }

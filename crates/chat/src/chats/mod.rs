@@ -212,7 +212,7 @@ pub enum ChatError {
     Oneself,
     #[error("{0} is not a contact: only contacts are added to groups")]
     NotContact(IdentityId),
-    #[error("the conversation came out of a backup, and the others have yet to let this device in anew")]
+    #[error("the conversation came out of a backup; it goes on when its founder or most of the others are there, or any of them for an hour")]
     NotBack,
     #[error("the conversation is one of two; people are added to groups")]
     NotGroup,

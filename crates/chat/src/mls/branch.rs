@@ -60,6 +60,12 @@ impl Line {
         place.map_or(&[], |place| &self.steps[place + 1..])
     }
 
+    /// Whether one is further on the line of the other, or both are the same.
+    pub fn is_one_with(&self, other: &Line) -> bool {
+        let from = self.parts_from(other);
+        from.is_some_and(|from| self.after(from).is_empty() || other.after(from).is_empty())
+    }
+
     /// Whether this line goes before another, by what both say alone: being further on the same one, or by which of them [stays] where
     /// they parted. Of two with no epoch in common the longer one does; of two as long as each other that whose oldest epoch has the lower name.
     pub fn goes_before(&self, other: &Line) -> bool {

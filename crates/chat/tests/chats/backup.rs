@@ -9,6 +9,7 @@ use byway_primitives::{NetworkId, Span};
 
 use super::rig::{Person, World};
 use super::{ALICE, BOB, CAROL, said};
+use crate::groups::{DAVE, five};
 
 /// All that somebody has, in parts as they are sealed.
 fn back_up(world: &World, who: usize) -> Vec<Vec<u8>> {
@@ -137,6 +138,65 @@ fn a_group_is_entered_anew_where_one_is_in_it_and_shown_where_one_was_removed() 
     world.carry();
     assert_eq!(world.people[ALICE].texts(removed), said(&[(false, "in the other"), (false, "again")]));
     assert!(world.people[ALICE].chats.people().is_contact(carol));
+}
+
+/// Carol has lost her disk and has a backup, and hears of nobody yet; of her group Dave was removed since, and does not know.
+fn with_a_backup_of_before() -> (World, byway_chat::mls::RoomId) {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL, DAVE]);
+    let parts = back_up(&world, CAROL);
+    (0..5).filter(|other| *other != DAVE).for_each(|other| world.cut(other, DAVE));
+    lose(&mut world, CAROL, "carol");
+    world.remove(ALICE, room, DAVE).unwrap();
+    world.carry();
+    restore(&mut world, CAROL, &parts);
+    (world, room)
+}
+
+fn pass(world: &mut World, minutes: u64) {
+    for _ in 0..minutes {
+        world.now = world.now + Span::minutes(1);
+        world.tick();
+        world.carry();
+    }
+}
+
+#[test]
+fn who_was_removed_since_a_backup_has_nobody_enter_a_line_that_the_others_have_left() {
+    let (mut world, room) = with_a_backup_of_before();
+    world.connect(CAROL, DAVE);
+    pass(&mut world, 30);
+    assert!(!world.is_in(CAROL, room), "Dave has no say");
+    world.connect(CAROL, ALICE);
+    pass(&mut world, 2);
+    assert!(world.is_in(CAROL, room));
+    assert_eq!(world.members(CAROL, room), [ALICE, BOB, CAROL]);
+    world.say(CAROL, room, "back");
+    world.settle();
+    assert_eq!([ALICE, BOB, DAVE].map(|who| world.said(who, room).len()), [1, 1, 0]);
+}
+
+#[test]
+fn a_group_out_of_a_backup_goes_on_without_its_founder() {
+    // With an admin, after a minute; with most of the others, at once; with one of them, after an hour.
+    for (is_admin, there, minutes) in [(true, &[BOB][..], 4), (false, &[BOB, DAVE], 2), (false, &[BOB], 64)] {
+        let mut world = five();
+        let room = world.found(ALICE, &[BOB, CAROL, DAVE]);
+        world.role(ALICE, room, BOB, is_admin).unwrap();
+        world.carry();
+        let parts = back_up(&world, CAROL);
+        lose(&mut world, CAROL, "carol");
+        restore(&mut world, CAROL, &parts);
+        there.iter().for_each(|who| world.connect(CAROL, *who));
+        world.carry();
+        assert!(!world.is_in(CAROL, room));
+        pass(&mut world, minutes);
+        assert!(world.is_in(CAROL, room), "{there:?}");
+        world.settle();
+        for who in [BOB, CAROL, DAVE] {
+            assert_eq!(world.authenticator(who, room), world.authenticator(ALICE, room));
+        }
+    }
 }
 
 #[test]

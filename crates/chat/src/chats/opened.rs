@@ -15,16 +15,39 @@ use crate::mls::{Early, Received, Refused, RoomId};
 /// Frames that came before what they need: key is the room and a number that grows.
 const FRAMES: Space = Space("chat-early");
 /// How much of them is kept of one room: a device that was away for long is brought the commits of many, and then what was said.
-const EARLY: Bounds = Bounds { frames: 1024, frames_each: 512, bytes: 32 << 20, bytes_each: 8 << 20 };
+const EARLY: Bounds = Bounds {
+    frames: 1024,
+    bytes: 32 << 20,
+    each: Share { frames: 512, bytes: 8 << 20 },
+    own: Share { frames: 16, bytes: 128 << 10 },
+};
 /// How much is kept of all rooms that we are not in, or not yet.
-const UNKNOWN: Bounds = Bounds { frames: 256, frames_each: 64, bytes: 32 << 20, bytes_each: 8 << 20 };
+const UNKNOWN: Bounds = Bounds {
+    frames: 256,
+    bytes: 32 << 20,
+    each: Share { frames: 64, bytes: 8 << 20 },
+    own: Share { frames: 8, bytes: 64 << 10 },
+};
 
 /// How much may wait: all in all, and of one who brings it.
 struct Bounds {
     frames: usize,
-    frames_each: usize,
     bytes: usize,
-    bytes_each: usize,
+    each: Share,
+    /// What there is room for of everybody, however much others have brought.
+    own: Share,
+}
+
+struct Share {
+    frames: usize,
+    bytes: usize,
+}
+
+impl Share {
+    /// Whether one more has room in it beside so many frames, which have so many bytes.
+    fn has_room(&self, (frames, bytes): (usize, usize), more: usize) -> bool {
+        frames < self.frames && bytes + more <= self.bytes
+    }
 }
 
 /// How many frames wait, and how many bytes they have, by who brought them.
@@ -37,7 +60,7 @@ impl Tally {
         let (frames, all) = self.0.values().fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1));
         let its = self.0.get(&peer).copied().unwrap_or_default();
         let has_room = frames < bounds.frames && all + bytes <= bounds.bytes;
-        let is_added = has_room && its.0 < bounds.frames_each && its.1 + bytes <= bounds.bytes_each;
+        let is_added = (has_room && bounds.each.has_room(its, bytes)) || bounds.own.has_room(its, bytes);
         if is_added {
             self.0.insert(peer, (its.0 + 1, its.1 + bytes));
         }

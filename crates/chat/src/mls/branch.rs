@@ -14,6 +14,7 @@ use byway_primitives::{Batch, Decode, DecodeError, Encode, Hash, Reader, Time, W
 
 use super::change::{Summary, TurnedBack};
 use super::epoch::{Begun, Epoch, Keys};
+use super::parts::PartId;
 use super::{
     BRANCH_EPOCHS, BRANCH_SPAN, BRANCHES_MAX, EPOCHS_MAX, EpochTag, LINE_STEPS, PAST_SPAN, Place, Role, RoomId,
 };
@@ -248,9 +249,9 @@ impl Branches {
     }
 
     /// Keeps an epoch that a commit on another has begun, and follows what is to be followed now. Says what was left for it.
-    pub fn add(&mut self, epoch: Epoch, now: Time, batch: &mut Batch) -> Option<TurnedBack> {
+    pub fn add(&mut self, mut epoch: Epoch, now: Time, batch: &mut Batch) -> Option<TurnedBack> {
         let before = self.path();
-        epoch.put(self.room, batch);
+        epoch.put(self.room, &self.parts(), batch);
         self.epochs.insert(epoch.tag, epoch);
         let after = self.path();
         self.head = *after.last().expect("a path begins with the root");
@@ -312,9 +313,30 @@ impl Branches {
         for child in children {
             self.delete_below(child, batch);
         }
+        self.delete(tag, batch);
+    }
+
+    fn delete(&mut self, tag: EpochTag, batch: &mut Batch) {
         if let Some(epoch) = self.epochs.remove(&tag) {
-            epoch.delete(self.room, batch);
+            epoch.delete(self.room, &self.parts(), batch);
         }
+    }
+
+    /// The parts of trees that epochs here have.
+    fn parts(&self) -> BTreeSet<PartId> {
+        self.epochs.values().flat_map(|epoch| epoch.parts.iter().copied()).collect()
+    }
+
+    /// Writes all epochs anew.
+    pub fn put_all(&mut self, batch: &mut Batch) {
+        for epoch in self.epochs.values_mut() {
+            epoch.put(self.room, &BTreeSet::new(), batch);
+        }
+    }
+
+    /// Deletes all epochs.
+    pub fn delete_all(&self, batch: &mut Batch) {
+        self.epochs.values().for_each(|epoch| epoch.delete(self.room, &BTreeSet::new(), batch));
     }
 
     /// Makes an epoch of the path the oldest that is kept.
@@ -329,9 +351,7 @@ impl Branches {
             for aside in others.into_iter().filter(|other| *other != next) {
                 self.delete_below(aside, batch);
             }
-            if let Some(epoch) = self.epochs.remove(&tag) {
-                epoch.delete(self.room, batch);
-            }
+            self.delete(tag, batch);
         }
         let over = self.past.len().saturating_sub(LINE_STEPS);
         self.past.drain(..over);

@@ -1,7 +1,10 @@
 //! One epoch of a conversation, in memory and on disk.
 //!
 //! What `openmls` keeps of it are [`Entries`]; the group that they are is loaded when it is needed, and stays loaded. An operation
-//! works on a copy of nothing: it either comes to an end, and then what it changed is written, or the group is loaded anew.
+//! works on a copy of nothing: it either comes to an end, and then what it changed is written, or the group is loaded anew. A large tree
+//! of keys is on disk in [`parts`], which epochs share.
+
+use std::collections::BTreeSet;
 
 use byway_primitives::{Batch, Decode, DecodeError, Encode, Hash, Reader, Store, Time, Writer};
 use openmls::group::{GroupId, MlsGroup};
@@ -9,7 +12,8 @@ use openmls::group::{GroupId, MlsGroup};
 use super::branch::Rank;
 use super::change::Summary;
 use super::member::Member;
-use super::provider::{Changes, Entries, Overlay, Provider, without_decryption_keys};
+use super::parts::{self, CUT_MIN, PartId};
+use super::provider::{Changes, Entries, Overlay, Provider, is_tree, tree_key, without_decryption_keys};
 use super::wire::{FRAME_BYTES_MAX, LEAVE_BYTES_MAX};
 use super::{BrokenRoom, DEVICES_MAX, EpochTag, ROOMS, RoomId, TREE};
 
@@ -63,6 +67,8 @@ pub(crate) struct Epoch {
     pub keys: Keys,
     pub leaving: Vec<Leaving>,
     pub entries: Entries,
+    /// Those that its tree is kept in, where it is not kept whole.
+    pub parts: Vec<PartId>,
     group: Option<Box<MlsGroup>>,
 }
 
@@ -76,6 +82,7 @@ impl Epoch {
             keys: Keys::All,
             leaving: Vec::new(),
             entries,
+            parts: Vec::new(),
             group: Some(Box::new(group)),
         }
     }
@@ -143,11 +150,16 @@ impl Epoch {
         self.put_header(room, batch);
     }
 
-    /// Writes all of it.
-    pub fn put(&self, room: RoomId, batch: &mut Batch) {
+    /// Writes all of it, but the parts of its tree that are `kept` already.
+    pub fn put(&mut self, room: RoomId, kept: &BTreeSet<PartId>, batch: &mut Batch) {
         self.put_header(room, batch);
         for (key, value) in self.entries.iter() {
-            batch.put(ROOMS, entry_key(room, self.tag, key), value.to_vec());
+            if is_tree(key) && value.len() >= CUT_MIN {
+                self.parts = parts::put(room, value, kept, batch);
+                batch.put(ROOMS, parts_key(room, self.tag), parts::names(&self.parts));
+            } else {
+                batch.put(ROOMS, entry_key(room, self.tag, key), value.to_vec());
+            }
         }
     }
 
@@ -157,6 +169,7 @@ impl Epoch {
 
     pub fn put_changes(&self, room: RoomId, changes: &Changes, batch: &mut Batch) {
         for (key, value) in &changes.0 {
+            assert!(!is_tree(key), "the tree of an epoch does not change");
             let key = entry_key(room, self.tag, key);
             match value {
                 Some(value) => batch.put(ROOMS, key, value.to_vec()),
@@ -165,10 +178,15 @@ impl Epoch {
         }
     }
 
-    pub fn delete(&self, room: RoomId, batch: &mut Batch) {
+    /// Deletes all of it, but the parts of its tree that are `kept` for others.
+    pub fn delete(&self, room: RoomId, kept: &BTreeSet<PartId>, batch: &mut Batch) {
         batch.delete(ROOMS, header_key(room, self.tag));
         for (key, _) in self.entries.iter() {
             batch.delete(ROOMS, entry_key(room, self.tag, key));
+        }
+        if !self.parts.is_empty() {
+            batch.delete(ROOMS, parts_key(room, self.tag));
+            parts::delete(room, &self.parts, kept, batch);
         }
     }
 
@@ -180,6 +198,12 @@ impl Epoch {
             let prefix = entry_key(room, epoch.tag, &[]);
             for (key, value) in store.scan_prefix(ROOMS, &prefix) {
                 epoch.entries.insert(key[prefix.len()..].to_vec(), value);
+            }
+            if let Some(names) = store.load(ROOMS, &parts_key(room, epoch.tag)) {
+                epoch.parts = parts::read_names(&names);
+                let tree = parts::join(room, &epoch.parts, store);
+                let tree = tree.ok_or_else(|| BrokenRoom::State { room, cause: "a part is missing".to_owned() })?;
+                epoch.entries.insert(tree_key(), tree);
             }
             Ok(epoch)
         });
@@ -215,6 +239,10 @@ fn entry_key(room: RoomId, tag: EpochTag, key: &[u8]) -> Vec<u8> {
     [&[2][..], &room.0, &tag.0.0, key].concat()
 }
 
+fn parts_key(room: RoomId, tag: EpochTag) -> Vec<u8> {
+    [&[4][..], &room.0, &tag.0.0].concat()
+}
+
 /// What is kept of an epoch beside its entries.
 struct Header;
 
@@ -245,6 +273,7 @@ impl Header {
             keys: if input.flag()? { Keys::All } else { Keys::Reading },
             leaving: input.list(DEVICES_MAX)?,
             entries: Entries::default(),
+            parts: Vec::new(),
             group: None,
         };
         input.finish()?;

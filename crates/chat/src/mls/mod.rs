@@ -34,6 +34,7 @@ pub mod change;
 mod epoch;
 mod grant;
 pub mod member;
+mod parts;
 pub mod policy;
 pub mod provider;
 pub mod roles;

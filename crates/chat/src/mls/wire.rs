@@ -21,8 +21,12 @@ pub const CONTENT_MAX: usize = PADDED_SIZES[4] - LENGTH_BYTES;
 /// The bytes of the length in front of content.
 const LENGTH_BYTES: usize = 4;
 
-/// What MLS pads the rest to, in bytes.
+/// What MLS pads requests to leave to, in bytes: they come to one size.
 pub(crate) const PADDING: usize = 256;
+
+/// What MLS pads commits to, in bytes: to a multiple of the first of these in which what it does has room. In the first all have it that add
+/// up to four devices or remove as many as will, in a room of a thousand.
+pub(crate) const COMMIT_SIZES: [usize; 4] = [4 * 1024, 16 * 1024, 64 * 1024, 256 * 1024];
 
 /// The longest message with content, as MLS makes it.
 pub const CONTENT_BYTES_MAX: usize = 66 * 1024;

@@ -309,6 +309,32 @@ fn what_one_brings_too_early_leaves_room_for_others() {
 }
 
 #[test]
+fn members_who_fill_the_room_for_what_comes_early_keep_nobody_elses_out() {
+    let mut world = five();
+    let room = world.found(ALICE, &[BOB, CAROL, DAVE, ERIN]);
+    for who in [BOB, CAROL] {
+        (0..600).for_each(|number| bring(&mut world, who, ALICE, &early(room, number, 300)));
+    }
+    assert_eq!(world.rows(ALICE, "chat-early", &room.0).len(), 1024, "it is full");
+    // Dave does something, and Erin has followed it when Alice hears of her and not of him yet.
+    world.cut(DAVE, ALICE);
+    world.leave(DAVE, room).unwrap();
+    world.carry();
+    world.now = world.now + Span::minutes(3);
+    world.cut(ALICE, BOB);
+    world.cut(ALICE, CAROL);
+    world.tick();
+    world.carry();
+    for number in 0..3 {
+        world.say(ERIN, room, &format!("{number}"));
+    }
+    world.carry();
+    assert_eq!(world.people[ERIN].chats.waiting_for(world.id(ALICE)), 0, "what she says waits at Alice's");
+    world.settle();
+    assert_eq!(world.said(ALICE, room), ["0", "1", "2"]);
+}
+
+#[test]
 fn who_brings_what_can_never_be_read_keeps_nobody_from_renewing_keys() {
     let mut world = five();
     let room = world.found(ALICE, &[BOB, CAROL]);

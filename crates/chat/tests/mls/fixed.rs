@@ -43,6 +43,17 @@ pub fn linked() -> DeviceCertificate {
     DeviceCertificate::issue_linked(&person, NETWORK, (&consent, 1), NOW, until).expect("agrees")
 }
 
+/// Roles as somebody has given them.
+pub fn granted() -> Roles {
+    let founder = device(1);
+    let (mut roles, mut batch) = (Roles::group(founder.certificate.identity), Batch::new());
+    let mut room = Room::found(&founder, ROOM, &roles, &[10; 32], NOW, &mut batch).expect("founds");
+    roles.admins.extend([2, 3].map(|number| device(number).certificate.identity));
+    let change = Change { roles: Some(roles), ..Change::default() };
+    room.change(&[11; 32], NOW, &change, &mut batch).expect("may");
+    room.roles().expect("has some")
+}
+
 /// A room of two, and one frame of every kind.
 pub fn fixed() -> Fixed {
     let (founder, device) = (device(1), device(2));

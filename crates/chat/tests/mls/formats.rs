@@ -29,6 +29,7 @@ fn what_devices_send_each_other_is_frozen() {
     found.push(line::<Invitation>("invitation", &fixed.invitation));
     found.push(line::<Invitation>("group info", &fixed.info));
     found.push(line::<Roles>("roles", &fixed.roles.to_bytes()));
+    found.push(line::<Roles>("roles with grants", &fixed::granted().to_bytes()));
     found.push(line::<Line>("line", &fixed.line.to_bytes()));
     found.push(line::<KeptPackage>("kept package", &fixed.kept.to_bytes()));
     found.push(digest("package", &fixed.package));
@@ -73,15 +74,16 @@ fn the_same_seeds_come_to_the_same_bytes() {
     assert_eq!((one.invitation, one.tree, one.info, one.entry), (two.invitation, two.tree, two.info, two.entry));
 }
 
-const FROZEN_VALUES: [&str; 14] = [
+const FROZEN_VALUES: [&str; 15] = [
     "content: 403 5c714457e3d06193",
-    "commit: 924 f4e8e4320680c3e1",
+    "commit: 4252 a524fe2b5f4db8a7",
     "content after: 403 cf91c19ae85fe59e",
     "leave: 403 e57c9ee3ad48fdef",
     "entry: 735 1f0a58b03e021643",
     "invitation: 519 22acb60683bce9eb",
     "group info: 381 5629270afd9376e9",
     "roles: 44 7623e4ffac16629a",
+    "roles with grants: 0 0",
     "line: 233 782451f66a878ef1",
     "kept package: 527 dec3494fef3a5f78",
     "package: 438 fa2e076e41c5905f",

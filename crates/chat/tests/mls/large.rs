@@ -2,6 +2,7 @@
 
 use byway_chat::mls::wire::{COMMIT_BYTES_MAX, TREE_BYTES_MAX, WELCOME_BYTES_MAX};
 use byway_chat::mls::{ADDS_MAX, Change};
+use byway_primitives::Batch;
 
 use crate::world::{Side, assert_agreed, id};
 
@@ -38,6 +39,16 @@ fn a_thousand_are_in_one_room() {
         inside[side].follow(&update.commit);
     }
     assert_agreed(&inside);
+    // What is written of a commit is what it changes. After the renewals of many the tree has no holes.
+    for side in 0..inside.len() {
+        let renewal = inside[side].update();
+        (0..inside.len()).filter(|other| *other != side).for_each(|other| drop(inside[other].follow(&renewal.commit)));
+    }
+    let (seed, now, mut written) = (inside[1].seed(), inside[1].now, Batch::new());
+    inside[1].room.as_mut().unwrap().change(&seed, now, &Change::default(), &mut written).unwrap();
+    let bytes: usize = written.writes.iter().flat_map(|write| write.value.as_ref()).map(Vec::len).sum();
+    assert!(bytes < 64 * 1024, "a commit in a room of a thousand wrote {bytes} bytes");
+    inside[1].restart();
     let content = inside[2].seal(b"to a thousand").bytes;
     assert_eq!(inside[4].read(&content).content, b"to a thousand");
     inside[4].restart();

@@ -1,10 +1,12 @@
 //! Content between devices of a room.
 
 use byway_chat::mls::wire::{Body, COMMIT_BYTES_MAX, CONTENT_BYTES_MAX, CONTENT_MAX, Frame, LEAVE_BYTES_MAX};
-use byway_chat::mls::{Early, FORWARD_MAX, LEAVES_MAX, OUT_OF_ORDER_MAX, Place, Received, Refused, RoomId, SealError};
+use byway_chat::mls::{
+    Change, Early, FORWARD_MAX, LEAVES_MAX, OUT_OF_ORDER_MAX, Place, Received, Refused, RoomId, SealError,
+};
 use byway_primitives::{Batch, DecodeError, Encode};
 
-use crate::world::{ROOM, assert_agreed, room_of};
+use crate::world::{ROOM, Side, assert_agreed, id, room_of};
 
 #[test]
 fn two_talk() {
@@ -124,6 +126,28 @@ fn contents_of_like_length_are_frames_of_one_length() {
     let over = room.seal(&[1; 32], &vec![0; CONTENT_MAX + 1], &mut batch);
     assert_eq!(over, Err(SealError::TooLong { length: CONTENT_MAX + 1 }));
     assert!(batch.is_empty());
+}
+
+#[test]
+fn commits_are_of_one_length_whatever_few_of_them_do() {
+    let mut sides = room_of(12);
+    let length = |made: byway_chat::mls::Made| made.commit.len();
+    let mut lengths = vec![length(sides[0].update())];
+    for count in 1..=4 {
+        let add = (0..count).map(|person| Side::new(100 * count + person, 0).package().0).collect();
+        lengths.push(length(sides[0].change(&Change { add, ..Change::default() })));
+        let remove = sides.drain(sides.len() - 2..).map(|side| side.device.secret.key()).collect();
+        lengths.push(length(sides[0].change(&Change { remove, ..Change::default() })));
+    }
+    let mut roles = sides[0].room().roles().unwrap();
+    roles.admins.insert(id(1));
+    lengths.push(length(sides[0].change(&Change { roles: Some(roles), ..Change::default() })));
+    assert!(lengths.iter().all(|length| length.abs_diff(lengths[0]) <= 1), "{lengths:?}");
+    // Content and requests to leave are not padded to that.
+    assert!(sides[0].seal(b"short").bytes.len() < 1024);
+    let add = (0..64).map(|person| Side::new(1000 + person, 0).package().0).collect();
+    let large = length(sides[0].change(&Change { add, ..Change::default() }));
+    assert!((64 << 10..66 << 10).contains(&large), "{large}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 pub use crypto::Crypto;
 pub use storage::{Changes, Entries, Overlay, StorageError};
-pub(crate) use storage::{decoded, encoded, without_decryption_keys};
+pub(crate) use storage::{decoded, encoded, is_tree, tree_key, without_decryption_keys};
 
 const RANDOM: Context = Context("byway 1 derive: randomness of an operation on a conversation");
 const HEDGE: Context = Context("byway 1 derive: encapsulations of an operation on a conversation");

@@ -105,6 +105,16 @@ impl Changes {
     }
 }
 
+/// Whether an entry is the tree of keys, by its key.
+pub(crate) fn is_tree(key: &[u8]) -> bool {
+    key == [Kind::Tree as u8]
+}
+
+/// The key of the tree of keys.
+pub(crate) fn tree_key() -> Vec<u8> {
+    one(Kind::Tree)
+}
+
 /// The changes that take away what commits are decrypted with. What is left reads content.
 pub(crate) fn without_decryption_keys(entries: &Entries) -> Changes {
     let is_key = |key: &&Vec<u8>| key.first() == Some(&(Kind::EpochKeyPairs as u8));

@@ -2,7 +2,7 @@
 
 use byway_primitives::{Batch, DecodeError, Encode, NetworkId, Time};
 use openmls::group::{MlsGroup, QueuedProposal};
-use openmls::prelude::tls_codec::Serialize;
+use openmls::prelude::tls_codec::{Serialize, Size};
 use openmls::prelude::{
     KeyPackage, LeafNodeIndex, LeafNodeParameters, MlsMessageBodyIn, MlsMessageOut, ProtocolVersion, Sender,
     Welcome as MlsWelcome,
@@ -10,7 +10,7 @@ use openmls::prelude::{
 use openmls_traits::OpenMlsProvider;
 
 use super::errors::ChangeError;
-use super::{Room, message, part};
+use super::{Room, message, padded_to, part};
 use crate::device::{CertificateError, Device, DeviceCertificate};
 use crate::mls::branch::Rank;
 use crate::mls::change::{Change, Made, Summary, Welcome};
@@ -18,7 +18,7 @@ use crate::mls::epoch::{Begun, Epoch, Leaving, tag_of, tree_of};
 use crate::mls::member::{LeafError, Member, credential};
 use crate::mls::policy::{Examined, Forbidden, members};
 use crate::mls::provider::{Changes, Crypto, Entries, Provider, decoded, encoded};
-use crate::mls::wire::{Body, Frame, Invitation, PACKAGE_BYTES_MAX};
+use crate::mls::wire::{Body, COMMIT_SIZES, Frame, Invitation, PACKAGE_BYTES_MAX};
 use crate::mls::{ADDS_MAX, LEAVES_MAX, Roles, RoomId, SUITE};
 
 /// A commit as it was built, with the state before and after it.
@@ -227,9 +227,29 @@ fn invitation(room: RoomId, group: &MlsGroup, welcome: MlsWelcome) -> Result<Wel
     Ok(Welcome { invitation: Invitation { room, epoch, tag, message }.to_bytes(), tree })
 }
 
+/// What a commit has in it beside what it does: a leaf with its certificate, signatures, a tag.
+const COMMIT_BASE: usize = 1024;
+/// The keys of one node on the way to the root, encrypted for whoever is below its other side.
+const COMMIT_NODE: usize = 120;
+/// A removal.
+const COMMIT_REMOVAL: usize = 8;
+
 impl Plan<'_> {
+    /// What the commit is padded to, by what it does and not by its own length, which is only known when it is encrypted. Where members have made
+    /// no commit for long it is longer than this, and comes to several times that.
+    fn padding(&self, devices: usize) -> usize {
+        let added: usize = self.packages.iter().map(|package| package.tls_serialized_len()).sum();
+        let roles = self.roles.as_ref().map_or(0, |roles| roles.to_bytes().len());
+        let nodes = devices.max(1).ilog2() as usize + 1;
+        let length = COMMIT_BASE + nodes * COMMIT_NODE + added + self.removed.len() * COMMIT_REMOVAL + roles;
+        COMMIT_SIZES.into_iter().find(|size| *size >= length).unwrap_or(COMMIT_SIZES[COMMIT_SIZES.len() - 1])
+    }
+
     fn build(self, seed: &[u8; 32], mut group: MlsGroup, entries: &Entries) -> Result<Built, ChangeError> {
         let provider = Provider::new(&part(seed, 0), entries);
+        let config = group.configuration().clone();
+        let padded = padded_to(self.padding(group.members().count()));
+        group.set_configuration(provider.storage(), &padded).map_err(ChangeError::mls)?;
         for proposal in self.leaving {
             group.store_pending_proposal(provider.storage(), proposal).map_err(ChangeError::mls)?;
         }
@@ -256,6 +276,7 @@ impl Plan<'_> {
         staged_entries.apply(&changes);
         let provider = Provider::new(&part(seed, 1), &staged_entries);
         group.merge_pending_commit(&provider).map_err(ChangeError::mls)?;
+        group.set_configuration(provider.storage(), &config).map_err(ChangeError::mls)?;
         let merged = provider.into_changes();
         staged_entries.apply(&merged);
         let (commit, welcome, _) = bundle.into_contents();

@@ -68,7 +68,7 @@ impl Room {
             .build(&provider, device, credential(&device.certificate))
             .map_err(ChangeError::mls)?;
         let entries = Entries::from(provider.into_changes());
-        let room = Self::new(id, device.clone(), Epoch::new(id, group, entries, None));
+        let mut room = Self::new(id, device.clone(), Epoch::new(id, group, entries, None));
         room.put_new(batch);
         Ok(room)
     }
@@ -120,7 +120,7 @@ impl Room {
         let (by, certificate) = Member::verified(device.certificate.network, node, by.u32())?;
         certificate.check_time(now).map_err(LeafError::from)?;
         let entries = Entries::from(provider.into_changes());
-        let room = Self::new(id, device.clone(), Epoch::new(id, group, entries, None));
+        let mut room = Self::new(id, device.clone(), Epoch::new(id, group, entries, None));
         room.put_new(batch);
         Ok(Entered { room, by, used })
     }
@@ -193,7 +193,7 @@ impl Room {
         let summary =
             Summary { by, added: Vec::new(), removed: vec![by], left: Vec::new(), roles: None, is_entry: true };
         epoch.begun = Some(Begun { parent, rank, summary, is_own: true, frame: frame.clone() });
-        let room = Self::new(id, device.clone(), epoch);
+        let mut room = Self::new(id, device.clone(), epoch);
         room.put_new(batch);
         Ok((room, frame))
     }

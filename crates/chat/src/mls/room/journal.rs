@@ -44,7 +44,7 @@ impl Room {
 
     /// Deletes all that is kept of the room.
     pub fn forget(self, batch: &mut Batch) {
-        self.branches.iter().for_each(|epoch| epoch.delete(self.id, batch));
+        self.branches.delete_all(batch);
         batch.delete(ROOMS, record_key(self.id));
     }
 
@@ -55,8 +55,8 @@ impl Room {
     }
 
     /// Writes all of a room that is new.
-    pub(super) fn put_new(&self, batch: &mut Batch) {
-        self.branches.iter().for_each(|epoch| epoch.put(self.id, batch));
+    pub(super) fn put_new(&mut self, batch: &mut Batch) {
+        self.branches.put_all(batch);
         self.put_record(batch);
     }
 }

@@ -239,9 +239,14 @@ impl Room {
 
 /// What a room is run with. Nothing of past epochs is kept by the library: epochs are kept whole, here.
 fn join_config() -> MlsGroupJoinConfig {
+    padded_to(PADDING)
+}
+
+/// The same, where what is encrypted is padded to multiples of so many bytes.
+fn padded_to(size: usize) -> MlsGroupJoinConfig {
     MlsGroupJoinConfig::builder()
         .wire_format_policy(wire_format())
-        .padding_size(PADDING)
+        .padding_size(size)
         .max_past_epochs(0)
         .number_of_resumption_psks(0)
         .use_ratchet_tree_extension(false)

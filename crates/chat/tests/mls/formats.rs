@@ -83,7 +83,7 @@ const FROZEN_VALUES: [&str; 15] = [
     "invitation: 519 22acb60683bce9eb",
     "group info: 381 5629270afd9376e9",
     "roles: 44 7623e4ffac16629a",
-    "roles with grants: 0 0",
+    "roles with grants: 358 2c26dc2ec280c2b0",
     "line: 233 782451f66a878ef1",
     "kept package: 527 dec3494fef3a5f78",
     "package: 438 fa2e076e41c5905f",

@@ -41,6 +41,21 @@ impl Chats {
         asked.collect::<Vec<_>>().into_iter().for_each(|peer| self.compare_with(call, room, peer));
     }
 
+    /// Somebody has said that this device is not in: those whose word goes before are asked, at once if it `is_new`.
+    pub(super) fn ask_whether_in<S: Store>(
+        &mut self,
+        call: &Call<'_, S>,
+        room: RoomId,
+        of: Vec<IdentityId>,
+        is_new: bool,
+    ) {
+        if !is_new {
+            return self.ask_in_doubt(call, room);
+        }
+        let there: Vec<IdentityId> = of.into_iter().filter(|peer| self.outbox.is_there(*peer)).collect();
+        there.into_iter().for_each(|peer| self.tell_line(call, room, peer, true));
+    }
+
     /// The room has moved on, or a commit aside is known now.
     pub(super) fn doubt_anew<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
         let Some(talk) = self.talks.get(&room) else { return };
@@ -61,6 +76,10 @@ impl Chats {
         }
         talk.mending.doubt.remove(&peer);
         let may_say = talk.room.roles().is_some_and(|roles| roles.may_remove(by, me));
+        let goes_before = |out_by: IdentityId| {
+            talk.room.roles().is_some_and(|roles| by == out_by || roles.role(by) <= roles.role(out_by))
+        };
+        let may_say = may_say && talk.mending.out_by.is_none_or(goes_before);
         if talk.record.affairs.is_out && talk.room.is_member() && may_say {
             talk.record.affairs.is_out = false;
             talk.put(&mut self.step.batch);

@@ -60,7 +60,7 @@ impl Chats {
                 }
             }
             ChatMessage::Resend => self.outbox.handle_resend(peer, now),
-            ChatMessage::NotNow { parcel } => self.outbox.handle_not_now(peer, parcel, now),
+            ChatMessage::NotNow { parcel } => self.not_now(&call, peer, parcel),
             ChatMessage::Refused { parcel, refusal } => self.ask_refused(now, peer, parcel, refusal),
         }
         self.share_people();

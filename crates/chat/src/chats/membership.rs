@@ -13,8 +13,11 @@ use byway_primitives::{Batch, IdentityId, Pending, Space, Store};
 
 use super::talk::known;
 use super::{Call, Chats};
+use crate::delivery::letter::Letter;
 use crate::delivery::outbox::WAITING_MAX;
+use crate::delivery::{Outbox, ParcelId};
 use crate::mls::RoomId;
+use crate::mls::wire::{Body, Frame};
 
 /// What is noted of each: key is the room and the identity.
 const MEMBERS: Space = Space("chat-members");
@@ -133,6 +136,24 @@ impl Chats {
             if self.talks.get(&room).is_some_and(|talk| talk.is_in() && talk.has_node(who)) {
                 self.seal_anew(call, room, |said| said.number() >= first && noted.had(said.number()), Some(who));
             }
+        }
+    }
+
+    /// Somebody can't take something yet. What was said in a group in which they are not any more is not for them: they are in no line of it
+    /// that we follow, and what they lack to read it comes no more.
+    pub(super) fn not_now<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: ParcelId) {
+        let store = Pending { store: call.store, batch: &self.step.batch };
+        let letter = Outbox::parcel(parcel, &store).and_then(|bytes| Letter::from_bytes(&bytes).ok());
+        let content = match letter {
+            Some(Letter::Sealed(frame)) => Frame::from_bytes(&frame).ok(),
+            _ => None,
+        };
+        let content = content.filter(|frame| matches!(frame.body, Body::Content(_)));
+        let talk = content.and_then(|frame| self.talks.get(&frame.room));
+        if talk.is_some_and(|talk| talk.is_in() && talk.is_group() && !talk.has_node(peer)) {
+            self.outbox.handle_receipt(peer, &[parcel], &mut self.step.batch);
+        } else {
+            self.outbox.handle_not_now(peer, parcel, call.now);
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! A frame of an epoch that is not known here, of a number that is, says that lines have parted. Then each tells the other its
 //! [`Line`](crate::mls::Line), after a minute at the earliest; whoever is ahead brings the commits, or, where these are not kept any more, what
-//! it takes to enter anew. Which of two lines stays that parted too long ago, [`branch`](crate::mls::branch) says.
+//! it takes to enter anew. Which of two lines stays that parted too long ago, [`Line`](crate::mls::Line) says.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use super::{Call, ChatFault, Chats};
 use crate::delivery::ParcelId;
 use crate::delivery::group_letter::GroupMatter;
 use crate::delivery::letter::Letter;
-use crate::mls::branch::Step;
+use crate::mls::Step;
 use crate::mls::wire::{Body, Frame};
 use crate::mls::{BRANCH_SPAN, Comparison, EpochTag, Line, Room, RoomId};
 
@@ -263,7 +263,8 @@ impl Chats {
         let mut batch = Batch::new();
         let entered =
             Room::enter_by_external_commit(&self.device, (invitation, tree), &call.draw(), call.now, &mut batch);
-        let (entered, frame) = entered.map_err(ChatFault::Entry)?;
+        let (mut entered, frame) = entered.map_err(ChatFault::Entry)?;
+        entered.entered_on(theirs, &mut batch);
         if !talk.room.roles().is_some_and(|known| entered.follows(&known)) {
             return Err(ChatFault::NotByMember(room));
         }

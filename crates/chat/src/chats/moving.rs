@@ -236,11 +236,15 @@ impl Chats {
         let others = self.who_is_believed_before(room, by);
         let is_contradicted = self.has_agreed(room, &others);
         let Some(talk) = self.talks.get_mut(&room) else { return };
-        talk.mending.doubt.extend(others.into_iter().take(super::doubt::ASKED_MAX));
+        let is_new = talk.mending.said_gone.insert(peer, head) != Some(head);
+        let others: Vec<IdentityId> = others.into_iter().take(super::doubt::ASKED_MAX).collect();
+        talk.mending.doubt.extend(&others);
         let affairs = &mut talk.record.affairs;
         if affairs.is_out || !is_member || is_contradicted {
-            return self.ask_in_doubt(call, room);
+            return self.ask_whether_in(call, room, others, is_new);
         }
+        talk.mending.out_by = Some(by);
+        let affairs = &mut talk.record.affairs;
         affairs.is_out = true;
         affairs.wishes.clear();
         talk.put(&mut self.step.batch);
@@ -248,7 +252,7 @@ impl Chats {
         let added = made.iter().flat_map(|summary| &summary.added).map(|member| member.node);
         self.say_gone(call, room, ours, added.collect());
         self.tell(ChatNews::Room { room });
-        self.ask_in_doubt(call, room);
+        self.ask_whether_in(call, room, others, is_new);
     }
 
     /// Asks the others to remove this device, if our person has left. Where there are no others the room is over.

@@ -11,7 +11,7 @@ use super::saying::Sent;
 use super::{Call, Chats, SENT};
 use crate::content::{Content, MessageRef};
 use crate::delivery::letter::Letter;
-use crate::mls::branch::Step;
+use crate::mls::Step;
 use crate::mls::{EpochTag, RoomId};
 
 /// What was said: key is the room and a number that goes round.

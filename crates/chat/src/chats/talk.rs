@@ -43,6 +43,10 @@ pub(super) struct Mending {
     pub doubt: BTreeSet<IdentityId>,
     /// Those who have said that they are where this device is, and at which epoch that was.
     pub agreed: BTreeMap<IdentityId, EpochTag>,
+    /// At which epoch this device was when each of the others last said that it is not in.
+    pub said_gone: BTreeMap<IdentityId, EpochTag>,
+    /// Of those, whom it believes.
+    pub out_by: Option<IdentityId>,
     /// With which two heads, theirs and ours, each of the others was answered last that told its line.
     pub answers: BTreeMap<IdentityId, (Option<EpochTag>, EpochTag)>,
     /// Those whom this device has told that they are not in.

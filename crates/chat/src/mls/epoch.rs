@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use byway_primitives::{Batch, Decode, DecodeError, Encode, Hash, Reader, Store, Time, Writer};
 use openmls::group::{GroupId, MlsGroup};
 
-use super::branch::Rank;
 use super::change::Summary;
+use super::line::Rank;
 use super::member::Member;
 use super::parts::{self, CUT_MIN, PartId};
 use super::provider::{Changes, Entries, Overlay, Provider, is_tree, tree_key, without_decryption_keys};

@@ -24,7 +24,7 @@
 //! The library, `openmls`, reads a clock only to check lifetimes of leaves, which are all of time here, and to stamp secrets of past
 //! epochs, which it does not keep here.
 //!
-//! - [`room`]: the operations. [`branch`]: the tree of epochs. [`roles`], [`policy`]: what may be done. [`wire`]: what is sent.
+//! - [`room`]: the operations. [`branch`]: the tree of epochs. `line`: what of it is told to others. [`roles`], [`policy`]: what may be done. [`wire`]: what is sent.
 //! - [`provider`]: what `openmls` works with; `epoch`: one epoch's state, in memory and on disk.
 //!
 //! Not here: who is brought what, when, and over what; what is in a message.
@@ -33,6 +33,7 @@ pub mod branch;
 pub mod change;
 mod epoch;
 mod grant;
+mod line;
 pub mod member;
 mod parts;
 pub mod policy;
@@ -48,8 +49,8 @@ use byway_primitives::hash::Context;
 use byway_primitives::{Decode, DecodeError, Encode, Hash, Reader, Space, Span, Writer};
 use openmls_traits::types::Ciphersuite;
 
-pub use branch::{Comparison, Line, Rank};
 pub use change::{Change, Changed, Content, Early, Made, Place, Received, Sealed, Summary, TurnedBack};
+pub use line::{Comparison, Line, Rank, Step};
 pub use member::{LeafError, Member};
 pub use policy::Forbidden;
 pub use roles::{Role, Roles};

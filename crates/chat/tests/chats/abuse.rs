@@ -312,18 +312,17 @@ fn what_one_brings_too_early_leaves_room_for_others() {
 fn members_who_fill_the_room_for_what_comes_early_keep_nobody_elses_out() {
     let mut world = five();
     let room = world.found(ALICE, &[BOB, CAROL, DAVE, ERIN]);
+    world.role(ALICE, room, BOB, true).unwrap();
+    world.carry();
     for who in [BOB, CAROL] {
         (0..600).for_each(|number| bring(&mut world, who, ALICE, &early(room, number, 300)));
     }
     assert_eq!(world.rows(ALICE, "chat-early", &room.0).len(), 1024, "it is full");
-    // Dave does something, and Erin has followed it when Alice hears of her and not of him yet.
-    world.cut(DAVE, ALICE);
-    world.leave(DAVE, room).unwrap();
-    world.carry();
-    world.now = world.now + Span::minutes(3);
+    // Bob removes Dave, and Erin has followed it when Alice hears of her and not of him yet.
     world.cut(ALICE, BOB);
     world.cut(ALICE, CAROL);
-    world.tick();
+    world.remove(BOB, room, DAVE).unwrap();
+    world.cut(ALICE, DAVE);
     world.carry();
     for number in 0..3 {
         world.say(ERIN, room, &format!("{number}"));

@@ -108,12 +108,20 @@ pub struct World {
     pub now: Time,
     pub wire: VecDeque<(usize, usize, Vec<u8>)>,
     pub links: Vec<[usize; 2]>,
+    /// How many messages may come of one moment.
+    pub carried_max: usize,
 }
 
 impl World {
     pub fn new(names: &[&'static str]) -> Self {
         let people = names.iter().map(|name| Person::new(name)).collect();
-        Self { people, now: START + Span::minutes(1), wire: VecDeque::new(), links: Vec::new() }
+        Self {
+            people,
+            now: START + Span::minutes(1),
+            wire: VecDeque::new(),
+            links: Vec::new(),
+            carried_max: usize::MAX,
+        }
     }
 
     fn index(&self, id: IdentityId) -> usize {
@@ -162,7 +170,11 @@ impl World {
     }
 
     pub fn carry(&mut self) {
-        while self.deliver_one() {}
+        let mut carried = 0;
+        while self.deliver_one() {
+            carried += 1;
+            assert!(carried < self.carried_max, "they go on talking at one moment");
+        }
     }
 
     pub fn say(&mut self, who: usize, room: RoomId, what: &str) -> MessageRef {

@@ -9,15 +9,15 @@ use openmls_traits::OpenMlsProvider;
 use super::errors::{ChangeError, EnterError, SealError};
 use super::{Room, join_config, message, part, ratchets, wire_format};
 use crate::device::Device;
-use crate::mls::branch::Rank;
 use crate::mls::change::Summary;
 use crate::mls::epoch::{Begun, Epoch, tag_of, tree_of};
+use crate::mls::line::Rank;
 use crate::mls::member::{LeafError, Member, capabilities, credential, lifetime};
 use crate::mls::policy::{check_room, members};
 use crate::mls::provider::{Entries, Provider};
 use crate::mls::tree::check_nodes;
 use crate::mls::wire::{Body, Frame, Invitation, PADDING, TREE_BYTES_MAX};
-use crate::mls::{Roles, RoomId, SUITE};
+use crate::mls::{Line, Roles, RoomId, SUITE};
 
 /// The private part of a key package, to be kept until somebody adds the device with it, and deleted then. Zeroised on drop.
 pub struct KeptPackage(Entries);
@@ -196,6 +196,13 @@ impl Room {
         let mut room = Self::new(id, device.clone(), epoch);
         room.put_new(batch);
         Ok((room, frame))
+    }
+
+    /// The epochs that led to where the device has entered anew, as whoever gave it the [`group_info`](Self::group_info) says: so others on
+    /// them know its line from one with which they have nothing in common.
+    pub fn entered_on(&mut self, line: &Line, batch: &mut Batch) {
+        self.branches.entered_on(line);
+        self.put_record(batch);
     }
 }
 

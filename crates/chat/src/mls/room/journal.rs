@@ -5,8 +5,9 @@ use byway_primitives::{Batch, Decode, DecodeError, Encode, Reader, Store, Writer
 use super::Room;
 use super::errors::BrokenRoom;
 use crate::device::Device;
-use crate::mls::branch::{Branches, Step};
+use crate::mls::branch::Branches;
 use crate::mls::epoch::Epoch;
+use crate::mls::line::Step;
 use crate::mls::{EpochTag, LINE_STEPS, ROOMS, RoomId};
 
 const VERSION: u8 = 1;

@@ -26,9 +26,10 @@ use zeroize::Zeroizing;
 pub use entering::{Entered, KeptPackage};
 pub use errors::{BrokenRoom, ChangeError, EnterError, Refused, SealError};
 
-use super::branch::{Branches, Comparison, Line};
+use super::branch::Branches;
 use super::change::{Sealed, Summary};
 use super::epoch::Epoch;
+use super::line::{Comparison, Line};
 use super::member::Member;
 use super::policy::members;
 use super::wire::{Body, Frame, PADDING, pad};

@@ -12,9 +12,9 @@ use openmls_traits::OpenMlsProvider;
 
 use super::errors::{BrokenRoom, Refused};
 use super::{Room, message, part};
-use crate::mls::branch::Rank;
 use crate::mls::change::{Changed, Content, Early, Received, Summary};
 use crate::mls::epoch::{Begun, Epoch, Keys, Leaving, tag_of, tree_of};
+use crate::mls::line::Rank;
 use crate::mls::member::Member;
 use crate::mls::policy::{Examined, Forbidden, members};
 use crate::mls::provider::{Entries, Provider, decoded, encoded};

@@ -236,7 +236,7 @@ impl Chats {
                 if lost.record.direct.is_none() && !self.may_come_back(call, (room, peer), &line, &invitation)? {
                     return Ok(());
                 }
-                self.come_back(call, (room, peer), &line, (&invitation, &tree))
+                self.come_back(call, (room, peer), (&invitation, &tree))
             }
             // All else is of a room that is not here.
             _ => Ok(()),
@@ -266,7 +266,6 @@ impl Chats {
         &mut self,
         call: &Call<'_, S>,
         (room, peer): (RoomId, IdentityId),
-        line: &Line,
         (invitation, tree): (&[u8], &[u8]),
     ) -> Result<(), ChatFault> {
         let invited = Invitation::from_bytes(invitation).map_err(ChatFault::Letter)?;
@@ -276,8 +275,7 @@ impl Chats {
         let mut batch = Batch::new();
         let entered =
             Room::enter_by_external_commit(&self.device, (invitation, tree), &call.draw(), call.now, &mut batch);
-        let (mut entered, frame) = entered.map_err(ChatFault::Entry)?;
-        entered.entered_on(line, &mut batch);
+        let (entered, frame) = entered.map_err(ChatFault::Entry)?;
         let me = self.me();
         let mut others: BTreeSet<IdentityId> = entered.members().iter().map(|member| member.identity).collect();
         others.remove(&me);

@@ -260,11 +260,15 @@ impl Chats {
         if invited.room != room {
             return Err(ChatFault::NotByMember(room));
         }
+        if let Some((_, frame)) = talk.room.entered_on().filter(|(parent, _)| *parent == invited.tag) {
+            // Several have said how to enter there, and this device has. They may not have heard of it yet.
+            self.bring_commits(call, peer, vec![frame]);
+            return Ok(());
+        }
         let mut batch = Batch::new();
         let entered =
             Room::enter_by_external_commit(&self.device, (invitation, tree), &call.draw(), call.now, &mut batch);
-        let (mut entered, frame) = entered.map_err(ChatFault::Entry)?;
-        entered.entered_on(theirs, &mut batch);
+        let (entered, frame) = entered.map_err(ChatFault::Entry)?;
         if !talk.room.roles().is_some_and(|known| entered.follows(&known)) {
             return Err(ChatFault::NotByMember(room));
         }

@@ -55,14 +55,10 @@ impl Branches {
         &self.past
     }
 
-    /// The device has entered with the only epoch there is, on the newest one of a line, which is taken for what led there.
-    pub fn entered_on(&mut self, line: &Line) {
-        let root = &self.epochs[&self.root];
-        let parent = root.begun.as_ref().map(|begun| begun.parent);
-        let is_it = |last: &Step| Some(last.tag) == parent && last.epoch.checked_add(1) == Some(root.number);
-        if line.steps.last().is_some_and(is_it) {
-            self.past = line.steps[line.steps.len().saturating_sub(LINE_STEPS)..].to_vec();
-        }
+    /// Where the oldest epoch that is kept is one with which the device itself entered anew: on which one, and the frame.
+    pub fn entered_on(&self) -> Option<(EpochTag, &[u8])> {
+        let begun = self.epochs[&self.root].begun.as_ref()?;
+        (begun.is_own && begun.summary.is_entry).then_some((begun.parent, &begun.frame[..]))
     }
 
     pub fn find(&self, tag: EpochTag) -> Option<&Epoch> {
@@ -350,9 +346,7 @@ impl Branches {
             let removes = || self.with_all_below(epoch.tag).filter_map(|at| at.begun.as_ref()).any(Begun::removes);
             path.contains(&epoch.tag) || removes()
         };
-        // It is not kept itself where this device has entered on it.
-        let below = self.with_all_below(from).filter(|epoch| epoch.tag != from);
-        let mut epochs: Vec<&Epoch> = below.filter(decides).collect();
+        let mut epochs: Vec<&Epoch> = self.with_all_below(from).skip(1).filter(decides).collect();
         epochs.sort_by_key(|epoch| epoch.number);
         epochs.into_iter().filter_map(|epoch| epoch.begun.as_ref().map(|begun| begun.frame.clone())).collect()
     }

@@ -171,6 +171,11 @@ impl Room {
         begun.any(|begun| !begun.summary.is_entry && removes(&begun.summary))
     }
 
+    /// Where nothing is known of the room but since this device has entered it anew: on which epoch it has, and the frame for the others.
+    pub fn entered_on(&self) -> Option<(EpochTag, Vec<u8>)> {
+        self.branches.entered_on().map(|(parent, frame)| (parent, frame.to_vec()))
+    }
+
     /// By whom somebody was let in, and at which node, on the line after an epoch, or on all of it, as far as it is kept.
     pub fn let_in_since(&self, from: Option<EpochTag>) -> Vec<(IdentityId, IdentityId)> {
         let commits = self.branches.followed_since(from).map(|begun| &begun.summary);

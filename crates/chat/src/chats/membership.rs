@@ -139,8 +139,8 @@ impl Chats {
         }
     }
 
-    /// Somebody can't take something yet. What was said in a group in which they are not any more is not for them: they are in no line of it
-    /// that we follow, and what they lack to read it comes no more.
+    /// Somebody can't take something yet. What was said in a group in which they are not any more, or this device is not, is not for them: what
+    /// they lack to read it comes no more.
     pub(super) fn not_now<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: ParcelId) {
         let store = Pending { store: call.store, batch: &self.step.batch };
         let letter = Outbox::parcel(parcel, &store).and_then(|bytes| Letter::from_bytes(&bytes).ok());
@@ -150,7 +150,7 @@ impl Chats {
         };
         let content = content.filter(|frame| matches!(frame.body, Body::Content(_)));
         let talk = content.and_then(|frame| self.talks.get(&frame.room));
-        if talk.is_some_and(|talk| talk.is_in() && talk.is_group() && !talk.has_node(peer)) {
+        if talk.is_some_and(|talk| talk.is_group() && !(talk.room.is_member() && talk.has_node(peer))) {
             self.outbox.handle_receipt(peer, &[parcel], &mut self.step.batch);
         } else {
             self.outbox.handle_not_now(peer, parcel, call.now);

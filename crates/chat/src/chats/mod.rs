@@ -212,9 +212,7 @@ pub enum ChatError {
     Oneself,
     #[error("{0} is not a contact: only contacts are added to groups")]
     NotContact(IdentityId),
-    #[error(
-        "the conversation came out of a backup; it goes on when its founder or most of the others are there, or any of them for an hour"
-    )]
+    #[error("the conversation came out of a backup, and its founder or most others have yet to let this device in")]
     NotBack,
     #[error("the conversation is one of two; people are added to groups")]
     NotGroup,

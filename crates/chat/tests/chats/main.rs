@@ -9,8 +9,10 @@ mod book;
 mod devices;
 mod doubts;
 mod files;
+mod found;
 mod groups;
 mod held;
+mod history;
 mod linking;
 mod rig;
 

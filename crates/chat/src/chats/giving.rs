@@ -271,7 +271,7 @@ impl Chats {
         let Some(talk) = self.talks.get(&room) else { return };
         let let_in = if sealed.1 == Place::Head { Vec::new() } else { talk.room.let_in_since(Some(sealed.0)) };
         let was_in = |node: &IdentityId| {
-            talk.has_node(*node) && sealed.1 != Place::Aside && !let_in.iter().any(|(_, came)| came == node)
+            talk.known.contains_key(node) && sealed.1 != Place::Aside && !let_in.iter().any(|(_, came)| came == node)
         };
         let without: Vec<IdentityId> = self.givings.keys().copied().filter(|node| !was_in(node)).collect();
         for node in without {

@@ -222,7 +222,7 @@ pub enum ChatError {
     Oneself,
     #[error("{0} is not a contact: only contacts are added to groups")]
     NotContact(IdentityId),
-    #[error("the conversation came out of a backup, and the others have yet to let this device in anew")]
+    #[error("what was said in the conversation is here, and the others have yet to let this device in")]
     NotBack,
     #[error("the conversation is one of two; people are added to groups")]
     NotGroup,

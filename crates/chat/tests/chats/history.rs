@@ -1,5 +1,7 @@
 //! What a linked device is given of what was said before it was one.
 
+use std::collections::BTreeSet;
+
 use byway_chat::backup::{BackupRecord, BackupTalk};
 use byway_chat::chats::{ChatNews, Progress, Shown};
 use byway_chat::content::post::{Deletion, Emoji, Reaction};
@@ -126,13 +128,14 @@ fn wrong_of(world: &World, room: RoomId) -> MessageRef {
 
 #[test]
 fn giving_goes_on_whoever_crashes_at_whatever_moment_and_nothing_comes_twice() {
-    // More than one part of each conversation.
-    let (before, rooms) = with_history(3);
-    drop(before);
-    for crash in 0..40 {
+    // At each moment of the linking, and at some of what is given, which are several parts of up to three pieces.
+    for crash in (0..30).chain((30..90).step_by(4)) {
         for who in [ALICE, PHONE] {
-            let (mut world, all) = with_history(3);
-            assert_eq!(all, rooms);
+            let (mut world, rooms) = with_history(3);
+            for _ in 0..20 {
+                world.say(ALICE, rooms[0], &"long ".repeat(3_000));
+            }
+            world.carry();
             world.connect(ALICE, PHONE);
             world.connect(PHONE, BOB);
             let token = world.offer(PHONE);
@@ -151,6 +154,27 @@ fn giving_goes_on_whoever_crashes_at_whatever_moment_and_nothing_comes_twice() {
             assert_eq!(world.faults(), [""; 0], "{crash} {who}");
         }
     }
+}
+
+#[test]
+fn of_long_conversations_the_newest_messages_come_first_and_all_of_them_in_the_end() {
+    let (mut world, rooms) = with_history(250);
+    world.connect(ALICE, PHONE);
+    let token = world.offer(PHONE);
+    world.call(ALICE, PHONE, token).unwrap();
+    let mut seen = BTreeSet::new();
+    let count = |world: &World, room| world.shown(PHONE, room).len();
+    while world.deliver_one() {
+        seen.insert(rooms.map(|room| count(&world, room)));
+    }
+    // When the rest of the first one begins to come, there are a hundred of each.
+    let first_rest = seen.iter().find(|counts| counts.iter().any(|count| *count > 100)).unwrap();
+    assert!(first_rest.iter().all(|count| *count >= 100), "{first_rest:?}");
+    assert!(seen.len() >= 8, "they come in parts: {seen:?}");
+    rooms.into_iter().for_each(|room| world.check_same(room, "all"));
+    assert_eq!(count(&world, rooms[0]), 250);
+    let progress = world.history(PHONE, ALICE).unwrap();
+    assert_eq!((progress.total, progress.given, progress.is_whole), (1000, 1000, true));
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn of_long_conversations_the_newest_messages_come_first_and_all_of_them_in_the_e
     // When the rest of the first one begins to come, there are a hundred of each.
     let first_rest = seen.iter().find(|counts| counts.iter().any(|count| *count > 100)).unwrap();
     assert!(first_rest.iter().all(|count| *count >= 100), "{first_rest:?}");
-    assert!(seen.len() >= 8, "they come in parts: {seen:?}");
+    assert!(seen.len() >= 3, "they come in parts: {seen:?}");
     rooms.into_iter().for_each(|room| world.check_same(room, "all"));
     assert_eq!(count(&world, rooms[0]), 250);
     let progress = world.history(PHONE, ALICE).unwrap();

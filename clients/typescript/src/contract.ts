@@ -792,7 +792,7 @@ export interface ChatConversation {
   peer?: Id | null;
   /** whether it stands above the others */
   pinned?: boolean | null;
-  /** it came out of a backup, and the others have yet to let this device in again; left out where not */
+  /** what was said is here, out of a backup or given by the first device, and the others have yet to let this device in; left out where not */
   restored?: boolean | null;
   /** what both read to each other to know that nobody is between them */
   safety_number: string;
@@ -1148,13 +1148,24 @@ export type Data = string;
 /** another node at which the same person talks */
 export interface Device {
   heard_ms?: Time | null;
+  history?: DeviceHistory | null;
   /** empty where it is not known here */
   name: string;
   node: Id;
   online: boolean;
   since_ms: Time;
-  state: "calling" | "refused" | "linked" | "agreed" | "first";
+  state: "calling" | "refused" | "linked" | "agreed" | "first" | "restored";
   until_ms?: Time | null;
+}
+
+/** how far a linked device was given what was said before it was linked */
+export interface DeviceHistory {
+  /** those of them that were put out for it */
+  given: number;
+  /** those that there were when it began */
+  messages: number;
+  /** whether it has all */
+  whole: boolean;
 }
 
 /** in whose name this node talks, and at which others they do */

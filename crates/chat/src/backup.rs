@@ -10,6 +10,8 @@ use crate::chats::{GROUP_MAX, Shown};
 use crate::content::bounded::BoundedText;
 use crate::content::limits::TEXT_BYTES_MAX;
 use crate::content::{About, Item};
+use crate::delivery::letter::NAME_MAX;
+use crate::device::DeviceCertificate;
 use crate::mls::{Roles, RoomId};
 use crate::people::Person;
 
@@ -35,6 +37,8 @@ pub enum BackupRecord {
     Talk(BackupTalk),
     /// What our person keeps of a conversation for itself.
     Own(BackupOwn),
+    /// A linked device of the person.
+    Device(BackupDevice),
     /// A message as it stood.
     Message { room: RoomId, shown: Shown },
 }
@@ -57,6 +61,15 @@ pub struct BackupTalk {
     pub read: u64,
     pub unread: u64,
     pub about: About,
+}
+
+/// A linked device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupDevice {
+    pub name: String,
+    pub since: Time,
+    /// It names the node.
+    pub certificate: DeviceCertificate,
 }
 
 /// What nobody else hears of.
@@ -118,6 +131,10 @@ impl Encode for BackupRecord {
                 out.byte(4);
                 out.value(own);
             }
+            Self::Device(device) => {
+                out.byte(6);
+                out.value(device);
+            }
             Self::Message { room, shown } => {
                 out.byte(5);
                 out.value(room);
@@ -148,6 +165,7 @@ impl Decode for BackupRecord {
                 let (room, place) = (input.value()?, input.u64()?);
                 Self::Message { room, shown: Shown { place, item: Item::decode(input)? } }
             }
+            6 => Self::Device(input.value()?),
             other => return Err(DecodeError::UnknownVariant { kind: "record of a backup", value: other.into() }),
         })
     }
@@ -183,6 +201,20 @@ impl Decode for BackupTalk {
             unread: input.u64()?,
             about: input.value()?,
         })
+    }
+}
+
+impl Encode for BackupDevice {
+    fn encode(&self, out: &mut Writer) {
+        out.text(&self.name);
+        out.value(&self.since);
+        out.value(&self.certificate);
+    }
+}
+
+impl Decode for BackupDevice {
+    fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { name: input.text(NAME_MAX)?, since: input.value()?, certificate: input.value()? })
     }
 }
 

@@ -23,12 +23,14 @@ pub(crate) fn chat_letter() -> Samples {
     let (name, nickname) = ("bob".to_owned(), Some("Bobby".to_owned()));
     let person = Person { standing: Standing::Contact, name, nickname, since: NOW, direct: Some(ROOM) };
     let consent = certificate.consent().expect("it is linked");
+    let head = byway_chat::backup::BackupRecord::Person { peer: who, person: person.clone() };
     let matters = [
         OwnMatter::Call { token: LinkToken::from_bytes(&[8; 16]).expect("16 bytes") },
         OwnMatter::Consent { consent },
         OwnMatter::Certificate { certificate, name: "alice".to_owned() },
         OwnMatter::People { people: vec![(who, Some(person)), (who, None)] },
         OwnMatter::Leave { room: ROOM },
+        OwnMatter::History { total: 5, given: 2, is_last: true, records: vec![head] },
     ];
     let own = matters.into_iter().map(|what| Letter::Own(Box::new(OwnLetter { number: 1, what })));
     let frames = FIXED.frames.iter().map(|(_, frame)| Letter::Sealed(frame.clone()));

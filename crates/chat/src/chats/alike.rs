@@ -5,10 +5,11 @@
 
 use byway_primitives::{Batch, IdentityId, Store};
 
+use super::giving::Progress;
 use super::heard::Opened;
 use super::{Call, ChatFault, ChatNews, Chats, Wish};
 use crate::content::MessageRef;
-use crate::delivery::own_letter::{OwnMatter, PEOPLE_MAX};
+use crate::delivery::own_letter::{Keeping, OwnMatter, PEOPLE_MAX};
 use crate::mls::{Entered, Room, RoomId};
 use crate::people::{Person, Standing};
 
@@ -40,9 +41,25 @@ impl Chats {
                 self.left_elsewhere(call, room);
                 self.write_to_devices(call, &OwnMatter::Leave { room }, Some(peer));
             }
+            OwnMatter::History { total, given, is_last, records } if !is_first => {
+                return Ok(self.history_came(call, Progress { total, given, is_whole: is_last }, records));
+            }
+            OwnMatter::Keep(keeping) => {
+                self.tell(ChatNews::Kept(keeping));
+                self.write_to_devices(call, &OwnMatter::Keep(keeping), Some(peer));
+            }
             _ => return Err(ChatFault::NotOurDevice(peer)),
         }
         Ok(Opened::Done)
+    }
+
+    /// Our person has a conversation shown otherwise: the other devices hear of it, or the one at that node alone.
+    pub fn tell_kept(&mut self, keeping: Keeping, node: Option<IdentityId>, store: &impl Store) {
+        let others = self.own.nodes().into_iter().filter(|of| node.is_none_or(|node| node == *of));
+        for node in others.collect::<Vec<_>>() {
+            self.write_to(node, OwnMatter::Keep(keeping));
+            self.send_due(node, store);
+        }
     }
 
     /// A linked device hears of everyone.
@@ -99,7 +116,7 @@ impl Chats {
     }
 
     /// Our person has read a conversation on another device.
-    fn read_elsewhere<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, of: MessageRef) {
+    pub(super) fn read_elsewhere<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, of: MessageRef) {
         let pending = byway_primitives::Pending { store: call.store, batch: &self.step.batch };
         let place = self.item(room, &of, &pending).map(|shown| shown.place);
         let newer = place.map(|place| {
@@ -142,8 +159,11 @@ impl Chats {
             talk.record.affairs.wishes.clear();
             talk.put(&mut self.step.batch);
         }
-        let rooms: Vec<RoomId> = self.talks.keys().copied().collect();
-        rooms.into_iter().for_each(|room| self.tell(ChatNews::Room { room }));
+        for (room, lost) in &mut self.lost {
+            lost.is_over = true;
+            lost.put(*room, &mut self.step.batch);
+        }
+        self.all_rooms().into_iter().for_each(|room| self.tell(ChatNews::Room { room }));
         self.tell(ChatNews::Devices);
     }
 

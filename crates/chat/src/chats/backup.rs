@@ -25,20 +25,33 @@ pub enum BackupPlace {
 }
 
 /// Records up to a size.
-struct Part {
-    records: Vec<BackupRecord>,
+pub(super) struct Part {
+    pub records: Vec<BackupRecord>,
     bytes: usize,
+    /// A longer record is left out.
+    record_max: usize,
 }
 
 impl Part {
+    pub fn new(record_max: usize) -> Self {
+        Self { records: Vec::new(), bytes: 0, record_max }
+    }
+
     /// Whether there is room for another one. The first one always fits.
-    fn add(&mut self, record: BackupRecord) -> bool {
-        let bytes = record.to_bytes().len();
+    pub fn add(&mut self, record: BackupRecord) -> bool {
+        self.add_all(vec![record])
+    }
+
+    /// Whether there is room for all of these.
+    pub fn add_all(&mut self, mut records: Vec<BackupRecord>) -> bool {
+        let length = |record: &BackupRecord| record.to_bytes().len();
+        records.retain(|record| length(record) <= self.record_max);
+        let bytes: usize = records.iter().map(length).sum();
         if !self.records.is_empty() && self.bytes + bytes > PART_BYTES {
             return false;
         }
         self.bytes += bytes;
-        self.records.push(record);
+        self.records.extend(records);
         true
     }
 }
@@ -52,7 +65,7 @@ impl Chats {
 
     /// What stands at a place, and the place behind it; none where that was all. What changes meanwhile may be in it or not.
     pub fn back_up(&self, from: &BackupPlace, store: &impl Store) -> (Vec<BackupRecord>, Option<BackupPlace>) {
-        let mut part = Part { records: Vec::new(), bytes: 0 };
+        let mut part = Part::new(usize::MAX);
         let next = match from {
             BackupPlace::People(behind) => Some(self.back_up_people(*behind, &mut part)),
             BackupPlace::Talks(behind) => self.back_up_talks(*behind, &mut part),
@@ -62,6 +75,10 @@ impl Chats {
     }
 
     fn back_up_people(&self, behind: Option<IdentityId>, part: &mut Part) -> BackupPlace {
+        if behind.is_none() {
+            // There are few.
+            part.add_all(self.backup_devices().map(BackupRecord::Device).collect());
+        }
         let mut last = behind;
         for (peer, person) in self.people.iter().filter(|(peer, _)| behind.is_none_or(|behind| *peer > behind)) {
             if !part.add(BackupRecord::Person { peer, person: person.clone() }) {
@@ -86,24 +103,39 @@ impl Chats {
     }
 
     fn back_up_messages(&self, room: RoomId, place: u64, part: &mut Part, store: &impl Store) -> Option<BackupPlace> {
-        let (mut from, count) = (place, self.record_of(room).map_or(0, |record| record.next));
-        while from < count {
-            let before = from.saturating_add(PAGE).min(count);
-            let page = self.page(room, Some(before), PAGE as usize, store);
-            for shown in page.into_iter().rev().filter(|shown| shown.place >= from) {
-                let place = shown.place;
-                if !part.add(BackupRecord::Message { room, shown }) {
-                    return Some(BackupPlace::Messages { room, place });
-                }
-            }
-            from = before;
+        let count = self.record_of(room).map_or(0, |record| record.next);
+        if let Some(place) = self.messages_between(room, (place, count), part, store) {
+            return Some(BackupPlace::Messages { room, place });
         }
         let next = self.all_rooms().into_iter().find(|other| *other > room);
         next.map(|room| BackupPlace::Messages { room, place: 0 })
     }
 
+    /// The messages of a conversation that stand from one place up to, without it, another, in order. The place of the first that had no
+    /// room in the part; none where all had.
+    pub(super) fn messages_between(
+        &self,
+        room: RoomId,
+        (mut from, to): (u64, u64),
+        part: &mut Part,
+        store: &impl Store,
+    ) -> Option<u64> {
+        while from < to {
+            let before = from.saturating_add(PAGE).min(to);
+            let page = self.page(room, Some(before), PAGE as usize, store);
+            for shown in page.into_iter().rev().filter(|shown| shown.place >= from) {
+                let place = shown.place;
+                if !part.add(BackupRecord::Message { room, shown }) {
+                    return Some(place);
+                }
+            }
+            from = before;
+        }
+        None
+    }
+
     /// All conversations, in the order of their ids.
-    fn all_rooms(&self) -> Vec<RoomId> {
+    pub(super) fn all_rooms(&self) -> Vec<RoomId> {
         let mut rooms: Vec<RoomId> = self.talks.keys().chain(self.lost.keys()).copied().collect();
         rooms.sort_unstable();
         rooms
@@ -113,7 +145,7 @@ impl Chats {
         self.talks.get(&room).map(|talk| &talk.record).or_else(|| self.lost.get(&room).map(|lost| &lost.record))
     }
 
-    fn backup_talk(&self, room: RoomId) -> Option<BackupTalk> {
+    pub(super) fn backup_talk(&self, room: RoomId) -> Option<BackupTalk> {
         let (record, members, roles, is_in) = match self.talks.get(&room) {
             Some(talk) => {
                 let members: BTreeSet<IdentityId> = talk.known.values().copied().collect();

@@ -7,13 +7,15 @@
 use std::collections::BTreeMap;
 
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::hash::Context;
 use byway_primitives::{Batch, IdentityId, Space, Span, Store, Time};
+use zeroize::Zeroizing;
 
 use super::talk::Talk;
-use super::{CERTIFICATE_EARLY, Call, ChatError, ChatNews, Chats, ChatsDamaged, Wish};
+use super::{CERTIFICATE_EARLY, CERTIFICATES, Call, ChatConfig, ChatError, ChatNews, Chats, ChatsDamaged, Wish};
 use crate::delivery::letter::{Letter, NAME_MAX};
 use crate::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter};
-use crate::device::{DeviceCertificate, DeviceConsent, DeviceKey};
+use crate::device::{CERTIFICATE_SPAN_MAX, Device, DeviceCertificate, DeviceConsent, DeviceKey, DeviceSecret};
 use crate::mls::{Change, LINKED_MAX, Member, RoomId};
 
 /// The devices: key is the node.
@@ -22,6 +24,10 @@ const DEVICES: Space = Space("chat-own-devices");
 const OWN: Space = Space("chat-own-record");
 /// The key of the one there is. Disks take no empty one.
 const ONLY: [u8; 1] = [0];
+
+const DEVICE: Context = Context("byway 1 chat secret of a device");
+/// A certificate of a first device that is good for no longer is replaced when the device starts.
+const CERTIFICATE_LEFT: Span = Span::days(100);
 
 /// Devices of our person beside the first.
 pub const DEVICES_MAX: usize = LINKED_MAX;
@@ -41,6 +47,8 @@ pub enum Stage {
     Agreed,
     /// On a linked device: this is the first.
     First,
+    /// On the first device: it was linked when a backup was made, and has yet to be found in a conversation.
+    Restored { certificate: Box<DeviceCertificate> },
 }
 
 /// Another device of our person, or one that is to be.
@@ -230,6 +238,7 @@ impl Chats {
         let device = self.own.remove(node, &mut self.step.batch).ok_or(ChatError::NoDevice(node))?;
         self.tell(ChatNews::Devices);
         self.outbox.forget(node, &mut self.step.batch);
+        self.forget_giving(node);
         if !matches!(device.stage, Stage::Linked { .. }) {
             return Ok(());
         }
@@ -296,6 +305,33 @@ impl Chats {
     }
 }
 
+/// The device's key, which follows from that of its node's identity, and the certificate that it goes by. It keeps its certificate over
+/// restarts: conversations have it in them. That of a linked device comes from the first.
+pub(super) fn own_device(
+    config: &ChatConfig,
+    now: Time,
+    store: &impl Store,
+    batch: &mut Batch,
+) -> Result<Device, ChatsDamaged> {
+    let number = config.device.to_be_bytes();
+    let derived = Zeroizing::new(config.identity.derive(DEVICE, &[&config.network.0.0, &number]).0);
+    let secret = DeviceSecret::from_seed(&derived);
+    if let Some(bytes) = store.load(CERTIFICATES, &number) {
+        let certificate = DeviceCertificate::from_bytes(&bytes).map_err(ChatsDamaged::Certificate)?;
+        let is_good = certificate.is_linked() || now + CERTIFICATE_LEFT < certificate.until;
+        if certificate.key == secret.key() && is_good {
+            return Ok(Device { secret, certificate });
+        }
+    }
+    // A clock that was ahead when it was signed, or is behind at others', keeps nobody out.
+    let since = Time(now.0.saturating_sub(CERTIFICATE_EARLY.0));
+    let until = since + CERTIFICATE_SPAN_MAX;
+    let key = (secret.key(), config.device);
+    let certificate = DeviceCertificate::issue(&config.identity, config.network, key, since, until);
+    batch.put(CERTIFICATES, number, certificate.to_bytes());
+    Ok(Device { secret, certificate })
+}
+
 /// Plans to take a device of our person away; whether the wish stays.
 pub(super) fn plan_unlinking(is_linked: bool, members: &[Member], node: IdentityId, change: &mut Change) -> bool {
     let place = members.iter().find(|member| member.node == node).filter(|_| !is_linked);
@@ -318,6 +354,10 @@ impl Encode for OwnDevice {
             }
             Stage::Agreed => out.byte(2),
             Stage::First => out.byte(3),
+            Stage::Restored { certificate } => {
+                out.byte(4);
+                out.value(&**certificate);
+            }
         }
     }
 }
@@ -330,6 +370,7 @@ impl Decode for OwnDevice {
             1 => Stage::Linked { certificate: Box::new(input.value()?) },
             2 => Stage::Agreed,
             3 => Stage::First,
+            4 => Stage::Restored { certificate: Box::new(input.value()?) },
             other => return Err(DecodeError::UnknownVariant { kind: "stage of a device", value: other.into() }),
         };
         Ok(Self { name, since, stage })

@@ -136,8 +136,9 @@ impl Chats {
         if self.is_blocked(peer) {
             return Vec::new();
         }
-        let rooms = self.talks.keys().filter(|room| self.is_in(**room, peer));
-        let named = rooms.flat_map(|room| named_in(*room, root, store));
+        // A device of our own may have all, also of conversations that it is not in yet, or that are over.
+        let rooms = self.all_rooms().into_iter().filter(|room| self.own.has(peer) || self.is_in(*room, peer));
+        let named = rooms.flat_map(|room| named_in(room, root, store));
         let files = named.filter_map(|file| self.file(&file, store));
         let mut places = BTreeSet::new();
         files.filter(|file| places.insert(FilePlace::of(file))).collect()
@@ -150,7 +151,7 @@ impl Chats {
 
     /// The nodes that a file may be fetched from: those of its author first, then the others in the conversation.
     pub fn sources_of(&self, file: &FileRef) -> Vec<IdentityId> {
-        let Some(talk) = self.talks.get(&file.room) else { return Vec::new() };
+        let Some(talk) = self.talks.get(&file.room) else { return self.own.nodes() };
         let mut others = talk.nodes(self.node());
         others.retain(|node| !self.is_blocked(*node));
         others.sort_by_key(|node| talk.known.get(node) != Some(&file.of.author));

@@ -64,6 +64,7 @@ impl Chats {
             ChatMessage::Refused { parcel, refusal } => self.ask_refused(now, peer, parcel, refusal),
         }
         self.share_people();
+        self.give_due(store);
         let there: Vec<IdentityId> = self.outbox.there().collect();
         there.into_iter().for_each(|peer| self.send_due(peer, store));
     }

@@ -26,6 +26,7 @@ impl Chats {
             _ => self.open(&call, taking.sender, &taking.bytes),
         };
         self.share_people();
+        self.give_due(store);
         let there: Vec<IdentityId> = self.outbox.there().collect();
         there.into_iter().for_each(|peer| self.send_due(peer, store));
         if let Opened::Refused(refusal) = opened {
@@ -40,6 +41,7 @@ impl Chats {
         let Arrived { client, parcel } = arrived;
         self.outbox.handle_receipt(client, &[parcel], &mut self.step.batch);
         self.note_arrived(now, client, parcel, store);
+        self.give_due(store);
         self.send_due(client, store);
     }
 

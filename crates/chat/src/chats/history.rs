@@ -67,6 +67,11 @@ pub fn keep_message(room: RoomId, shown: &Shown, batch: &mut Batch) {
     put(room, shown, batch);
 }
 
+/// Whether a message stands in a place.
+pub(super) fn is_taken(room: RoomId, place: u64, store: &impl Store) -> bool {
+    store.load(ORDER, &order_key(room, place)).is_some()
+}
+
 /// Nothing stands in a place any more.
 pub(super) fn forget_place(room: RoomId, place: u64, batch: &mut Batch) {
     batch.delete(ORDER, order_key(room, place));
@@ -79,7 +84,7 @@ pub(super) fn move_message(room: RoomId, of: &MessageRef, place: u64, store: &im
     }
 }
 
-fn put(room: RoomId, shown: &Shown, batch: &mut Batch) {
+pub(super) fn put(room: RoomId, shown: &Shown, batch: &mut Batch) {
     let mut out = Writer::new();
     out.varint(shown.place);
     out.value(&shown.item);

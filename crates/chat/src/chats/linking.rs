@@ -79,7 +79,11 @@ impl Chats {
     /// Whether nothing here would be lost, or be two people's, if this became a device of somebody.
     fn is_fresh(&self) -> bool {
         let is_free = self.own.nodes().is_empty() && self.own.count() == usize::from(self.own.first().is_some());
-        self.is_first() && is_free && self.talks.is_empty() && self.people.iter().next().is_none()
+        self.is_first()
+            && is_free
+            && self.talks.is_empty()
+            && self.lost.is_empty()
+            && self.people.iter().next().is_none()
     }
 
     /// Another device of our person says something, or one that is to be.
@@ -93,6 +97,14 @@ impl Chats {
             OwnMatter::Call { token } => self.called(call, peer, &token),
             OwnMatter::Consent { consent } => self.agreed(call, peer, &consent),
             OwnMatter::Certificate { certificate, name } => self.certified(call, peer, (certificate, name)),
+            // Its certificate is still on its way, or it has yet to be found in a conversation.
+            _ if self
+                .own
+                .get(peer)
+                .is_some_and(|device| matches!(device.stage, Stage::Agreed | Stage::Restored { .. })) =>
+            {
+                return Ok(Opened::NotNow);
+            }
             _ if !self.own.has(peer) => Err(ChatFault::NotOurDevice(peer)),
             what => return self.own_matter_came(call, peer, what),
         }?;
@@ -139,6 +151,8 @@ impl Chats {
             return Err(ChatFault::NotOurDevice(peer));
         }
         self.tell_all_people(peer);
+        // It hears of conversations before it comes into their rooms.
+        self.begin_giving(peer, call.store);
         // With these it adds this one to rooms that it makes.
         self.give_packages(call, peer, STOCK_FIRST);
         if let Err(error) = self.own_room_for_devices(call) {
@@ -161,7 +175,7 @@ impl Chats {
         let is_due = match stage {
             Some(Stage::Agreed) => self.is_fresh(),
             Some(Stage::First) => true,
-            Some(Stage::Called { .. } | Stage::Linked { .. }) | None => false,
+            Some(Stage::Called { .. } | Stage::Linked { .. } | Stage::Restored { .. }) | None => false,
         };
         let DeviceCertificate { identity, node, key, network, .. } = certificate;
         let is_ours = (identity, node, key) == (peer, self.identity.id(), self.device.secret.key());

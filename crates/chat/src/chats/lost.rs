@@ -8,6 +8,8 @@
 //! Of those who answer some may have been removed since, and be on a line that the others have left. So a group is entered on the line of its
 //! founder, or on one that more than half of the others have said to be on; on an admin's if neither has come for a minute, and on a member's if
 //! none of these has for an hour ([decision 0064](../../../../docs/decisions/0064-who-is-believed.md)).
+//!
+//! So are those of which a linked device was [given](super::given) what was said, until another device of its person lets it in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,6 +147,13 @@ impl Lost {
         self.record.put(room, batch);
     }
 
+    /// How it stands at the first device of our person.
+    pub fn head_came(&mut self, head: &BackupTalk) {
+        self.members = head.members.iter().copied().collect();
+        self.roles.clone_from(&head.roles);
+        self.is_over = !head.is_in;
+    }
+
     fn view(&self, room: RoomId) -> TalkView {
         let Record { direct, since, next, unread, about, .. } = &self.record;
         let role = |who: &IdentityId| self.roles.as_ref().map_or(Role::Member, |roles| roles.role(*who));
@@ -197,6 +206,10 @@ impl Chats {
 
     /// Those who are there are told which rooms are not here.
     pub(super) fn tell_of_lost<S: Store>(&mut self, call: &Call<'_, S>) {
+        if !self.is_first() {
+            // Of these the first device tells, and lets this one in.
+            return;
+        }
         let (me, there): (_, BTreeSet<IdentityId>) = (self.me(), self.outbox.there().collect());
         let mut due = Vec::new();
         for (room, lost) in self.lost.iter().filter(|(_, lost)| !lost.is_over) {
@@ -293,6 +306,7 @@ impl Chats {
             let _ = self.outbox.put(&letter, [*node], &mut self.step.batch);
         }
         self.take_room(call, entered, batch, peer);
+        self.find_devices(call, room, peer);
         nodes.into_iter().for_each(|other| self.send_due(other, call.store));
         Ok(())
     }

@@ -60,6 +60,8 @@ impl Chats {
         self.make_up_for_all(&call);
         self.renew_certificates(now);
         self.share_people();
+        self.begin_due_givings(store);
+        self.give_due(store);
         let there = self.outbox.there().collect();
         let before = std::mem::replace(&mut self.there_before, there);
         self.tell_of_lost(&call);

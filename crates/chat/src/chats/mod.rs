@@ -31,6 +31,9 @@ mod devices;
 mod doubt;
 mod files;
 mod footing;
+mod found;
+mod given;
+mod giving;
 mod groups;
 mod heard;
 mod held;
@@ -52,7 +55,7 @@ mod talk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use byway_crypto::IdentitySecret;
-use byway_primitives::codec::{Decode, DecodeError, Encode};
+use byway_primitives::codec::DecodeError;
 use byway_primitives::hash::Context;
 use byway_primitives::{Amount, Batch, IdentityId, NetworkId, Pending, Space, Span, Store, Time};
 use zeroize::Zeroizing;
@@ -60,8 +63,9 @@ use zeroize::Zeroizing;
 use crate::attachment::FilePlace;
 use crate::content::{MessageRef, Refusal};
 use crate::delivery::letter::{ChatMessage, InviteToken, RECEIPTS_MAX};
+use crate::delivery::own_letter::Keeping;
 use crate::delivery::{Inbox, NotPosted, Outbox, OutboxFull, ParcelId, PartFault};
-use crate::device::{CERTIFICATE_SPAN_MAX, Device, DeviceCertificate, DeviceSecret};
+use crate::device::Device;
 use crate::mls::{Beside, BrokenRoom, ChangeError, EnterError, Refused, Room, RoomId, SealError, in_turn};
 use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
@@ -69,11 +73,14 @@ use admission::Unjudged;
 use affairs::Wish;
 pub use asking::ROOMS_EACH_MAX;
 pub use backup::BackupPlace;
-use devices::OwnDevices;
 pub use devices::{DEVICES_MAX, OwnDevice, Stage};
+use devices::{OwnDevices, own_device};
 pub use files::{FileRef, files_of};
 pub use footing::Footing;
 use footing::Footings;
+use given::Given;
+use giving::Givings;
+pub use giving::Progress;
 pub use groups::GROUP_MAX;
 pub(crate) use history::kept_messages;
 pub use history::{Shown, keep_message};
@@ -91,9 +98,6 @@ const SENT: Space = Space("chat-sent");
 
 /// Certificates of this device: key is its number.
 const CERTIFICATES: Space = Space("chat-device");
-const DEVICE: Context = Context("byway 1 chat secret of a device");
-/// A certificate that is good for no longer is replaced when the device starts.
-const CERTIFICATE_LEFT: Span = Span::days(100);
 /// How long before it was signed a certificate is good.
 const CERTIFICATE_EARLY: Span = Span::days(1);
 
@@ -137,6 +141,12 @@ pub enum ChatNews {
     Sign { room: RoomId, change: crate::content::Change },
     /// A device of our person was linked or taken away, or this node is one or is none any more.
     Devices,
+    /// A device is linked from here on: it knows nothing yet of how conversations are shown.
+    Linked { node: IdentityId },
+    /// Our person has a conversation shown so, on another device.
+    Kept(Keeping),
+    /// The first device has given messages of a conversation that were said before this one was in it.
+    Given { room: RoomId },
     /// A peer said what can't be, of which nothing was done.
     Fault { peer: IdentityId, fault: ChatFault },
 }
@@ -212,7 +222,7 @@ pub enum ChatError {
     Oneself,
     #[error("{0} is not a contact: only contacts are added to groups")]
     NotContact(IdentityId),
-    #[error("the conversation came out of a backup, and its founder or most others have yet to let this device in")]
+    #[error("what was said in the conversation is here, and its founder or most others have yet to let this device in")]
     NotBack,
     #[error("the conversation is one of two; people are added to groups")]
     NotGroup,
@@ -275,6 +285,10 @@ pub struct Chats {
     number: u32,
     device: Device,
     own: OwnDevices,
+    /// What linked devices were given of what was said.
+    givings: Givings,
+    /// What this one was given, if it is a linked one.
+    given: Option<Given>,
     /// Those of whom the linked devices have not been told how they stand now.
     people_changed: BTreeSet<IdentityId>,
     /// By which the person goes.
@@ -357,6 +371,8 @@ impl Chats {
             number: config.device,
             device,
             own,
+            givings: giving::load_givings(store)?,
+            given: Given::load(store)?,
             people_changed: BTreeSet::new(),
             name,
             people: People::load(store)?,
@@ -429,6 +445,7 @@ impl Chats {
     /// A peer is there: what waits for it goes to it.
     pub fn handle_connected(&mut self, peer: IdentityId, store: &impl Store) {
         self.outbox.handle_connected(peer);
+        self.give_due(store);
         self.send_due(peer, store);
     }
 
@@ -475,26 +492,4 @@ impl Chats {
         let due = self.outbox.due(peer, &Pending { store, batch: &self.step.batch });
         self.step.sends.extend(due.into_iter().map(|message| (peer, message)));
     }
-}
-
-/// The device's key, which follows from that of its node's identity, and the certificate that it goes by. It keeps its certificate over
-/// restarts: conversations have it in them. That of a linked device comes from the first.
-fn own_device(config: &ChatConfig, now: Time, store: &impl Store, batch: &mut Batch) -> Result<Device, ChatsDamaged> {
-    let number = config.device.to_be_bytes();
-    let derived = Zeroizing::new(config.identity.derive(DEVICE, &[&config.network.0.0, &number]).0);
-    let secret = DeviceSecret::from_seed(&derived);
-    if let Some(bytes) = store.load(CERTIFICATES, &number) {
-        let certificate = DeviceCertificate::from_bytes(&bytes).map_err(ChatsDamaged::Certificate)?;
-        let is_good = certificate.is_linked() || now + CERTIFICATE_LEFT < certificate.until;
-        if certificate.key == secret.key() && is_good {
-            return Ok(Device { secret, certificate });
-        }
-    }
-    // A clock that was ahead when it was signed, or is behind at others', keeps nobody out.
-    let since = Time(now.0.saturating_sub(CERTIFICATE_EARLY.0));
-    let until = since + CERTIFICATE_SPAN_MAX;
-    let key = (secret.key(), config.device);
-    let certificate = DeviceCertificate::issue(&config.identity, config.network, key, since, until);
-    batch.put(CERTIFICATES, number, certificate.to_bytes());
-    Ok(Device { secret, certificate })
 }

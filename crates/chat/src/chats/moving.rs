@@ -69,6 +69,10 @@ impl Chats {
         if !changed.summary.added.is_empty() || changed.turned_back.is_some() {
             talk.record.affairs.is_introduced = false;
         }
+        if changed.summary.is_entry {
+            self.restock_first(call, changed.summary.by.node);
+        }
+        let Some(talk) = self.talks.get_mut(&room) else { return };
         let is_there = talk.is_in();
         if !is_there {
             talk.record.affairs.wishes.clear();
@@ -322,6 +326,9 @@ impl Chats {
         let (id, epoch) = (room.id(), room.epoch().tag);
         // Only one's own device lets another into a conversation of two.
         let direct = two_of(&room, self.me());
+        if direct == Some(self.me()) {
+            self.leave_other_notes(id);
+        }
         let mut talk = Talk::new(room, direct, call.now);
         if let Some(old) = self.talks.remove(&id) {
             old.room.forget(&mut self.step.batch);
@@ -361,7 +368,11 @@ impl Chats {
     /// Those who are in groups with us, or in conversations in which somebody has linked devices, by their nodes: once for each.
     pub fn companions(&self) -> impl Iterator<Item = IdentityId> {
         let rooms = self.talks.values().filter(|talk| (talk.is_group() || talk.has_linked()) && talk.is_in());
-        rooms.flat_map(|talk| talk.nodes(self.node())).chain(self.own.nodes()).chain(self.lost_companions())
+        rooms
+            .flat_map(|talk| talk.nodes(self.node()))
+            .chain(self.own.nodes())
+            .chain(self.restored_nodes())
+            .chain(self.lost_companions())
     }
 
     /// Whether the devices at both nodes are in one conversation with us.

@@ -10,7 +10,8 @@ impl Chats {
     /// The conversation in which nobody else is, if there is one.
     pub fn own_room(&self) -> Option<RoomId> {
         let me = self.me();
-        self.talks.values().find(|talk| talk.record.direct == Some(me)).map(|talk| talk.room.id())
+        let notes = || self.talks.values().filter(|talk| talk.record.direct == Some(me));
+        notes().find(|talk| talk.is_in()).or_else(|| notes().next()).map(|talk| talk.room.id())
     }
 
     /// The same, which is founded where there is none.
@@ -29,6 +30,15 @@ impl Chats {
     /// Founds it where there is none, for the devices of our person that are to be in it.
     pub(super) fn own_room_for_devices<S: Store>(&mut self, call: &Call<'_, S>) -> Result<(), ChatError> {
         if self.own_room().is_none() { self.found_own(call).map(drop) } else { Ok(()) }
+    }
+
+    /// The first device has lost its disk, and with it the room of the notes: it lets this one into another.
+    pub(super) fn leave_other_notes(&mut self, room: RoomId) {
+        let me = self.me();
+        for talk in self.talks.values_mut().filter(|talk| talk.record.direct == Some(me) && talk.room.id() != room) {
+            talk.record.affairs.is_out = true;
+            talk.put(&mut self.step.batch);
+        }
     }
 
     fn found_own<S: Store>(&mut self, call: &Call<'_, S>) -> Result<RoomId, ChatError> {

@@ -7,8 +7,8 @@ use byway_primitives::{DecodeError, IdentityId, Pending, Space, Store};
 
 use super::heard::Opened;
 use super::talk::Talk;
-use super::{Call, ChatFault, Chats};
-use crate::content::{Author, Content, Sender};
+use super::{Call, ChatFault, ChatNews, Chats};
+use crate::content::{Author, Content, MessageRef, Sender};
 use crate::mls::wire::{Body, FRAME_BYTES_MAX, Frame};
 use crate::mls::{Early, Received, Refused, RoomId};
 
@@ -114,6 +114,11 @@ impl Chats {
     }
 }
 
+/// The messages that news are of.
+pub(super) fn touched(news: &[ChatNews]) -> Vec<MessageRef> {
+    news.iter().filter_map(|news| if let ChatNews::Item { of, .. } = news { Some(*of) } else { None }).collect()
+}
+
 /// What a frame came to.
 enum Read {
     Done,
@@ -159,7 +164,8 @@ impl Chats {
             Ok(Received::Content(content)) => {
                 let author = Author { identity: content.from.identity, device: content.from.index };
                 self.heard_of(room, author)?;
-                self.said(call, room, author, &content.content)?;
+                let touched = self.said(call, room, author, &content.content)?;
+                self.owe_devices(room, (content.epoch, content.place), &touched);
                 Ok(Read::Done)
             }
             Ok(Received::Changed(changed)) => {
@@ -208,7 +214,7 @@ impl Chats {
         room: RoomId,
         author: Author,
         bytes: &[u8],
-    ) -> Result<(), ChatFault> {
+    ) -> Result<Vec<MessageRef>, ChatFault> {
         let content: Content = decode_exact(bytes).map_err(ChatFault::Content)?;
         if content.kind.is_volatile() {
             return Err(ChatFault::Passing);
@@ -222,14 +228,15 @@ impl Chats {
         room: RoomId,
         author: Author,
         content: &Content,
-    ) -> Result<(), ChatFault> {
+    ) -> Result<Vec<MessageRef>, ChatFault> {
         let sender: Sender = self.sender(room, author);
         let is_ours = author.identity == self.me();
         let Some(talk) = self.talks.get_mut(&room) else { return Err(ChatFault::NoRoom(room)) };
         let news =
             talk.apply(&sender, content, is_ours, call.store, &mut self.step.batch).map_err(ChatFault::Change)?;
+        let touched = touched(&news);
         news.into_iter().for_each(|news| self.tell(news));
-        Ok(())
+        Ok(touched)
     }
 
     /// What is true for a moment: never kept, and lost where it comes too early. What somebody passes on that is to last counts as well, since
@@ -242,7 +249,9 @@ impl Chats {
         let author = Author { identity: sealed.from.identity, device: sealed.from.index };
         let done = self.heard_of(room, author).and_then(|()| {
             let content = decode_exact::<Content>(&sealed.content).map_err(ChatFault::Content)?;
-            self.apply(call, room, author, &content)
+            let touched = self.apply(call, room, author, &content)?;
+            self.owe_devices(room, (sealed.epoch, sealed.place), &touched);
+            Ok(())
         });
         if let Err(fault) = done {
             self.fault(peer, fault);

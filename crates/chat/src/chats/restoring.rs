@@ -80,6 +80,7 @@ impl Chats {
         for record in records {
             match record {
                 BackupRecord::Person { peer, person } => self.restore_person(peer, person, &mut restored),
+                BackupRecord::Device(device) => self.restore_device(now, device),
                 BackupRecord::Talk(talk) => self.restore_talk(&call, talk, &mut restored),
                 BackupRecord::Message { room, shown } => {
                     touched.extend(self.restore_message(&call, room, shown, &mut restored));
@@ -99,8 +100,10 @@ impl Chats {
         let call = Call::new(now, seed, store);
         let Restoring { contacts, asked, mixed, .. } = std::mem::take(&mut self.restoring);
         for room in mixed {
-            self.put_in_order(&call, room);
+            self.put_in_order_from(&call, room, 0);
         }
+        // Linked devices get what was added, and where it stands.
+        self.give_anew();
         self.tell_of_lost(&call);
         for peer in contacts {
             // What they have of ours has no private halves any more.
@@ -193,14 +196,14 @@ impl Chats {
         Some(room)
     }
 
-    fn record_mut(&mut self, room: RoomId) -> Option<&mut Record> {
+    pub(super) fn record_mut(&mut self, room: RoomId) -> Option<&mut Record> {
         match self.talks.get_mut(&room) {
             Some(talk) => Some(&mut talk.record),
             None => self.lost.get_mut(&room).map(|lost| &mut lost.record),
         }
     }
 
-    fn put_record_of(&mut self, room: RoomId) {
+    pub(super) fn put_record_of(&mut self, room: RoomId) {
         let record = self.talks.get(&room).map(|talk| &talk.record);
         let record = record.or_else(|| self.lost.get(&room).map(|lost| &lost.record));
         if let Some(record) = record {
@@ -208,12 +211,12 @@ impl Chats {
         }
     }
 
-    /// Messages of a conversation in which some were added stand in the order in which they were said.
-    fn put_in_order<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+    /// Messages of a conversation in which some were added stand in the order in which they were said, from a place on.
+    pub(super) fn put_in_order_from<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId, first: u64) {
         let Some(count) = self.record_of(room).map(|record| record.next) else { return };
         let store = Pending { store: call.store, batch: &self.step.batch };
         let (mut order, mut last): (Vec<(_, u64, MessageRef)>, _) = (Vec::new(), None);
-        let mut from = 0;
+        let mut from = first;
         while from < count {
             let before = from.saturating_add(PAGE).min(count);
             let page = self.page(room, Some(before), PAGE as usize, &store);
@@ -224,19 +227,21 @@ impl Chats {
             }
             from = before;
         }
-        let (count, unused) =
-            (order.len() as u64, order.iter().map(|(_, place, _)| *place).filter(|place| *place >= order.len() as u64));
+        let count = first + order.len() as u64;
+        let unused = order.iter().map(|(_, place, _)| *place).filter(|place| *place >= count);
         for place in unused.collect::<Vec<_>>() {
             forget_place(room, place, &mut self.step.batch);
         }
         order.sort_unstable();
-        let moved = (0..).zip(order).filter(|(place, (_, was, _))| place != was);
+        let moved = (first..).zip(order).filter(|(place, (_, was, _))| place != was);
         for (place, (_, _, of)) in moved {
             move_message(room, &of, place, call.store, &mut self.step.batch);
         }
         if let Some(record) = self.record_mut(room) {
             (record.next, record.unread) = (count, record.unread.min(count));
-            record.read = count - record.unread;
+            if record.read >= first {
+                record.read = (count - record.unread).max(first);
+            }
         }
         self.put_record_of(room);
     }

@@ -3,6 +3,7 @@
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{IdentityId, Pending, Store, Time};
 
+use super::opened::touched;
 use super::said::Said;
 use super::{Call, ChatError, ChatNews, Chats, SENT};
 use crate::content::bounded::BoundedList;
@@ -12,7 +13,7 @@ use crate::content::{Author, Content, Kind, MessageId, MessageRef, Rights, Sende
 use crate::delivery::OutboxFull;
 use crate::delivery::letter::{ChatMessage, Letter, ParcelId};
 use crate::delivery::own_letter::OwnMatter;
-use crate::mls::{Role, RoomId};
+use crate::mls::{Place, Role, RoomId};
 
 /// How many messages after what was read on another device are counted, at most.
 pub(super) const UNREAD_MAX: usize = 1024;
@@ -118,6 +119,7 @@ impl Chats {
         let talk = self.talks.get_mut(&room).ok_or(ChatError::NoRoom)?;
         let frame = talk.room.seal(&call.draw(), &packed, &mut self.step.batch)?;
         let news = talk.apply(&sender, &content, true, call.store, &mut self.step.batch)?;
+        let touched = touched(&news);
         let affairs = &mut talk.record.affairs;
         let number = affairs.said;
         Said::note(room, number, frame.epoch, packed, &mut self.step.batch);
@@ -130,6 +132,7 @@ impl Chats {
             self.step.batch.put(SENT, parcel.to_bytes(), Sent { room, of }.to_bytes());
         }
         news.into_iter().for_each(|news| self.tell(news));
+        self.owe_devices(room, (frame.epoch, Place::Head), &touched);
         Ok(of)
     }
 

@@ -121,7 +121,7 @@ pub struct TalkView {
     pub awaited: Vec<IdentityId>,
     /// Whether this device is still in it.
     pub is_member: bool,
-    /// Whether it came out of a backup, and the others have yet to let this device in anew.
+    /// Whether what was said is here, out of a backup or given by the first device, and the others have yet to let this device in.
     pub is_lost: bool,
     /// Whether it has asked to be removed.
     pub is_leaving: bool,

@@ -109,7 +109,7 @@ pub(super) enum Arrival {
 pub(super) struct Full;
 
 impl Item {
-    pub(super) fn waiting(of: MessageRef) -> Self {
+    pub(crate) fn waiting(of: MessageRef) -> Self {
         Self { of, posted: Posted::Nothing, deleted: None, replies: 0, said: Said::default() }
     }
 
@@ -267,7 +267,7 @@ pub(super) fn fits(what: &Kind, of: &Kind) -> bool {
 }
 
 /// The one of a person's own, if there is room for one more person.
-fn own<V: Default>(all: &mut BTreeMap<IdentityId, V>, person: IdentityId) -> Result<&mut V, Full> {
+pub(super) fn own<V: Default>(all: &mut BTreeMap<IdentityId, V>, person: IdentityId) -> Result<&mut V, Full> {
     if !all.contains_key(&person) && all.len() >= PEOPLE_MAX {
         return Err(Full);
     }
@@ -319,7 +319,7 @@ impl Said {
     }
 
     /// Drops what can't be said about a message of this kind, and came before it.
-    fn keep_fitting(&mut self, kind: &Kind) {
+    pub(super) fn keep_fitting(&mut self, kind: &Kind) {
         if matches!(kind, Kind::Future(_)) {
             return;
         }
@@ -339,7 +339,7 @@ impl Said {
     }
 }
 
-fn keep_newest<V>(all: &mut BTreeMap<Stamp, V>, count_max: usize) {
+pub(super) fn keep_newest<V>(all: &mut BTreeMap<Stamp, V>, count_max: usize) {
     while all.len() > count_max {
         all.pop_first();
     }

@@ -107,7 +107,8 @@ pub(super) fn set<T>(slot: &mut Option<Register<T>>, stamp: Stamp, value: T) {
     }
 }
 
-fn join<T: Clone>(slot: &mut Option<Register<T>>, other: Option<&Register<T>>) {
+/// The higher of the two stands.
+pub(super) fn join<T: Clone>(slot: &mut Option<Register<T>>, other: Option<&Register<T>>) {
     if let Some(Register { stamp, value }) = other {
         set(slot, *stamp, value.clone());
     }

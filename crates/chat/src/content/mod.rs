@@ -20,6 +20,7 @@ pub mod envelope;
 pub mod files;
 pub mod index;
 pub mod item;
+mod joining;
 pub mod kind;
 pub mod limits;
 pub mod links;

@@ -128,6 +128,11 @@ impl Outbox {
         self.queues.get(&peer).into_iter().flat_map(|queue| queue.waiting.values().copied())
     }
 
+    /// Whether a parcel waits for this one.
+    pub fn waits(&self, peer: IdentityId, parcel: ParcelId) -> bool {
+        self.queues.get(&peer).is_some_and(|queue| queue.numbers.contains_key(&parcel))
+    }
+
     /// The bytes of a parcel that waits for somebody.
     pub fn parcel(parcel: ParcelId, store: &impl Store) -> Option<Vec<u8>> {
         store.load(PARCELS, &parcel.to_bytes())

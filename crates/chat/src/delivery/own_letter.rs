@@ -1,11 +1,12 @@
 //! What devices of one person say to each other: how a node becomes a device, and what is to be the same on all of them.
 //! Bytes: docs/formats/chat-delivery.md.
 
-use byway_primitives::IdentityId;
-use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
+use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer, decode_exact};
+use byway_primitives::{IdentityId, Time};
 use zeroize::Zeroizing;
 
-use super::letter::NAME_MAX;
+use super::letter::{NAME_MAX, PARCEL_MAX};
+use crate::backup::{BackupPart, BackupRecord};
 use crate::content::MessageRef;
 use crate::device::{DeviceCertificate, DeviceConsent};
 use crate::mls::RoomId;
@@ -23,6 +24,17 @@ pub struct LinkToken(pub Zeroizing<[u8; 16]>);
 pub struct OwnLetter {
     pub number: u64,
     pub what: OwnMatter,
+}
+
+/// How our person has a conversation shown. Of several the latest stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keeping {
+    pub room: RoomId,
+    /// When it was said, by the clock of the device at which it was.
+    pub at: Time,
+    pub is_pinned: bool,
+    pub muted_until: Option<Time>,
+    pub is_marked_unread: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +59,11 @@ pub enum OwnMatter {
     Leave { room: RoomId },
     /// From the first device: the reader is no device of their person any more.
     Farewell,
+    /// From the first device: conversations and messages that the reader may not have, as a [backup](crate::backup) has them. `given` of
+    /// `total` messages came with this one and those before; where `is_last`, that is all for now.
+    History { total: u64, given: u64, is_last: bool, records: Vec<BackupRecord> },
+    /// How their person has a conversation shown.
+    Keep(Keeping),
 }
 
 impl PartialEq for LinkToken {
@@ -127,6 +144,21 @@ impl Encode for OwnLetter {
                 out.value(room);
             }
             OwnMatter::Farewell => out.byte(9),
+            OwnMatter::History { total, given, is_last, records } => {
+                out.byte(10);
+                out.varint(*total);
+                out.varint(*given);
+                out.flag(*is_last);
+                out.bytes(&BackupPart(records.clone()).to_bytes());
+            }
+            OwnMatter::Keep(Keeping { room, at, is_pinned, muted_until, is_marked_unread }) => {
+                out.byte(11);
+                out.value(room);
+                out.value(at);
+                out.flag(*is_pinned);
+                out.option(muted_until.as_ref());
+                out.flag(*is_marked_unread);
+            }
         }
     }
 }
@@ -148,6 +180,19 @@ impl Decode for OwnLetter {
             7 => OwnMatter::Read { room: input.value()?, of: input.value()? },
             8 => OwnMatter::Leave { room: input.value()? },
             9 => OwnMatter::Farewell,
+            10 => OwnMatter::History {
+                total: input.u64()?,
+                given: input.u64()?,
+                is_last: input.flag()?,
+                records: decode_exact::<BackupPart>(input.bytes(PARCEL_MAX)?)?.0,
+            },
+            11 => OwnMatter::Keep(Keeping {
+                room: input.value()?,
+                at: input.value()?,
+                is_pinned: input.flag()?,
+                muted_until: input.option()?,
+                is_marked_unread: input.flag()?,
+            }),
             other => return Err(DecodeError::UnknownVariant { kind: "letter between devices", value: other.into() }),
         };
         Ok(Self { number, what })

@@ -77,6 +77,11 @@ fn certificate(credential: &Credential, key: &[u8]) -> Result<DeviceCertificate,
     if certificate.key.0 == key { Ok(certificate) } else { Err(CertificateError::OtherKey.into()) }
 }
 
+/// The certificate of a member of a group that was checked when it came to be.
+pub(crate) fn certificate_of(member: &openmls::group::Member) -> Result<DeviceCertificate, LeafError> {
+    certificate(&member.credential, &member.signature_key)
+}
+
 impl Member {
     fn new(certificate: &DeviceCertificate, leaf: u32) -> Self {
         let &DeviceCertificate { identity, node, key: device, index, until, .. } = certificate;

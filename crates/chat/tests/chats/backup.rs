@@ -12,7 +12,7 @@ use super::{ALICE, BOB, CAROL, said};
 use crate::groups::{DAVE, five};
 
 /// All that somebody has, in parts as they are sealed.
-fn back_up(world: &World, who: usize) -> Vec<Vec<u8>> {
+pub fn back_up(world: &World, who: usize) -> Vec<Vec<u8>> {
     let person = &world.people[who];
     let head = BackupPart(vec![person.chats.backup_head(world.now)]);
     let (mut parts, mut next) = (vec![head.to_bytes()], Some(BackupPlace::People(None)));
@@ -25,7 +25,7 @@ fn back_up(world: &World, who: usize) -> Vec<Vec<u8>> {
     parts
 }
 
-fn restore(world: &mut World, who: usize, parts: &[Vec<u8>]) -> Restored {
+pub fn restore(world: &mut World, who: usize, parts: &[Vec<u8>]) -> Restored {
     let mut all = Restored::default();
     for part in parts {
         let BackupPart(records) = decode_exact(part).unwrap();
@@ -40,7 +40,7 @@ fn restore(world: &mut World, who: usize, parts: &[Vec<u8>]) -> Restored {
 }
 
 /// One's disk is lost, and so is what was on its way.
-fn lose(world: &mut World, who: usize, name: &'static str) {
+pub fn lose(world: &mut World, who: usize, name: &'static str) {
     for other in 0..world.people.len() {
         if other != who && world.is_linked(who, other) {
             world.cut(who, other);

@@ -88,8 +88,9 @@ fn what_a_contact_says_reaches_both_devices_and_what_either_says_is_ones_own_on_
     world.say(PHONE, room, "from the phone");
     world.carry();
     let after = [(false, "hello"), (true, "from the desk"), (true, "from the phone")];
-    assert_eq!(world.texts(PHONE, room), said(&after));
-    assert_eq!(world.texts(ALICE, room), said(&[&[(false, "before")][..], &after].concat()));
+    for device in [ALICE, PHONE] {
+        assert_eq!(world.texts(device, room), said(&[&[(false, "before")][..], &after].concat()), "{device}");
+    }
     let at_bobs: Vec<(bool, &str)> = after.iter().map(|(is_hers, text)| (!is_hers, *text)).collect();
     assert_eq!(world.texts(BOB, room), said(&[&[(true, "before")][..], &at_bobs].concat()));
 

@@ -2,7 +2,7 @@
 
 use byway_chat::chats::{ChatError, ChatNews, DEVICES_MAX, LINK_SPAN, Stage};
 use byway_chat::delivery::letter::Letter;
-use byway_chat::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter};
+use byway_chat::delivery::own_letter::{Keeping, LinkToken, OwnLetter, OwnMatter};
 use byway_chat::device::{DeviceCertificate, DeviceConsent};
 use byway_primitives::{IdentityId, Span};
 
@@ -89,6 +89,8 @@ fn who_is_no_device_says_nothing_of_what_only_devices_say() {
         OwnMatter::Read { room, of },
         OwnMatter::Leave { room },
         OwnMatter::Farewell,
+        OwnMatter::History { total: 0, given: 0, is_last: true, records: Vec::new() },
+        OwnMatter::Keep(Keeping { room, at: START, is_pinned: true, muted_until: None, is_marked_unread: true }),
     ];
     for (number, what) in matters.iter().enumerate() {
         for (from, to) in [(CAROL, ALICE), (CAROL, PHONE), (BOB, ALICE), (BOB, PHONE)] {

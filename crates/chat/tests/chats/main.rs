@@ -10,8 +10,10 @@ mod courses;
 mod devices;
 mod doubts;
 mod files;
+mod found;
 mod groups;
 mod held;
+mod history;
 mod linking;
 mod rig;
 

@@ -166,6 +166,32 @@ proptest! {
         prop_assert_eq!(before, kept);
     }
 
+    /// Two devices of a person have heard some of it each. How many replies there are each counts for itself.
+    #[test]
+    fn what_two_have_heard_joins_to_what_one_who_has_heard_all_has(
+        all in prop::collection::vec((sent(), 1u8..4), 1..24),
+    ) {
+        let all: Vec<_> = all.into_iter().map(|((sender, mut content), heard_by)| {
+            content.thread = None;
+            ((sender, content), heard_by)
+        }).collect();
+        let heard = |device: u8| shown(all.iter().filter(|(_, by)| by & device != 0).map(|(sent, _)| sent));
+        let (one, other, both) = (heard(1), heard(2), shown(all.iter().map(|(sent, _)| sent)));
+        let join = |one: &Shown, other: &Shown| {
+            let mut joined = one.items.clone();
+            for (of, item) in &other.items {
+                joined.entry(*of).or_insert_with(|| item.clone()).join(item);
+            }
+            let mut about = one.about.clone();
+            about.join(&other.about);
+            (joined, about)
+        };
+        let expected = (both.items.clone(), both.about.clone());
+        prop_assert_eq!(join(&one, &other), expected.clone());
+        prop_assert_eq!(join(&other, &one), expected.clone());
+        prop_assert_eq!(join(&both, &one), expected);
+    }
+
     #[test]
     fn lists_join_alike_however_they_meet(a in said_of_a_list(), b in said_of_a_list(), c in said_of_a_list()) {
         let join = |one: &Entries, other: &Entries| {

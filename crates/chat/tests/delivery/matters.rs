@@ -2,7 +2,7 @@
 
 use byway_chat::delivery::group_letter::{GroupLetter, GroupMatter, PACKAGES_GIVEN_MAX};
 use byway_chat::delivery::letter::{Letter, NAME_MAX, PAYMENT_MAX};
-use byway_chat::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter, PEOPLE_MAX};
+use byway_chat::delivery::own_letter::{Keeping, LinkToken, OwnLetter, OwnMatter, PEOPLE_MAX};
 use byway_chat::delivery::{Ask, AskRefusal, ChatMessage, PaymentFault};
 use byway_chat::device::DeviceCertificate;
 use byway_chat::mls::{EpochTag, Line, RoomId};
@@ -108,6 +108,7 @@ fn what_devices_of_one_person_say_is_read_as_it_was_written_and_nothing_else_is(
     assert_eq!(decode_exact::<DeviceCertificate>(&certificate.to_bytes()), Ok(certificate.clone()));
     let (room, who) = (RoomId([5; 32]), IdentityId([6; 20]));
     let of = byway_chat::content::MessageRef { author: who, id: byway_chat::content::MessageId([7; 16]) };
+    let head = byway_chat::backup::BackupRecord::Head { network, identity: who, made: Time(1) };
     let matters = [
         OwnMatter::Call { token: LinkToken(zeroize::Zeroizing::new([8; 16])) },
         OwnMatter::Consent { consent },
@@ -119,6 +120,14 @@ fn what_devices_of_one_person_say_is_read_as_it_was_written_and_nothing_else_is(
         OwnMatter::Read { room, of },
         OwnMatter::Leave { room },
         OwnMatter::Farewell,
+        OwnMatter::History { total: 5, given: 2, is_last: false, records: vec![head] },
+        OwnMatter::Keep(Keeping {
+            room,
+            at: Time(2),
+            is_pinned: true,
+            muted_until: Some(Time(3)),
+            is_marked_unread: false,
+        }),
     ];
     for (number, matter) in (0..).zip(matters) {
         let letter = own(matter);
@@ -127,7 +136,7 @@ fn what_devices_of_one_person_say_is_read_as_it_was_written_and_nothing_else_is(
         assert_eq!(decode_exact::<Letter>(&bytes), Ok(letter));
         (0..bytes.len()).for_each(|end| assert!(decode_exact::<Letter>(&bytes[..end]).is_err(), "{number} {end}"));
     }
-    assert!(matches!(decode_exact::<Letter>(&[4, 1, 10]), Err(DecodeError::UnknownVariant { value: 10, .. })));
+    assert!(matches!(decode_exact::<Letter>(&[4, 1, 99]), Err(DecodeError::UnknownVariant { value: 99, .. })));
 }
 
 #[test]

@@ -126,7 +126,7 @@ pub struct ChatConversation {
     pub members: Vec<IdentityId>,
     /// Whether this device is still in it.
     pub member: bool,
-    /// It came out of a backup, and the others have yet to let this device in again.
+    /// What was said is here, out of a backup or given by the first device, and the others have yet to let this device in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub restored: bool,
     pub since_ms: Time,

@@ -59,6 +59,8 @@ pub enum DeviceState {
     Agreed,
     /// On a linked device: the first.
     First,
+    /// It is out of a backup: it is a device again as soon as it is found in a conversation that this node has come back into.
+    Restored,
 }
 
 /// Another device of the same person.
@@ -77,6 +79,19 @@ pub struct Device {
     /// When it was last heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard_ms: Option<Time>,
+    /// Between a first device and a linked one: how far the latter was given what was said before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<DeviceHistory>,
+}
+
+/// How far a linked device was given what was said before it was linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceHistory {
+    /// Messages that there were when it began, and those of them that were put out for it.
+    pub messages: u64,
+    pub given: u64,
+    /// It has all, and what it could not read since.
+    pub whole: bool,
 }
 
 /// In whose name this node talks, and at which others they do.

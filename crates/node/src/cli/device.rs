@@ -56,7 +56,8 @@ fn linked_text(device: &Device) -> String {
     match device.state {
         DeviceState::Linked => format!(
             "{name} is a device of yours now, at the node {node}.\n\
-             It is in every conversation as soon as the others have heard; what was said before stays here.\n"
+             It is in every conversation as soon as the others have heard, and is given what was said before:\n\
+             `byway device list` shows how far that is.\n"
         ),
         _ => format!(
             "{name} ({node}) was not reached yet. It is called again and again for as long as its token counts; `byway device list` shows\n\
@@ -79,7 +80,7 @@ fn status_text(status: &DeviceStatus) -> String {
             status.person
         ),
     };
-    let mut table = Table::new(&["name", "node", "", "since", "until", "heard"]);
+    let mut table = Table::new(&["name", "node", "", "since", "until", "heard", "history"]);
     for device in &status.devices {
         let state = match device.state {
             DeviceState::Calling => "is being called",
@@ -87,6 +88,7 @@ fn status_text(status: &DeviceStatus) -> String {
             DeviceState::Linked => "linked",
             DeviceState::Agreed => "awaits its answer",
             DeviceState::First => "first device",
+            DeviceState::Restored => "to be found again",
         };
         let heard = match device.heard_ms {
             _ if device.online => "now".to_owned(),
@@ -101,10 +103,19 @@ fn status_text(status: &DeviceStatus) -> String {
             since,
             until(device.until_ms),
             heard,
+            device.history.map_or_else(String::new, history_text),
         ]);
     }
     text.push_str(&table.text("There is no other device."));
     text
+}
+
+fn history_text(history: DeviceHistory) -> String {
+    let DeviceHistory { messages, given, whole } = history;
+    match whole {
+        true => "all".to_owned(),
+        false => format!("{given} of {messages}"),
+    }
 }
 
 fn day_of(time: Time) -> String {

@@ -52,7 +52,8 @@ async fn until_texts(node: &Node, to: &str, expected: &[&str]) {
 async fn conversation(node: &Node) -> String {
     let of_two = async |api: &PeerNode| {
         let talks = api.chat_conversations().await.unwrap();
-        talks.into_iter().find(|talk| talk.members.len() == 2)
+        // On a linked device it is shown before that one is in it.
+        talks.into_iter().find(|talk| talk.members.len() == 2 && talk.member)
     };
     node.until("the conversation", of_two).await.conversation
 }
@@ -114,6 +115,13 @@ async fn what_a_person_hears_and_says_is_on_both_devices_once_and_it_is_they_who
     let seen = talk(&laptop.node.api, &room).await;
     assert_eq!((seen.title.as_str(), seen.peer, seen.unread), ("Bob", Some(bobs), 1));
 
+    // So is how it is shown, whichever says so.
+    let keep = |pinned| ChatKeep { to: room.clone(), draft: None, pinned, muted_until_ms: None, marked_unread: None };
+    alice.node.api.chat_keep(keep(Some(true))).await.unwrap();
+    laptop.node.until("it is pinned", async |api| talk(api, &room).await.pinned.then_some(())).await;
+    laptop.node.api.chat_keep(keep(Some(false))).await.unwrap();
+    alice.node.until("it is not pinned", async |api| (!talk(api, &room).await.pinned).then_some(())).await;
+
     // What was read on one is read on the other.
     laptop.node.api.chat_mark(ChatMark { to: room.clone(), tell: true }).await.unwrap();
     let is_read = async |api: &PeerNode| (talk(api, &room).await.unread == 0).then_some(());
@@ -139,6 +147,60 @@ async fn what_a_person_hears_and_says_is_on_both_devices_once_and_it_is_they_who
     assert!(person(&bob.node, "Alice", |person| person.identity == alices).await.online);
     let first = until_state(&laptop.node, DeviceState::First).await;
     assert!(first.heard_ms.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_said_before_comes_to_a_linked_device_though_either_node_is_killed() {
+    let network = Network::start(&["one", "other"], &[]).await;
+    let [alice, bob] = acquainted(&network).await;
+    let room = conversation(&bob.node).await;
+    let mut said: Vec<String> = Vec::new();
+    // Several parts, each of long messages.
+    for number in 0..40 {
+        let text = format!("{number:02}{}", " word".repeat(2_000));
+        let from = [&alice, &bob][number % 2];
+        let short = send(&room, &format!("before-{number}"));
+        from.node.api.chat_send(ChatSend { text: text.clone(), ..short }).await.unwrap();
+        said.push(text);
+        let all: Vec<&str> = said.iter().map(String::as_str).collect();
+        for who in [&alice, &bob] {
+            until_texts(&who.node, &room, &all).await;
+        }
+    }
+    let (at, ours) = (some_port(), named("Alice"));
+    let laptop = network.mortal_at(at, "laptop", "").await;
+    let shown = token(&laptop.node).await;
+    alice.node.api.device_link(named_so(&shown, "Laptop")).await.unwrap();
+    // Both die as soon as something was given, one after the other.
+    let has_begun = async |api: &PeerNode| {
+        let devices = api.device_list().await.unwrap().devices;
+        devices.into_iter().find_map(|device| device.history).filter(|history| history.given > 0)
+    };
+    laptop.node.until("something was given", has_begun).await;
+    drop(laptop);
+    drop(alice);
+    let laptop = network.mortal_at(at, "laptop", "").await;
+    let alice = network.mortal_at(some_port(), "one", &ours).await;
+    let is_whole = async |api: &PeerNode| {
+        let devices = api.device_list().await.unwrap().devices;
+        devices.into_iter().find_map(|device| device.history).filter(|history| history.whole)
+    };
+    for node in [&alice.node, &laptop.node] {
+        let history = node.until("all is given", is_whole).await;
+        assert!(history.given == history.messages && history.messages >= 40, "{history:?}");
+    }
+    let talk = talk(&laptop.node.api, &room).await;
+    assert_eq!(talk.title, "Bob");
+    let read = ChatRead { to: room.clone(), before: None, limit: 100 };
+    let [at_alice, at_laptop] = [&alice, &laptop].map(|who| who.node.api.chat_read(read.clone()));
+    let [at_alice, at_laptop] = [at_alice.await.unwrap(), at_laptop.await.unwrap()];
+    let of =
+        |items: &[ChatItem]| items.iter().map(|item| (item.message.clone(), item.text.clone())).collect::<Vec<_>>();
+    assert_eq!(of(&at_laptop), of(&at_alice));
+    assert_eq!(at_laptop.len(), 40);
+    let query = ChatSearch { query: "17".to_owned(), to: None, before: None, limit: 20, offset_minutes: 0 };
+    let found = laptop.node.api.chat_search(query).await.unwrap();
+    assert_eq!(found.hits.len(), 1, "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,7 @@ pub fn device(name: &str, state: DeviceState) -> Device {
         until_ms: Some(AT),
         online: false,
         heard_ms: Some(AT),
+        history: Some(DeviceHistory { messages: 5000, given: 1200, whole: false }),
     }
 }
 

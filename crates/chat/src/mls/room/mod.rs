@@ -30,11 +30,11 @@ use super::branch::Branches;
 use super::change::{Sealed, Summary};
 use super::epoch::Epoch;
 use super::line::{Comparison, Line};
-use super::member::Member;
+use super::member::{Member, certificate_of};
 use super::policy::members;
 use super::wire::{Body, Frame, PADDING, pad};
 use super::{EpochTag, FORWARD_MAX, OUT_OF_ORDER_MAX, Role, Roles, RoomId};
-use crate::device::Device;
+use crate::device::{Device, DeviceCertificate};
 use byway_primitives::Encode;
 
 const PART: Context = Context("byway 1 derive: part of an operation on a conversation");
@@ -81,6 +81,12 @@ impl Room {
     pub fn members(&self) -> Vec<Member> {
         let group = self.head_group();
         group.map(|group| members(group).expect("checked when they came")).unwrap_or_default()
+    }
+
+    /// The certificates of the devices in the room.
+    pub fn certificates(&self) -> Vec<DeviceCertificate> {
+        let members = self.head_group().into_iter().flat_map(|group| group.members());
+        members.map(|member| certificate_of(&member).expect("checked when they came")).collect()
     }
 
     pub fn roles(&self) -> Option<Roles> {

@@ -11,7 +11,7 @@ impl ApiError {
     pub fn chat_not_back() -> Self {
         Self::new(
             ErrorKind::ChatNotBack,
-            "That conversation came out of a backup, and nobody who is in it has let this node in again yet.",
+            "What was said in that conversation is here, and nobody who is in it has let this node in yet.",
             "It goes on by itself as soon as one of them is there; if they have lost it too, ask them anew.",
         )
     }

@@ -87,13 +87,11 @@ impl Actor {
     /// A record, and what the node keeps that goes with it.
     fn with_own(&self, record: BackupRecord) -> Vec<BackupRecord> {
         let beside = match &record {
-            BackupRecord::Person { peer, .. } => {
-                let card = self.kept_card(*peer).filter(|card| card.len() <= CARD_BYTES_MAX);
-                card.map(|card| BackupRecord::Card { peer: *peer, card })
-            }
+            BackupRecord::Person { peer, .. } => self.backup_card(*peer),
+            BackupRecord::Device(device) => self.backup_card(device.certificate.node),
             BackupRecord::Talk(talk) => {
                 let own = self.chat_own.of(talk.room);
-                let Own { draft, pinned, muted_until, marked_unread } = own.clone();
+                let Own { draft, pinned, muted_until, marked_unread, .. } = own.clone();
                 let draft = BoundedText::new(draft).unwrap_or_default();
                 let kept = BackupOwn {
                     room: talk.room,
@@ -107,6 +105,11 @@ impl Actor {
             _ => None,
         };
         std::iter::once(record).chain(beside).collect()
+    }
+
+    fn backup_card(&self, peer: IdentityId) -> Option<BackupRecord> {
+        let card = self.kept_card(peer).filter(|card| card.len() <= CARD_BYTES_MAX);
+        card.map(|card| BackupRecord::Card { peer, card })
     }
 
     /// Takes bytes of a backup, and each part that is whole with them.
@@ -182,7 +185,7 @@ impl Actor {
         let Some(room) = self.chats().restored_as(room) else { return };
         if self.chat_own.of(room) == Own::default() {
             let (draft, pinned, marked_unread) = (draft.to_string(), is_pinned, is_marked_unread);
-            self.put_chat_own(room, Own { draft, pinned, muted_until, marked_unread });
+            self.put_chat_own(room, Own { draft, pinned, muted_until, marked_unread, ..Own::default() });
         }
     }
 }

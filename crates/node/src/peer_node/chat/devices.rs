@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use byway_chat::chats::{ChatError, DEVICES_MAX, LINK_SPAN, OwnDevice, Stage};
+use byway_chat::chats::{ChatError, DEVICES_MAX, LINK_SPAN, OwnDevice, Progress, Stage};
 use byway_chat::content::display;
 use byway_driver::disk::Journal;
 use byway_peer::link::{DeviceOffer, LinkError};
@@ -120,7 +120,7 @@ impl Actor {
                 self.unlink(node)?;
                 Err(ApiError::device_refused(node))
             }
-            DeviceState::Linked | DeviceState::Agreed | DeviceState::First => Ok(Some(device)),
+            DeviceState::Linked | DeviceState::Agreed | DeviceState::First | DeviceState::Restored => Ok(Some(device)),
         }
     }
 
@@ -171,15 +171,21 @@ impl Actor {
             Stage::Linked { .. } => DeviceState::Linked,
             Stage::Agreed => DeviceState::Agreed,
             Stage::First => DeviceState::First,
+            Stage::Restored { .. } => DeviceState::Restored,
         };
         let until_ms = match &known.stage {
-            Stage::Linked { certificate } => Some(certificate.until),
+            Stage::Linked { certificate } | Stage::Restored { certificate } => Some(certificate.until),
             Stage::Called { .. } | Stage::Agreed | Stage::First => None,
         };
         let online = self.market.is_talking_to(node);
         let heard_ms = if online { Some(now) } else { self.devices.heard.get(&node).copied() };
         let name = display::name(&known.name).unwrap_or_default();
-        Device { name, node, state, since_ms: known.since, until_ms, online, heard_ms }
+        let history = chats.history(node).map(|Progress { total, given, is_whole }| DeviceHistory {
+            messages: total,
+            given: given.min(total),
+            whole: is_whole,
+        });
+        Device { name, node, state, since_ms: known.since, until_ms, online, heard_ms, history }
     }
 
     pub(super) fn tell_of_devices(&self) {

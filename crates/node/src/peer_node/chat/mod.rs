@@ -199,6 +199,10 @@ impl Actor {
             ChatNews::Book { room } => self.tell(Event::ChatBook(Box::new(self.book_of(room)))),
             ChatNews::Unjudged { .. } => self.judge_asks(),
             ChatNews::Devices => self.tell_of_devices(),
+            ChatNews::Linked { node } => self.tell_all_kept(node),
+            ChatNews::Kept(keeping) => self.kept_elsewhere(keeping),
+            // The conversation is told of as well.
+            ChatNews::Given { .. } => self.search.forget(),
             ChatNews::Fault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer said in a conversation what can't be")
             }

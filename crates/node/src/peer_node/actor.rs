@@ -128,6 +128,7 @@ pub(super) struct Actor {
     pub(super) invites: Invites,
     pub(super) naming: Naming,
     pub(super) called: super::chat::CalledDesk,
+    pub(super) there: super::chat::ThereDesk,
     /// Who waits for which peer's settlement to be handed in.
     pub(super) settling: Vec<(IdentityId, books::Settling)>,
 
@@ -240,6 +241,7 @@ impl Actor {
             invites: Invites::open(&ledger_journal),
             naming: Naming::open(&ledger_journal),
             called: super::chat::CalledDesk::default(),
+            there: super::chat::ThereDesk::default(),
             settling: Vec::new(),
             ledger_journal,
             ledger_token: Token(0),

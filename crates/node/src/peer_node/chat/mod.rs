@@ -15,6 +15,7 @@ mod introducing;
 mod paid;
 mod saying;
 mod searching;
+mod there;
 mod tried;
 mod views;
 
@@ -37,6 +38,7 @@ pub(super) use desk::OwnDesk;
 pub(super) use devices::DeviceDesk;
 pub(super) use files::{FileCame, FileDesk};
 pub(super) use searching::SearchDesk;
+pub(super) use there::ThereDesk;
 
 /// How long an invite counts where nobody says.
 const INVITE_DAYS: u64 = 7;

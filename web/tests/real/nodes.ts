@@ -15,12 +15,20 @@ import type { Browser } from "../e2e/browser";
 /** What is waited for comes when it comes: a slow machine fails nothing. */
 export const PATIENCE = { timeout: 120_000, interval: 250 };
 
-/** Waits until something is as it is to be; an error says what was awaited, and what was there at the end. */
+/** Waits until something is as it is to be, and can be looked at; an error says what was awaited, and what was there at the end. */
 export async function awaited<T>(what: string, look: () => Promise<T>, isIt: (seen: T) => boolean): Promise<T> {
-  let seen: T | undefined;
-  const isSo = async (): Promise<boolean> => isIt((seen = await look()));
-  await vi.waitUntil(isSo, PATIENCE).catch((cause: unknown) => {
-    throw new Error(`awaited for ${PATIENCE.timeout / 1000} s: ${what}; at the end there was ${JSON.stringify(seen)}`, { cause });
+  let [seen, cause]: [T | undefined, unknown] = [undefined, undefined];
+  const isSo = async (): Promise<boolean> => {
+    try {
+      [seen, cause] = [await look(), undefined];
+      return isIt(seen);
+    } catch (error) {
+      cause = error;
+      return false;
+    }
+  };
+  await vi.waitUntil(isSo, PATIENCE).catch(() => {
+    throw new Error(`not so within ${PATIENCE.timeout / 1000} s: ${what}; at the end there was ${cause ? String(cause) : JSON.stringify(seen)}`, { cause });
   });
   return seen as T;
 }

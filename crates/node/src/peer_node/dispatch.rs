@@ -106,6 +106,7 @@ impl Actor {
         self.tend_files();
         self.tend_devices();
         self.tend_there();
+        self.tend_reminders();
         self.publish_served();
         self.publish_status();
     }

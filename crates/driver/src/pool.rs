@@ -24,6 +24,19 @@ pub enum PoolError {
     ShuttingDown,
 }
 
+/// Runs both to their ends: `there` on a thread of its own while `here` runs on the caller's, or before it where there is none to be
+/// had.
+pub fn beside(there: &mut (dyn FnMut() + Send), here: &mut dyn FnMut()) {
+    let there = std::sync::Mutex::new(there);
+    let run = || (there.lock().unwrap_or_else(std::sync::PoisonError::into_inner))();
+    std::thread::scope(|scope| {
+        if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
+            run();
+        }
+        here();
+    });
+}
+
 impl Pool {
     /// A pool of `threads` (at least one).
     pub fn new(threads: usize) -> Self {
@@ -53,5 +66,28 @@ impl Pool {
             job()
         });
         done.await.map_err(|e| if e.is_panic() { PoolError::Panicked } else { PoolError::ShuttingDown })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_are_run_to_their_ends_each_once() {
+        let (mut there, mut here) = (0, 0);
+        // The second waits for the first, so they run at the same time or in the order that they are given.
+        let (said, heard) = std::sync::mpsc::channel();
+        beside(
+            &mut || {
+                there += 1;
+                said.send(()).unwrap();
+            },
+            &mut || {
+                heard.recv().unwrap();
+                here += 1;
+            },
+        );
+        assert_eq!((there, here), (1, 1));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use byway_chat::delivery::letter::part;
 use byway_chat::delivery::own_letter::{LinkToken, OwnLetter, OwnMatter};
 use byway_chat::delivery::{Ask, AskRefusal, ChatMessage, InviteToken, Letter, PaymentFault};
-use byway_chat::mls::Room;
+use byway_chat::mls::{Room, in_turn};
 use byway_chat::people::{Person, Standing};
 use byway_primitives::{Amount, Batch, Decode, Encode, IdentityId, Span};
 
@@ -103,7 +103,7 @@ pub(crate) fn room_welcome() -> Samples {
 /// A device takes an invitation.
 pub(crate) fn enter(bytes: &[u8]) -> bool {
     let kept = std::slice::from_ref(&FIXED.kept);
-    Room::enter(&FIXED.device, (bytes, &FIXED.tree), kept, (&[21; 32], NOW), &mut Batch::new()).is_ok()
+    Room::enter(&FIXED.device, (bytes, &FIXED.tree), kept, (&[21; 32], NOW, in_turn), &mut Batch::new()).is_ok()
 }
 
 pub(crate) fn room_tree() -> Samples {
@@ -113,5 +113,5 @@ pub(crate) fn room_tree() -> Samples {
 /// A device takes the tree of keys beside an invitation.
 pub(crate) fn enter_tree(bytes: &[u8]) -> bool {
     let kept = std::slice::from_ref(&FIXED.kept);
-    Room::enter(&FIXED.device, (&FIXED.invitation, bytes), kept, (&[21; 32], NOW), &mut Batch::new()).is_ok()
+    Room::enter(&FIXED.device, (&FIXED.invitation, bytes), kept, (&[21; 32], NOW, in_turn), &mut Batch::new()).is_ok()
 }

@@ -156,7 +156,7 @@ impl Chats {
     ) -> Result<Opened, ChatFault> {
         let mut batch = Batch::new();
         let kept = &self.packages.kept;
-        let entered = Room::enter(&self.device, way_in, kept, (&call.draw(), call.now), &mut batch);
+        let entered = Room::enter(&self.device, way_in, kept, (&call.draw(), call.now, self.beside), &mut batch);
         let Entered { room, used, .. } = match entered {
             Ok(entered) if entered.by.node == peer && entered.by.identity == self.me() => entered,
             wrong => {

@@ -11,7 +11,7 @@ use super::{Call, ChatError, ChatFault, ChatNews, Chats};
 use crate::delivery::ParcelId;
 use crate::delivery::letter::{Ask, InviteToken, Letter};
 use crate::delivery::own_letter::OwnMatter;
-use crate::mls::{Change, Entered, Made, Roles, Room, RoomId};
+use crate::mls::{Beside, Change, Entered, Made, Roles, Room, RoomId};
 use crate::people::{Person, Standing};
 
 /// How long after one was begun with a contact another conversation is begun with them: each takes room on the disk.
@@ -21,6 +21,11 @@ const ASK_AGAIN: Span = Span::minutes(1);
 pub const ROOMS_EACH_MAX: usize = 256;
 
 impl Chats {
+    /// How what takes long and needs nothing else is done: in turn until this is set.
+    pub fn set_beside(&mut self, beside: Beside) {
+        self.beside = beside;
+    }
+
     /// Asks somebody to be a contact; with the token of an invite they agree at once.
     ///
     /// # Errors
@@ -242,7 +247,7 @@ impl Chats {
         let person = known.cloned().ok_or(ChatFault::Unasked(peer))?;
         let mut batch = byway_primitives::Batch::new();
         let (device, kept) = (&self.device, &self.packages.kept);
-        let entered = Room::enter(device, (invitation, tree), kept, (&call.draw(), call.now), &mut batch);
+        let entered = Room::enter(device, (invitation, tree), kept, (&call.draw(), call.now, self.beside), &mut batch);
         // It has used a package, or taken one that is of no use any more.
         let is_contact = person.standing == Standing::Contact;
         let Entered { room, used, .. } = match entered {

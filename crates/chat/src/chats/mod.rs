@@ -62,7 +62,7 @@ use crate::content::{MessageRef, Refusal};
 use crate::delivery::letter::{ChatMessage, InviteToken, RECEIPTS_MAX};
 use crate::delivery::{Inbox, NotPosted, Outbox, OutboxFull, ParcelId, PartFault};
 use crate::device::{CERTIFICATE_SPAN_MAX, Device, DeviceCertificate, DeviceSecret};
-use crate::mls::{BrokenRoom, ChangeError, EnterError, Refused, Room, RoomId, SealError};
+use crate::mls::{Beside, BrokenRoom, ChangeError, EnterError, Refused, Room, RoomId, SealError, in_turn};
 use crate::people::{Invite, Invites, People, PeopleDamaged, Person};
 
 use admission::Unjudged;
@@ -283,6 +283,7 @@ pub struct Chats {
     footings: Footings,
     /// What a first contact costs.
     ask_price: Amount,
+    beside: Beside,
     ask_rates: rates::AskRates,
     /// Those who ask, and of whom the ledger has not been heard yet.
     unjudged: BTreeMap<IdentityId, Unjudged>,
@@ -361,6 +362,7 @@ impl Chats {
             people: People::load(store)?,
             footings: Footings::load(store)?,
             ask_price: Amount::ZERO,
+            beside: in_turn,
             ask_rates: Default::default(),
             unjudged: BTreeMap::new(),
             invites: Invites::load(store)?,

@@ -25,10 +25,11 @@
 //! epochs, which it does not keep here.
 //!
 //! - [`room`]: the operations. [`branch`]: the tree of epochs. [`roles`], [`policy`]: what may be done. [`wire`]: what is sent.
-//! - [`provider`]: what `openmls` works with; `epoch`: one epoch's state, in memory and on disk.
+//! - [`provider`]: what `openmls` works with; [`beside`]: what a node does on another core meanwhile; `epoch`: one epoch's state, in memory and on disk.
 //!
 //! Not here: who is brought what, when, and over what; what is in a message.
 
+pub mod beside;
 pub mod branch;
 pub mod change;
 mod epoch;
@@ -46,6 +47,7 @@ use byway_primitives::hash::Context;
 use byway_primitives::{Decode, DecodeError, Encode, Hash, Reader, Space, Span, Writer};
 use openmls_traits::types::Ciphersuite;
 
+pub use beside::{Beside, in_turn};
 pub use branch::{Comparison, Line, Rank};
 pub use change::{Change, Changed, Content, Early, Made, Place, Received, Sealed, Summary, TurnedBack};
 pub use member::{LeafError, Member};

@@ -11,6 +11,7 @@ use openmls::prelude::{LeafNode, LeafNodeIndex, Proposal, ProposalOrRefType, Sen
 use super::change::Summary;
 use super::member::{LeafError, Member};
 use super::roles::Roles;
+use super::tree::Sound;
 use super::{ADDS_MAX, DEVICES_MAX, LINKED_MAX};
 use crate::device::CertificateError;
 
@@ -96,7 +97,7 @@ impl Examined<'_> {
     }
 
     fn leaf(&self, node: &LeafNode, leaf: u32) -> Result<Member, Forbidden> {
-        let (member, certificate) = Member::verified(self.network, node, leaf)?;
+        let (member, certificate) = Member::verified(self.network, &Sound::default(), node, leaf)?;
         certificate.check_time(self.at).map_err(LeafError::from)?;
         Ok(member)
     }
@@ -186,10 +187,11 @@ fn member_at(members: &[Member], leaf: LeafNodeIndex) -> Result<&Member, Forbidd
 }
 
 /// Checks a whole room that somebody is let into: every leaf, and that no device is there twice.
-pub(crate) fn check_room(group: &MlsGroup, network: NetworkId) -> Result<(), Forbidden> {
+pub(crate) fn check_room(group: &MlsGroup, network: NetworkId, sound: &Sound<'_>) -> Result<(), Forbidden> {
     Roles::read(group.extensions())?;
     let leaves = group.treesync().full_leaves();
-    let members = leaves.map(|(leaf, node)| Member::verified(network, node, leaf.u32()).map(|(member, _)| member));
+    let members =
+        leaves.map(|(leaf, node)| Member::verified(network, sound, node, leaf.u32()).map(|(member, _)| member));
     let members = members.collect::<Result<Vec<_>, LeafError>>()?;
     let nothing = |by| Summary { by, added: vec![], removed: vec![], left: vec![], roles: None, is_entry: false };
     match members.first() {

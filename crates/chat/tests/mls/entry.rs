@@ -4,7 +4,7 @@ use byway_chat::device::{CertificateError, Device, DeviceCertificate};
 use byway_chat::mls::provider::{Entries, Provider};
 use byway_chat::mls::wire::Invitation;
 use byway_chat::mls::{
-    Change, EnterError, EpochTag, Forbidden, KeptPackage, LeafError, Received, Refused, Roles, Room,
+    Change, EnterError, EpochTag, Forbidden, KeptPackage, LeafError, Received, Refused, Roles, Room, in_turn,
 };
 use byway_primitives::hash::Context;
 use byway_primitives::{Batch, Decode, DecodeError, Encode, Span};
@@ -63,7 +63,13 @@ fn a_tree_of_more_nodes_than_devices_make_is_not_read() {
     let welcome = made.welcome.as_ref().unwrap();
     let enter = |tree: &[u8]| {
         let invitation = (&welcome.invitation[..], tree);
-        Room::enter(&newcomer.device, invitation, std::slice::from_ref(&kept), (&[1; 32], START), &mut Batch::new())
+        Room::enter(
+            &newcomer.device,
+            invitation,
+            std::slice::from_ref(&kept),
+            (&[1; 32], START, in_turn),
+            &mut Batch::new(),
+        )
     };
     // 4,096 nodes that are empty, behind the length of that.
     let tree = [&[0x80, 0, 0x10, 0][..], &[0; 4096]].concat();
@@ -110,7 +116,8 @@ fn an_invitation_is_good_for_its_packages_and_whole() {
     let made = sides[0].change(&Change { add: vec![package], ..Change::default() });
     let welcome = made.welcome.unwrap();
     let try_enter = |device, invitation: &[u8], tree: &[u8], kept: &[KeptPackage]| {
-        Room::enter(device, (invitation, tree), kept, (&[1; 32], START), &mut Batch::new()).map(|entered| entered.used)
+        Room::enter(device, (invitation, tree), kept, (&[1; 32], START, in_turn), &mut Batch::new())
+            .map(|entered| entered.used)
     };
     let device = new.device.clone();
     let copy = |kept: &KeptPackage| KeptPackage::from_bytes(&kept.to_bytes()).unwrap();
@@ -145,8 +152,8 @@ fn an_invitation_by_a_device_whose_time_is_over_is_refused() {
     let welcome = made.welcome.as_ref().unwrap();
     let way_in = (&welcome.invitation[..], &welcome.tree[..]);
     let kept = [kept];
-    let late =
-        Room::enter(&new.device, way_in, &kept, (&[1; 32], until), &mut Batch::new()).map(|entered| entered.used);
+    let late = Room::enter(&new.device, way_in, &kept, (&[1; 32], until, in_turn), &mut Batch::new())
+        .map(|entered| entered.used);
     let is_out_of_time = |error: &EnterError| {
         matches!(
             error,
@@ -215,7 +222,8 @@ fn a_room_that_does_not_hold_is_not_entered() {
     let kept = [kept];
     let try_enter = |founder: &Device, extensions| {
         let (invitation, tree) = invitation_of(founder, extensions, &package);
-        let entered = Room::enter(&new.device, (&invitation, &tree), &kept, (&[1; 32], START), &mut Batch::new());
+        let entered =
+            Room::enter(&new.device, (&invitation, &tree), &kept, (&[1; 32], START, in_turn), &mut Batch::new());
         entered.map(|entered| entered.by.identity)
     };
     let kinds = [ExtensionType::Unknown(0xf0b1)];

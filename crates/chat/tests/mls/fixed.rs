@@ -1,7 +1,7 @@
 //! One fixed value of everything that devices of a conversation send each other: all of it follows from fixed seeds.
 
 use byway_chat::device::{Device, DeviceCertificate, DeviceConsent, DeviceSecret};
-use byway_chat::mls::{Change, KeptPackage, Line, Roles, Room, RoomId};
+use byway_chat::mls::{Change, KeptPackage, Line, Roles, Room, RoomId, in_turn};
 use byway_crypto::IdentitySecret;
 use byway_primitives::{Batch, Hash, MemoryStore, NetworkId, Time};
 
@@ -57,7 +57,7 @@ pub fn fixed() -> Fixed {
     let mut store = MemoryStore::new();
     let mut theirs = Batch::new();
     let way_in = (&welcome.invitation[..], &welcome.tree[..]);
-    let entered = Room::enter(&device, way_in, &[kept], (&[13; 32], NOW), &mut theirs).expect("enters");
+    let entered = Room::enter(&device, way_in, &[kept], (&[13; 32], NOW, in_turn), &mut theirs).expect("enters");
     store.apply(&theirs);
     let mut other = entered.room;
     let content = room.seal(&[14; 32], b"hello", &mut batch).expect("seals").bytes;

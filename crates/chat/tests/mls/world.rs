@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use byway_chat::device::{Device, DeviceCertificate, DeviceConsent, DeviceSecret};
 use byway_chat::mls::{
-    Change, ChangeError, Content, KeptPackage, Made, Received, Refused, Roles, Room, RoomId, Sealed,
+    Change, ChangeError, Content, KeptPackage, Made, Received, Refused, Roles, Room, RoomId, Sealed, in_turn,
 };
 use byway_crypto::IdentitySecret;
 use byway_primitives::hash::Context;
@@ -151,7 +151,7 @@ impl Side {
         let welcome = made.welcome.as_ref().expect("a welcome");
         let (seed, mut batch) = (self.seed(), Batch::new());
         let invitation = (&welcome.invitation[..], &welcome.tree[..]);
-        let entered = Room::enter(&self.device, invitation, kept, (&seed, self.now), &mut batch).unwrap();
+        let entered = Room::enter(&self.device, invitation, kept, (&seed, self.now, in_turn), &mut batch).unwrap();
         assert_eq!(entered.by.device, made.summary.by.device);
         self.room = Some(entered.room);
         self.store.apply(&batch);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::{Buf, Bytes};
 use byway_chat::attachment::tree::{GROUP_BYTES, Groups};
 use byway_chat::attachment::wire::{FileHeader, FileReply};
 use byway_chat::content::post::Attachment;
@@ -60,12 +61,12 @@ pub async fn give(store: FileStore, files: Vec<Attachment>, from: u32, mut send:
         return refuse(FileReply::NotHere, send).await;
     }
     let mut speed = Speed::new(Instant::now());
-    write(&mut send, &[FileReply::Follows.byte()], &mut speed).await?;
-    write(&mut send, &groups.to_bytes(), &mut speed).await?;
+    write(&mut send, vec![FileReply::Follows.byte()], &mut speed).await?;
+    write(&mut send, groups.to_bytes(), &mut speed).await?;
     let (ahead, mut read) = mpsc::channel(GROUPS_AHEAD);
     let reading = tokio::spawn(on_disk(move || read_groups(file, &groups, from, &ahead)));
     while let Some(bytes) = read.recv().await {
-        write(&mut send, &bytes, &mut speed).await?;
+        write(&mut send, bytes, &mut speed).await?;
     }
     reading.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))?;
     send.finish();
@@ -93,16 +94,16 @@ fn read_groups(mut file: File, groups: &Groups, from: u32, ahead: &mpsc::Sender<
 /// # Errors
 /// [`FetchError::Cut`].
 pub async fn refuse(reply: FileReply, mut send: StreamSend) -> Result<(), FetchError> {
-    write(&mut send, &[reply.byte()], &mut Speed::new(Instant::now())).await?;
+    write(&mut send, vec![reply.byte()], &mut Speed::new(Instant::now())).await?;
     send.finish();
     Ok(())
 }
 
-async fn write(send: &mut StreamSend, bytes: &[u8], speed: &mut Speed) -> Result<(), FetchError> {
-    let mut rest = bytes;
+async fn write(send: &mut StreamSend, bytes: Vec<u8>, speed: &mut Speed) -> Result<(), FetchError> {
+    let mut rest = Bytes::from(bytes);
     while !rest.is_empty() {
-        let written = timeout(IDLE_MAX, send.write(rest)).await.map_err(|_| FetchError::Cut)??;
-        rest = &rest[written..];
+        let written = timeout(IDLE_MAX, send.write_shared(rest.clone())).await.map_err(|_| FetchError::Cut)??;
+        rest.advance(written);
         if !speed.is_kept(written, Instant::now()) {
             return Err(FetchError::Cut);
         }
@@ -150,6 +151,8 @@ async fn take_groups(
 ) -> Result<Incoming, FetchError> {
     let lengths = incoming.missing();
     let (ahead, mut came) = mpsc::channel::<Vec<u8>>(GROUPS_AHEAD);
+    // What was written goes back, to be filled again.
+    let (spent, mut emptied) = mpsc::channel::<Vec<u8>>(GROUPS_AHEAD);
     let (due, syncing) = sync_beside(incoming.handle().map_err(FileError::from)?);
     let writing = tokio::spawn(on_disk(move || {
         let (mut incoming, mut unsynced) = (incoming, 0);
@@ -161,18 +164,21 @@ async fn take_groups(
             if unsynced >= SYNCED_EACH && due.try_send(()).is_ok() {
                 unsynced = 0;
             }
+            let _ = spent.try_send(bytes);
         }
         Ok(incoming)
     }));
     let mut cut = None;
     for length in lengths {
+        let mut bytes = emptied.try_recv().unwrap_or_default();
+        bytes.resize(length, 0);
         let came = tokio::select! {
-            came = read(recv, length, speed) => came,
+            came = fill(recv, &mut bytes, speed) => came,
             // It is not waited for what nobody takes.
             () = ahead.closed() => break,
         };
         match came {
-            Ok(bytes) => {
+            Ok(()) => {
                 // Whoever takes no more has a reason, which counts.
                 if ahead.send(bytes).await.is_err() {
                     break;
@@ -207,8 +213,13 @@ fn sync_beside(file: File) -> (mpsc::Sender<()>, JoinHandle<Result<(), FileError
 /// So many bytes, of which there are no more than those of a group or of its values.
 async fn read(recv: &mut StreamRecv, length: usize, speed: &mut Speed) -> Result<Vec<u8>, FetchError> {
     let mut bytes = vec![0; length];
+    fill(recv, &mut bytes, speed).await?;
+    Ok(bytes)
+}
+
+async fn fill(recv: &mut StreamRecv, bytes: &mut [u8], speed: &mut Speed) -> Result<(), FetchError> {
     let mut filled = 0;
-    while filled < length {
+    while filled < bytes.len() {
         let count = timeout(IDLE_MAX, recv.read(&mut bytes[filled..])).await.map_err(|_| FetchError::Cut)??;
         let count = count.ok_or(FetchError::Cut)?;
         filled += count;
@@ -216,5 +227,5 @@ async fn read(recv: &mut StreamRecv, length: usize, speed: &mut Speed) -> Result
             return Err(FetchError::Cut);
         }
     }
-    Ok(bytes)
+    Ok(())
 }

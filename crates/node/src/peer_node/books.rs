@@ -114,6 +114,7 @@ impl Actor {
             self.leaving.pop_front();
             self.hand_in(id);
         }
+        self.month_became_durable(|token| reached.covers(token));
         Ok(())
     }
 

@@ -46,7 +46,8 @@ fn a_month_that_is_spent_sends_clients_to_the_next_exit() {
     assert!(refused.contains("this month"), "{refused}");
     network.provider.kill();
     network.provider.start_ready();
-    // The link of before the crash is missed first; a session would fail the test.
+    // Who was told that the month is spent is told so after a crash too: it was durable before anybody was. The link of before the
+    // crash is missed first; a session would fail the test.
     eventually("a crash begins no other month", SOON, || {
         client.failure(&["connect", "DE"]).contains("this month").then_some(())
     });

@@ -18,6 +18,7 @@ use crate::mls::epoch::{Begun, Epoch, Leaving, tag_of, tree_of};
 use crate::mls::member::{LeafError, Member, credential};
 use crate::mls::policy::{Examined, Forbidden, members};
 use crate::mls::provider::{Changes, Crypto, Entries, Provider, decoded, encoded};
+use crate::mls::tree::Sound;
 use crate::mls::wire::{Body, Frame, Invitation, PACKAGE_BYTES_MAX};
 use crate::mls::{ADDS_MAX, LEAVES_MAX, Roles, RoomId, SUITE};
 
@@ -202,7 +203,7 @@ fn read_package(network: NetworkId, bytes: &[u8], now: Time) -> Result<(KeyPacka
     let Some(MlsMessageBodyIn::KeyPackage(package)) = body else { return Err(unreadable()) };
     let package = package.validate(&Crypto::new([0; 32]), ProtocolVersion::Mls10);
     let package = package.map_err(|cause| ChangeError::Package(cause.to_string()))?;
-    let (owner, certificate) = Member::verified(network, package.leaf_node(), u32::MAX)?;
+    let (owner, certificate) = Member::verified(network, &Sound::default(), package.leaf_node(), u32::MAX)?;
     certificate.check_time(now).map_err(LeafError::from)?;
     if package.ciphersuite() == SUITE { Ok((package, owner)) } else { Err(unreadable()) }
 }

@@ -9,13 +9,14 @@ use openmls_traits::OpenMlsProvider;
 use super::errors::{ChangeError, EnterError, SealError};
 use super::{Room, join_config, message, part, ratchets, wire_format};
 use crate::device::Device;
+use crate::mls::beside::{Beside, both};
 use crate::mls::branch::Rank;
 use crate::mls::change::Summary;
 use crate::mls::epoch::{Begun, Epoch, tag_of, tree_of};
 use crate::mls::member::{LeafError, Member, capabilities, credential, lifetime};
 use crate::mls::policy::{check_room, members};
 use crate::mls::provider::{Entries, Provider};
-use crate::mls::tree::check_nodes;
+use crate::mls::tree::{Sound, credentials};
 use crate::mls::wire::{Body, Frame, Invitation, PADDING, TREE_BYTES_MAX};
 use crate::mls::{Roles, RoomId, SUITE};
 
@@ -89,7 +90,8 @@ impl Room {
         Ok((bytes, KeptPackage(Entries::from(provider.into_changes()))))
     }
 
-    /// Comes into a room that somebody has added the device to, whose certificate must be good now. `invitation` and `tree` are of a [`Welcome`](crate::mls::change::Welcome).
+    /// Comes into a room that somebody has added the device to, whose certificate must be good now. `invitation` and `tree` are of a
+    /// [`Welcome`](crate::mls::change::Welcome). The certificates of all who are in the room are verified beside what the library does.
     ///
     /// # Errors
     /// [`EnterError`]; the packages can still be used then.
@@ -97,27 +99,30 @@ impl Room {
         device: &Device,
         (invitation, tree): (&[u8], &[u8]),
         kept: &[KeptPackage],
-        (seed, now): (&[u8; 32], Time),
+        (seed, now, beside): (&[u8; 32], Time, Beside),
         batch: &mut Batch,
     ) -> Result<Entered, EnterError> {
         let Invitation { room: id, epoch, tag, message: welcome } = Invitation::from_bytes(invitation)?;
         let Some(MlsMessageBodyIn::Welcome(welcome)) = message(&welcome).map(|message| message.extract()) else {
             return Err(DecodeError::Invalid("Welcome").into());
         };
-        let tree = read_tree(tree)?;
+        let (tree, credentials) = read_tree(tree)?;
+        let network = device.certificate.network;
         let fits = |package: &KeptPackage| welcome.secrets().iter().any(|secret| package.is_for(&secret.new_member()));
         let used = kept.iter().position(fits).ok_or(EnterError::NoPackage)?;
         let provider = Provider::new(seed, &kept[used].0);
         let staged = StagedWelcome::build_from_welcome(&provider, &join_config(), welcome).map_err(EnterError::mls)?;
-        let staged = staged.with_ratchet_tree(tree).skip_lifetime_validation().build().map_err(EnterError::mls)?;
+        let build = || staged.with_ratchet_tree(tree).skip_lifetime_validation().build();
+        let (sound, staged) = both(beside, || Sound::of(&credentials, network), build);
+        let staged = staged.map_err(EnterError::mls)?;
         let by = staged.welcome_sender_index();
         let group = staged.into_group(&provider).map_err(EnterError::mls)?;
         if group.group_id().as_slice() != id.0 || group.epoch().as_u64() != epoch || tag_of(id, &group) != tag {
             return Err(EnterError::Mismatch);
         }
-        check_room(&group, device.certificate.network)?;
+        check_room(&group, network, &sound)?;
         let node = group.public_group().leaf(by).ok_or(EnterError::Mismatch)?;
-        let (by, certificate) = Member::verified(device.certificate.network, node, by.u32())?;
+        let (by, certificate) = Member::verified(network, &sound, node, by.u32())?;
         certificate.check_time(now).map_err(LeafError::from)?;
         let entries = Entries::from(provider.into_changes());
         let room = Self::new(id, device.clone(), Epoch::new(id, group, entries, None));
@@ -167,7 +172,7 @@ impl Room {
         let empty = Entries::default();
         let provider = Provider::new(&part(seed, 0), &empty);
         let (group, bundle) = MlsGroup::external_commit_builder()
-            .with_ratchet_tree(read_tree(tree)?)
+            .with_ratchet_tree(read_tree(tree)?.0)
             .with_config(join_config())
             .with_aad(now.0.to_be_bytes().to_vec())
             .skip_lifetime_validation()
@@ -180,7 +185,7 @@ impl Room {
             .map_err(EnterError::mls)?
             .finalize(&provider)
             .map_err(EnterError::mls)?;
-        check_room(&group, device.certificate.network)?;
+        check_room(&group, device.certificate.network, &Sound::default())?;
         let own = members(&group)?.into_iter().find(|member| member.device == device.certificate.key);
         let by = own.ok_or(EnterError::Stranger)?;
         let roles = Roles::read(group.extensions())?;
@@ -199,15 +204,16 @@ impl Room {
     }
 }
 
-fn read_tree(bytes: &[u8]) -> Result<RatchetTreeIn, EnterError> {
+/// The tree, and the content of each leaf's credential.
+fn read_tree(bytes: &[u8]) -> Result<(RatchetTreeIn, Vec<&[u8]>), EnterError> {
     if bytes.len() > TREE_BYTES_MAX {
         let (length, limit) = (bytes.len() as u64, TREE_BYTES_MAX as u64);
         return Err(DecodeError::TooLong { length, limit }.into());
     }
-    check_nodes(bytes)?;
+    let credentials = credentials(bytes)?;
     let mut input = bytes;
     match RatchetTreeIn::tls_deserialize(&mut input) {
-        Ok(tree) if input.is_empty() => Ok(tree),
+        Ok(tree) if input.is_empty() => Ok((tree, credentials)),
         _ => Err(DecodeError::Invalid("tree of keys").into()),
     }
 }

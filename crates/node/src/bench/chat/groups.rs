@@ -12,6 +12,7 @@ use byway_chat::device::{Device, DeviceCertificate, DeviceSecret};
 use byway_chat::mls::provider::{Entries, Provider};
 use byway_chat::mls::{ADDS_MAX, Change, KeptPackage, Roles, Room, RoomId};
 use byway_crypto::IdentitySecret;
+use byway_driver::pool::beside;
 use byway_primitives::{Batch, Encode, Hash, NetworkId, Span, Time};
 use openmls::group::{MlsGroup, MlsGroupJoinConfig, StagedWelcome};
 use openmls::prelude::tls_codec::{Deserialize, Serialize as TlsSerialize};
@@ -129,7 +130,7 @@ impl Ours {
         let added = millis(begun.elapsed());
         let (kept, drawn) = ([kept], draw(&mut self.drawn));
         let begun = Instant::now();
-        let entered = Room::enter(newcomer, (&invitation, &tree), &kept, (&drawn, NOW), &mut Batch::new())?;
+        let entered = Room::enter(newcomer, (&invitation, &tree), &kept, (&drawn, NOW, beside), &mut Batch::new())?;
         let joined = millis(begun.elapsed());
         let seen = entered.room.members().len();
         ensure!(seen == members as usize, "{seen} people of {members} are in the room");

@@ -60,6 +60,7 @@ pub(super) fn open(
     let chat = ChatConfig { network, identity, device: DEVICE, name: config.chat_name.clone() };
     let mut chats = Chats::load(chat, now, store)?;
     chats.set_ask_price(config.chat.ask_price);
+    chats.set_beside(byway_driver::pool::beside);
     market.have_chats(now, chats, store);
     Ok(())
 }

@@ -2,15 +2,16 @@
 //!
 //! Bytes are counted as sessions are: what clients send and receive, both ways together. The count of a month is written down
 //! twice a second while something moves, so a crash forgets no more than that. At the cap no session is opened
-//! any more until the month is over (UTC), and those that run end in order, with a reason of their own. Reports of sessions come
-//! every few megabytes, so each may go beyond the cap by as much.
+//! any more until the month is over (UTC), and those that run end in order, with a reason of their own, once that the month is spent
+//! is durable: who was told so is told the same after a crash. Reports of sessions come every few megabytes, so each may go beyond
+//! the cap by as much.
 
 use std::sync::Arc;
 
 use byway_access::session::StopReason;
 use byway_driver::pace::Pace;
 use byway_peer::market::Capacity;
-use byway_primitives::{Batch, IdentityId, Space, Store, Time};
+use byway_primitives::{Batch, IdentityId, Space, Store, Time, Token};
 use serde::{Deserialize, Serialize};
 
 use super::super::Actor;
@@ -71,8 +72,16 @@ impl Actor {
         self.config.selling.as_ref().map(|selling| selling.caps).unwrap_or_default()
     }
 
+    /// After opening: whoever was served when the month was spent is let go now, if a crash came before.
+    pub(super) fn take_up_caps(&mut self) {
+        self.tell_capacity();
+        if self.provision.month.is_spent(self.caps().month_max_bytes) {
+            self.end_served(StopReason::MonthSpent);
+        }
+    }
+
     /// Tells the market what it can take on.
-    pub(in crate::peer_node) fn tell_capacity(&mut self) {
+    fn tell_capacity(&mut self) {
         let Caps { clients_max, month_max_bytes, .. } = self.caps();
         let is_month_spent = self.provision.month.is_spent(month_max_bytes);
         self.market.set_capacity(Capacity { clients_max, is_month_spent });
@@ -90,6 +99,13 @@ impl Actor {
                 "the month's cap is reached; nothing is sold until the next"
             );
             self.tell_capacity();
+            self.provision.spent_at = Some(self.write_month());
+        }
+    }
+
+    /// That the month is spent is written down as far as `is_durable` tells: those who are served still are let go.
+    pub(in crate::peer_node) fn month_became_durable(&mut self, is_durable: impl Fn(Token) -> bool) {
+        if self.provision.spent_at.take_if(|token| is_durable(*token)).is_some() {
             self.end_served(StopReason::MonthSpent);
         }
     }
@@ -101,17 +117,18 @@ impl Actor {
         if was_spent && !self.provision.month.is_spent(max) {
             self.tell_capacity();
         }
-        if std::mem::replace(&mut self.provision.is_month_written, true) {
-            return;
+        if !std::mem::replace(&mut self.provision.is_month_written, true) {
+            self.write_month();
         }
+    }
+
+    fn write_month(&mut self) -> Token {
+        let mut batch = Batch::new();
         match serde_json::to_vec(&self.provision.month) {
-            Ok(value) => {
-                let mut batch = Batch::new();
-                batch.put(MONTH, MONTH_KEY, value);
-                self.write_ledger(batch);
-            }
+            Ok(value) => batch.put(MONTH, MONTH_KEY, value),
             Err(error) => tracing::error!(%error, "what was carried this month can't be written down"),
         }
+        self.write_ledger(batch)
     }
 
     /// The pace of a client, if it has one: the same for all its sessions.

@@ -14,7 +14,7 @@ use std::sync::{Arc, Weak};
 use byway_access::exit_policy::ExitLists;
 use byway_access::session::SessionId;
 use byway_driver::pace::{Pace, SharedLine};
-use byway_primitives::{IdentityId, Store, Time};
+use byway_primitives::{IdentityId, Store, Time, Token};
 use tokio::sync::watch;
 
 use super::{Actor, SellingConfig};
@@ -29,6 +29,8 @@ pub(super) struct Provision {
     lists: watch::Sender<Arc<ExitLists>>,
     month: MonthCount,
     is_month_written: bool,
+    /// Where that the month is spent is written down, until it is durable.
+    spent_at: Option<Token>,
     earnings: Ledger,
     /// What of each session is in the earnings.
     billed: BTreeMap<SessionId, Billed>,
@@ -46,6 +48,7 @@ impl Provision {
             lists,
             month: MonthCount::open(store, now),
             is_month_written: true,
+            spent_at: None,
             earnings: Ledger::open(store),
             billed: BTreeMap::new(),
             line: SharedLine::new(rate),
@@ -72,6 +75,6 @@ impl Actor {
         for (_, view) in self.market.served_sessions(self.clock.now()) {
             self.provision.billed.insert(view.id, Billed::of(&view));
         }
-        self.tell_capacity();
+        self.take_up_caps();
     }
 }

@@ -14,8 +14,10 @@ use byway_primitives::{Batch, Space, Span, Store, Time};
 use super::super::Actor;
 use crate::api::*;
 
-/// Up to when reminders were told: one value, without a key.
+/// Up to when reminders were told: one value.
 const TOLD: Space = Space("chat-reminded");
+/// Its key: an empty one is not kept.
+const KEY: &[u8] = b"told";
 /// Notes that are looked through with one tick.
 const PAGE: usize = 256;
 /// For how long one whose time has come is shown to whoever comes to watch.
@@ -40,7 +42,7 @@ pub(in super::super) struct RemindDesk {
 impl RemindDesk {
     pub fn open(journal: &Journal) -> Self {
         // Nothing else writes here. What can't be read is as if nothing had been told.
-        let kept = journal.scan_prefix(TOLD, &[]).into_iter().next();
+        let kept = journal.scan_prefix(TOLD, KEY).into_iter().next();
         let told = kept.and_then(|(_, value)| Time::from_bytes(&value).ok());
         Self { times: BTreeMap::new(), reading: Reading::Before(None), told }
     }
@@ -113,7 +115,7 @@ impl Actor {
     fn note_told(&mut self, told: Time) {
         self.reminding.told = Some(told);
         let mut batch = Batch::new();
-        batch.put(TOLD, Vec::new(), told.to_bytes());
+        batch.put(TOLD, KEY.to_vec(), told.to_bytes());
         self.write_ledger(batch);
     }
 

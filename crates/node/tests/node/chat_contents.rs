@@ -191,11 +191,10 @@ async fn one_is_reminded_once_of_what_one_noted() {
     let network = Network::start(&["one"], &[]).await;
     let alice = network.node("one", &named("Alice")).await;
     let mut told = alice.api.events();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
-    note(&alice, "soon", now + 100).await;
-    note(&alice, "much later", now + 86_400_000).await;
+    note(&alice, "soon", 1_000).await;
+    note(&alice, "much later", 86_400_000).await;
     assert_eq!(until_reminded(&mut told, "soon").await, ["soon"]);
-    note(&alice, "while the node may be down", now + 200).await;
+    note(&alice, "while the node may be down", 1_000).await;
     alice.stop().await;
 
     let alice = network.node("one", &named("Alice")).await;
@@ -206,7 +205,7 @@ async fn one_is_reminded_once_of_what_one_noted() {
     };
     alice.until("what came is shown to whoever comes to watch", both).await;
     // This one comes behind all that is told of what was before.
-    note(&alice, "at once", now + 300).await;
+    note(&alice, "at once", 1_000).await;
     let since = until_reminded(&mut told, "at once").await;
     assert!(!since.contains(&"soon".to_owned()), "told twice: {since:?}");
     let gone = alice.api.chat_reminders().await.unwrap().remove(0);
@@ -216,19 +215,23 @@ async fn one_is_reminded_once_of_what_one_noted() {
     assert_eq!(left.len(), 2, "of what was deleted nobody is reminded");
 }
 
-async fn note(node: &Node, text: &str, remind_ms: u64) {
-    let (remind_ms, idempotency_key) = (Some(byway_primitives::Time(remind_ms)), key(&hex::encode(text)));
+/// Notes something of which one wants to be reminded in so many milliseconds.
+async fn note(node: &Node, text: &str, within_ms: u64) {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let (remind_ms, idempotency_key) = (Some(byway_primitives::Time(now_ms + within_ms)), key(&hex::encode(text)));
     node.api.chat_memo(ChatMemo { text: text.to_owned(), remind_ms, idempotency_key }).await.unwrap();
 }
 
 /// What whoever watches is reminded of, up to this note.
 async fn until_reminded(told: &mut Events, last: &str) -> Vec<String> {
-    let mut texts = Vec::new();
-    while texts.last().is_none_or(|text| text != last) {
-        let event = tokio::time::timeout(super::network::SOON, told.recv()).await.unwrap().unwrap();
-        if let Event::ChatReminder(item) = &*event {
-            texts.push(item.text.clone());
+    let seen = async {
+        let mut texts: Vec<String> = Vec::new();
+        while texts.last().is_none_or(|text| text != last) {
+            if let Event::ChatReminder(item) = &*told.recv().await.unwrap() {
+                texts.push(item.text.clone());
+            }
         }
-    }
-    texts
+        texts
+    };
+    tokio::time::timeout(super::network::SOON, seen).await.unwrap_or_else(|_| panic!("nobody was reminded of {last}"))
 }

@@ -184,7 +184,6 @@ impl Actor {
     fn market_news(&mut self, news: MarketNews) {
         match news {
             MarketNews::Talking { peer, link } => {
-                self.note_moved(peer);
                 self.talking(peer, link);
                 self.fetch_files();
                 self.ask_what_was_to_be_asked(peer);
@@ -193,12 +192,8 @@ impl Actor {
             MarketNews::Early { peer, bytes } => {
                 self.market.handle_early(self.clock.now(), peer, &bytes, &self.market_journal);
             }
-            MarketNews::Detached { peer } => {
-                self.note_moved(peer);
-                self.detached(peer);
-            }
+            MarketNews::Detached { peer } => self.detached(peer),
             MarketNews::Closed { peer, reason, link } => {
-                self.note_moved(peer);
                 tracing::debug!(%peer, %reason, "dialogue closed");
                 if let Some(link) = link {
                     self.close_link(link);

@@ -156,6 +156,15 @@ pub(crate) const MARKET_JOURNAL: &str = "market";
 /// Calls of the local API that may wait for the task.
 const CALLS_QUEUE: usize = 256;
 
+/// Why a market node ended by itself.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Stopped {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("it failed in a way that it should not; its log says more")]
+    Task,
+}
+
 /// Why a market node can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -203,7 +212,7 @@ pub struct PeerNode {
     kernel: KernelAccess,
     genesis: Arc<Genesis>,
     exits: watch::Receiver<ExitState>,
-    ended: watch::Receiver<bool>,
+    ended: watch::Receiver<Option<Result<(), Stopped>>>,
     identity: IdentityId,
     tokens: accounts::Tokens,
     phones: crate::phone::book::Tokens,
@@ -317,7 +326,7 @@ impl PeerNode {
         actor.reopen_forwards();
         let exits = actor.ways.main.exits.subscribe();
         let (calls, received) = mpsc::channel(CALLS_QUEUE);
-        let (end, ended) = watch::channel(false);
+        let (end, ended) = watch::channel(None);
         let node = Self {
             calls,
             events: actor.events.clone(),
@@ -342,15 +351,16 @@ impl PeerNode {
                 let mut stop = stop;
                 tokio::select! {
                     () = socks::serve(listener, socks::server::Limits::default(), handle) => {}
-                    _ = stop.wait_for(|ended| *ended) => {}
+                    _ = stop.wait_for(Option::is_some) => {}
                 }
             });
         }
         tokio::spawn(async move {
-            if let Err(error) = actor.run(received, arrivals, links).await {
+            let ended = actor.run(received, arrivals, links).await;
+            if let Err(error) = &ended {
                 tracing::error!(%error, "storage has stopped; the node stops");
             }
-            end.send_replace(true);
+            end.send_replace(Some(ended.map_err(Stopped::Disk)));
         });
         Ok(node)
     }
@@ -380,11 +390,20 @@ impl PeerNode {
         answered.await.ok()
     }
 
+    /// Waits until the node has ended: well, if it was told to, or by itself.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub async fn ended(&self) -> Result<(), Stopped> {
+        let mut ended = self.ended.clone();
+        let said = ended.wait_for(Option::is_some).await;
+        said.ok().and_then(|ended| ended.clone()).unwrap_or(Err(Stopped::Task))
+    }
+
     /// Ends the node with everything written.
     pub async fn stop(&self) {
         self.call(Actor::begin_to_stop).await;
-        let mut ended = self.ended.clone();
-        // The sender is dropped only after it has said so.
-        let _ = ended.wait_for(|ended| *ended).await;
+        // Why it had ended before is for whoever waited for that.
+        let _ = self.ended().await;
     }
 }

@@ -64,27 +64,50 @@ pub async fn give(store: FileStore, files: Vec<Attachment>, from: u32, mut send:
     write(&mut send, vec![FileReply::Follows.byte()], &mut speed).await?;
     write(&mut send, groups.to_bytes(), &mut speed).await?;
     let (ahead, mut read) = mpsc::channel(GROUPS_AHEAD);
-    let reading = tokio::spawn(on_disk(move || read_groups(file, &groups, from, &ahead)));
+    let again = file.try_clone().map_err(FileError::from)?;
+    let (reading, sizes) = (file, groups.clone());
+    let reading = tokio::spawn(on_disk(move || read_groups(reading, &sizes, from, &ahead)));
     while let Some(bytes) = read.recv().await {
-        write(&mut send, bytes, &mut speed).await?;
+        if let Err(cut) = write(&mut send, bytes, &mut speed).await {
+            // Whoever takes no more may have found that this is not that file.
+            drop(read);
+            let _ = reading.await;
+            on_disk(move || check_groups(again, &groups)).await?;
+            return Err(cut);
+        }
     }
     reading.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))?;
     send.finish();
     Ok(())
 }
 
-/// Reads groups ahead of the stream, until nobody takes them any more. What lies on the disk may have been damaged; whoever gets it
-/// would take its node for a liar.
+/// Reads groups ahead of the stream, until nobody takes them any more. Whoever gets them checks them.
 fn read_groups(mut file: File, groups: &Groups, from: u32, ahead: &mpsc::Sender<Vec<u8>>) -> Result<(), FileError> {
     file.seek(SeekFrom::Start(u64::from(from) * GROUP_BYTES as u64))?;
     for group in from..groups.count() {
-        // What is too short is found to be damaged.
-        let mut bytes = Vec::with_capacity(groups.bytes_of(group));
-        (&mut file).take(groups.bytes_of(group) as u64).read_to_end(&mut bytes)?;
-        groups.check(group, &bytes).map_err(|_| FileError::Damaged)?;
-        if ahead.blocking_send(bytes).is_err() {
+        if ahead.blocking_send(read_group(&mut file, groups, group)?).is_err() {
             break;
         }
+    }
+    Ok(())
+}
+
+fn read_group(file: &mut File, groups: &Groups, group: u32) -> Result<Vec<u8>, FileError> {
+    let length = groups.bytes_of(group);
+    let mut bytes = Vec::with_capacity(length);
+    file.take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() == length { Ok(bytes) } else { Err(FileError::Damaged) }
+}
+
+/// Whether a file lies on the disk as it was written there.
+///
+/// # Errors
+/// [`FileError::Damaged`], [`FileError::Disk`].
+fn check_groups(mut file: File, groups: &Groups) -> Result<(), FileError> {
+    file.seek(SeekFrom::Start(0))?;
+    for group in 0..groups.count() {
+        let bytes = read_group(&mut file, groups, group)?;
+        groups.check(group, &bytes).map_err(|_| FileError::Damaged)?;
     }
     Ok(())
 }

@@ -90,6 +90,10 @@ impl Company {
         Ok(())
     }
 
+    pub fn nodes(&self) -> [&Hosted; 2] {
+        [&self.robin, &self.guide]
+    }
+
     pub async fn stop(self) -> anyhow::Result<()> {
         if let Some(bot) = self.bot {
             bot.abort();

@@ -80,10 +80,13 @@ pub(super) async fn run(
         DoorState::Open(address) => println!("phones https://{address} (`byway phone link`)"),
     }
     println!("ready: proxy {}, page http://{}, api {}", hosted.run.proxy, hosted.run.web, hosted.run.rpc);
-    told_to_stop().await;
+    let ended = tokio::select! {
+        ended = hosted.node.ended() => ended.context("the node has stopped"),
+        () = told_to_stop() => Ok(()),
+    };
     hosted.stop().await;
     directory.remove_run_file()?;
-    Ok(Outcome::Done)
+    ended.map(|()| Outcome::Done)
 }
 
 /// The settings of the node that a configuration describes.

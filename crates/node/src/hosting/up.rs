@@ -21,6 +21,7 @@ use byway_driver::{entropy, mesh};
 use byway_primitives::{Amount, Span, Time};
 use byway_records::offer::{Location, Service};
 use byway_records::{Genesis, Member};
+use futures::FutureExt;
 use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
@@ -99,7 +100,10 @@ pub(super) async fn run(globals: &Globals, args: UpArgs) -> anyhow::Result<Outco
     }
     directory.write_run_file(&user.run)?;
     screen(&user, company.as_ref(), &directory, &genesis, kernels.len()).await?;
-    told_to_stop().await;
+    let ended = tokio::select! {
+        ended = one_has_ended(&user, &providers, company.as_ref(), &kernels) => ended,
+        () = told_to_stop() => Ok(()),
+    };
     say("stopping …")?;
     if let Some(company) = company {
         company.stop().await?;
@@ -110,7 +114,22 @@ pub(super) async fn run(globals: &Globals, args: UpArgs) -> anyhow::Result<Outco
     }
     futures::future::join_all(kernels.iter().map(KernelNode::stop)).await;
     directory.remove_run_file()?;
-    Ok(Outcome::Done)
+    ended.map(|()| Outcome::Done)
+}
+
+/// Waits until one of the network's nodes has ended by itself, and says why.
+async fn one_has_ended(
+    user: &Hosted,
+    providers: &[Hosted],
+    company: Option<&Company>,
+    kernels: &[KernelNode],
+) -> anyhow::Result<()> {
+    let people = company.into_iter().flat_map(Company::nodes);
+    let nodes = std::iter::once(user).chain(providers).chain(people).map(|hosted| &hosted.node);
+    let nodes = nodes.map(|node| async { node.ended().await.context("a node of the network has stopped") }.boxed());
+    let kernels = kernels.iter();
+    let kernels = kernels.map(|node| async { node.ended().await.context("a kernel node has stopped") }.boxed());
+    futures::future::select_all(nodes.chain(kernels)).await.0
 }
 
 /// All nodes of the network.

@@ -18,6 +18,7 @@
 //! - [`chain`]: an exit behind chosen hops, in namespaces (as root).
 //! - [`channels`]: a game in a channel, in which a player is killed at any moment and that the ledger finishes.
 //! - [`conversations`]: people who are away and held for, and a group of which one is removed and one killed.
+//! - [`disks`]: people whose disk is full (as root), and two nodes on copies of one folder.
 //! - [`ports`]: proxy ports that lead to one country each, beside the main one.
 //! - [`forwarding`]: ports at an exit that lead to a program of the client's.
 //! - [`recovery`]: lost disks of a provider and a client.
@@ -30,6 +31,7 @@ mod caps;
 mod chain;
 mod channels;
 mod conversations;
+mod disks;
 mod doctor;
 mod faults;
 mod forwarding;

@@ -354,3 +354,21 @@ async fn who_sends_other_bytes_is_refused_and_nothing_of_them_is_kept() {
     carry::give(theirs, vec![named], header.from, send).await.unwrap();
     assert!(matches!(taking.await.unwrap(), Err(FetchError::NotThere)));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_gives_what_its_disk_has_damaged_finds_out_when_it_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    // Too much to be on its way whole before it is refused.
+    let (theirs, file) = filled(folder.path().join("theirs"), &picture(128 * GROUP_BYTES));
+    let lies_at = folder.path().join("theirs").join(FilePlace::of(&file).0.to_string());
+    let mut bytes = std::fs::read(&lies_at).unwrap();
+    bytes[GROUP_BYTES + 9] ^= 1;
+    std::fs::write(&lies_at, &bytes).unwrap();
+    let own = FileStore::open(folder.path().join("own"), 2 * file.size).unwrap();
+    let mut ends = ends().await;
+    let taking = tokio::spawn(carry::take(own, file.clone(), ends.to_sender.clone(), Arc::default()));
+    let (header, send) = ends.asked().await;
+    let given = carry::give(theirs, vec![file], header.from, send).await;
+    assert!(matches!(given, Err(FetchError::File(FileError::Damaged))), "{given:?}");
+    assert!(matches!(taking.await.unwrap(), Err(FetchError::File(FileError::Untrue(_)))));
+}

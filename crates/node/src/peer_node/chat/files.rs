@@ -115,8 +115,10 @@ impl Actor {
                 Some(_) => carry::refuse(FileReply::NotHere, send).await,
                 None => carry::refuse(FileReply::Busy, send).await,
             };
-            if let Err(error) = done {
-                tracing::debug!(%peer, %error, "a file was not given whole");
+            match done {
+                Err(FetchError::File(error)) => tracing::warn!(%peer, %error, "a file could not be given"),
+                Err(error) => tracing::debug!(%peer, %error, "a file was not given whole"),
+                Ok(()) => {}
             }
         });
     }

@@ -3,7 +3,9 @@
 pub mod byway;
 pub mod download;
 pub mod network;
+pub mod people;
 pub mod process;
+pub mod small_disk;
 pub mod spaces;
 pub mod stranger;
 pub mod web;

@@ -77,6 +77,12 @@ impl Process {
         self.child.is_some() && self.exit_status().is_none()
     }
 
+    /// It has ended by itself, and is to be started again.
+    pub fn ended(&mut self) {
+        assert!(!self.is_running(), "{} runs", self.name);
+        self.child = None;
+    }
+
     fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.as_mut()?.try_wait().unwrap()
     }

@@ -2255,6 +2255,8 @@ export interface Methods {
   "chat_list_change": { params: { to: string; message: string; changes: ChatListEdit[] }; result: ChatItem };
   /** Notes something for oneself, in the conversation `me`. */
   "chat_memo": { params: { text: string; remind_ms?: Time; idempotency_key?: Key }; result: ChatItem };
+  /** Notes of which one wanted to be reminded within the last day, the earliest first. */
+  "chat_reminders": { params: Record<string, never>; result: ChatItem[] };
   /** Says that one's person is writing, or has stopped, where others are told of it. */
   "chat_typing": { params: { to: string; typing: boolean }; result: Empty };
   /** Says in all conversations whether one's person is there, where others are told of it. */
@@ -2452,6 +2454,7 @@ export interface Events {
   people: ChatPerson;
   phone: PhoneStatus;
   promise: Promise;
+  reminder: ChatItem;
   session: Session;
   sign: ChatSign;
   status: NodeStatus;

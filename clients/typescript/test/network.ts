@@ -28,11 +28,12 @@ export class Network {
 
   private constructor(readonly binary: string) {}
 
-  static async start(): Promise<Network> {
+  /** `more`: arguments of `byway up` beside those that every test has. */
+  static async start(more: string[] = []): Promise<Network> {
     const binary = process.env.BYWAY_BINARY;
     assert.ok(binary, "BYWAY_BINARY must name the byway program; `cargo xtask test --only client-test` sets it");
     const network = new Network(binary);
-    await network.startNode(network.dir, ["up", "--alone", "--ports", "auto", "--providers", "1"]);
+    await network.startNode(network.dir, ["up", "--alone", "--ports", "auto", "--providers", "1", ...more]);
     return network;
   }
 
@@ -44,11 +45,11 @@ export class Network {
     return node;
   }
 
-  /** As Ctrl-C does. */
-  async stopNode(node: ChildProcess): Promise<void> {
+  /** As Ctrl-C does, or with another signal; it is gone when this is over. */
+  async stopNode(node: ChildProcess, signal: NodeJS.Signals = "SIGINT"): Promise<void> {
     if (node.exitCode !== null || node.signalCode !== null) return;
     const gone = new Promise((resolve) => node.once("exit", resolve));
-    node.kill("SIGINT");
+    node.kill(signal);
     await gone;
   }
 

@@ -301,20 +301,25 @@ impl<S: Source> Explorer<S> {
             let said = self.source.ask(member, request.clone()).await;
             let Some(Said::Explored(Found::Certificates(mut certificates))) = said else { continue };
             certificates.truncate(count);
-            let checked =
-                futures::future::join_all(certificates.iter().map(|certificate| self.is_certified(certificate)));
-            if checked.await.into_iter().all(|is_good| is_good) {
-                return Ok(certificates);
+            let checked = futures::future::join_all(certificates.iter().map(|certificate| self.checked(certificate)));
+            match checked.await.into_iter().collect::<Option<Vec<bool>>>() {
+                Some(checked) if checked.iter().all(|is_good| *is_good) => return Ok(certificates),
+                Some(_) => tracing::error!(member, "a kernel node's certificates are not valid"),
+                // Soon after a start the ledger's copy here is behind what the kernel shows.
+                None => tracing::debug!(member, "who certified what a kernel node shows is not known here yet"),
             }
-            tracing::error!(member, "a kernel node's certificates are not valid");
         }
         Err(ApiError::kernel_unreachable())
     }
 
-    /// Whether those who certify the checkpoint's height have certified it.
+    /// Whether those who certify the checkpoint's height have certified it; nothing where it is not known who they are.
+    async fn checked(&self, certificate: &Certificate) -> Option<bool> {
+        let seats = self.source.signers_at(certificate.checkpoint.height).await?;
+        Some(certificate.verify(self.genesis.network(), &seats).is_ok())
+    }
+
     async fn is_certified(&self, certificate: &Certificate) -> bool {
-        let seats = self.source.signers_at(certificate.checkpoint.height).await;
-        seats.is_some_and(|seats| certificate.verify(self.genesis.network(), &seats).is_ok())
+        self.checked(certificate).await == Some(true)
     }
 
     async fn explore<T>(&self, query: Query, read: impl Fn(Found) -> Option<T>) -> Answer<T> {

@@ -82,7 +82,7 @@ export class ChatStore {
     this.groups = new ChatGroups(node, (conversation) => this.noteConversation(conversation));
     this.books = new ChatBooks(node);
     this.search = new ChatSearch(node, () => this.#loaded());
-    this.reminders = new Reminders(node, (item) => this.#remind(item));
+    this.reminders = new Reminders((item) => this.#remind(item));
     this.uploads = new Uploads(node);
     this.media = new Media(node);
     this.contents = new ChatContents(node, (item) => this.noteItem(item));
@@ -99,8 +99,6 @@ export class ChatStore {
       this.problem = null;
       this.#wasRead = true;
       await this.signs.read().catch(() => undefined);
-      const notes = this.notes();
-      if (notes) await this.reminders.read(notes.conversation).catch(() => undefined);
       await this.timeline?.catchUp();
       await this.thread?.read();
     } catch (error) {

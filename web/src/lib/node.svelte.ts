@@ -269,10 +269,11 @@ export class NodeStore {
       conversation: (conversation) => this.chat.noteConversation(conversation),
       message: (item) => {
         this.chat.noteItem(item);
-        this.chat.reminders.note(item);
+        this.chat.reminders.noteChange(item);
       },
       sign: (sign) => this.chat.noteSign(sign),
       book: (book) => this.chat.books.note(book),
+      reminder: (item) => this.chat.reminders.note(item),
       phone: (phones) => (this.phones = phones),
       device: (devices) => (this.devices = devices),
       holding: (holding) => (this.holding = holding),

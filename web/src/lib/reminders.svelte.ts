@@ -1,30 +1,10 @@
-/**
- * Notes of which one wants to be reminded: told when their time has come, while this page is open, and at its next start what came meanwhile.
- *
- * Known are those among the newest of the notes, as many as the node gives at once.
- */
+/** Notes of which one wants to be reminded: shown when the node says that their time has come, in each browser once. */
 
 import type { ChatItem } from "@byway/client";
-import type { NodeStore } from "./node.svelte";
-import { PAGE_MAX } from "./timeline";
 
-const KEY = "byway.reminded_ms";
-/** A timer is set no further ahead: browsers count its milliseconds in 31 bits. */
-const AHEAD_MAX_MS = 3_600_000;
-const DAY_MS = 86_400_000;
-/** Told at the first start, for which nothing is known of what was told before. */
-const FIRST_MS = DAY_MS;
-
-/** Those whose time came after `fromMs`, the earliest first. */
-export function dueOf(memos: Iterable<ChatItem>, fromMs: number, nowMs: number): ChatItem[] {
-  return [...memos].filter(({ remind_ms }) => remind_ms != null && remind_ms > fromMs && remind_ms <= nowMs).sort((a, b) => a.remind_ms! - b.remind_ms!);
-}
-
-/** Milliseconds to the next look; null where nothing is to come. */
-export function waitOf(memos: Iterable<ChatItem>, nowMs: number): number | null {
-  const times = [...memos].flatMap(({ remind_ms }) => (remind_ms != null && remind_ms > nowMs ? [remind_ms] : []));
-  return times.length === 0 ? null : Math.min(Math.min(...times) - nowMs, AHEAD_MAX_MS);
-}
+const KEY = "byway.reminded";
+/** More than come within the day for which the node tells of them. */
+const TOLD_MAX = 256;
 
 /** "tomorrow at nine" and the like, as a time; each is in the future. */
 export function proposedTimes(nowMs: number): { label: string; atMs: number }[] {
@@ -53,61 +33,44 @@ export function timeField(timeMs: number): string {
 export class Reminders {
   /** Whose time has come, and that nobody has put aside. */
   shown = $state.raw<ChatItem[]>([]);
-  #memos = new Map<string, ChatItem>();
-  #toldMs = told() ?? Date.now() - FIRST_MS;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #told = told();
 
-  constructor(private readonly node: Pick<NodeStore, "call">, private readonly ondue: (item: ChatItem) => void) {}
+  constructor(private readonly ondue: (item: ChatItem) => void) {}
 
-  /** Those of the notes to oneself. */
-  async read(conversation: string): Promise<void> {
-    for (const item of await this.node.call("chat_read", { to: conversation, limit: PAGE_MAX })) this.#take(item);
-    this.#look();
+  /** The node says that its time has come: now, or before this page was there. */
+  note(item: ChatItem): void {
+    const name = `${item.message} ${item.remind_ms}`;
+    if (this.#told.includes(name)) return;
+    this.#told = [...this.#told, name].slice(-TOLD_MAX);
+    keepTold(this.#told);
+    this.shown = [...this.shown, item];
+    this.ondue(item);
   }
 
-  note(item: ChatItem): void {
-    if (item.kind !== "memo" && !this.#memos.has(item.message)) return;
-    this.#take(item);
-    this.#look();
+  /** A message as it stands now: a note that was deleted is not shown any more. */
+  noteChange(item: ChatItem): void {
+    if (!this.shown.some(({ message }) => message === item.message)) return;
+    this.shown = this.shown.flatMap((known) => (known.message !== item.message ? [known] : item.deleted ? [] : [item]));
   }
 
   putAside(item: ChatItem): void {
     this.shown = this.shown.filter(({ message }) => message !== item.message);
   }
+}
 
-  #take(item: ChatItem): void {
-    if (item.remind_ms != null && !item.deleted) this.#memos.set(item.message, item);
-    else this.#memos.delete(item.message);
-    this.shown = this.shown.flatMap((known) => (known.message !== item.message ? [known] : item.deleted ? [] : [item]));
-  }
-
-  #look(): void {
-    const nowMs = Date.now();
-    const due = dueOf(this.#memos.values(), this.#toldMs, nowMs);
-    this.#toldMs = nowMs;
-    if (due.length > 0) {
-      this.shown = [...this.shown, ...due];
-      for (const item of due) this.ondue(item);
-    }
-    keepTold(nowMs);
-    clearTimeout(this.#timer);
-    const wait = waitOf(this.#memos.values(), nowMs);
-    if (wait !== null) this.#timer = setTimeout(() => this.#look(), wait + 50);
+function told(): string[] {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(KEY) ?? "[]");
+    return Array.isArray(kept) ? kept.filter((name) => typeof name === "string") : [];
+  } catch {
+    return [];
   }
 }
 
-function told(): number | null {
+function keepTold(names: string[]): void {
   try {
-    return Number(localStorage.getItem(KEY)) || null;
+    localStorage.setItem(KEY, JSON.stringify(names));
   } catch {
-    return null;
-  }
-}
-
-function keepTold(nowMs: number): void {
-  try {
-    localStorage.setItem(KEY, String(nowMs));
-  } catch {
-    // Without storage those of the last day are told again at the next start.
+    // Without storage those of the last day are shown again at the next start.
   }
 }

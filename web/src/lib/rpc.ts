@@ -13,10 +13,10 @@
 import type { Events, Method, Methods, Topic } from "@byway/client";
 
 /** All that the node tells of by itself. */
-export const TOPICS = ["status", "session", "offers", "wallet", "promise", "channel", "people", "conversation", "message", "sign", "book", "phone", "device", "holding", "pulse", "checkpoint"] as const satisfies Topic[];
+export const TOPICS = ["status", "session", "offers", "wallet", "promise", "channel", "people", "conversation", "message", "sign", "book", "reminder", "phone", "device", "holding", "pulse", "checkpoint"] as const satisfies Topic[];
 
 /** What of that a phone is told. */
-export const PHONE_TOPICS = ["status", "wallet", "people", "conversation", "message", "sign", "book"] as const satisfies Topic[];
+export const PHONE_TOPICS = ["status", "wallet", "people", "conversation", "message", "sign", "book", "reminder"] as const satisfies Topic[];
 
 /** One of those. */
 export type PageTopic = (typeof TOPICS)[number];

@@ -6,7 +6,7 @@ import type { Locator } from "playwright-core";
 import { MethodError } from "../mock/error";
 import type { Talk } from "../mock/chat";
 import { attachment } from "../mock/chat_files";
-import { Stage } from "./stage";
+import { give, Stage } from "./stage";
 
 const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 const stage = new Stage();
@@ -18,18 +18,6 @@ async function choose(...files: { name: string; mimeType: string; buffer: Buffer
   await stage.button("Files, polls, lists").click();
   const [chooser] = await Promise.all([stage.page.waitForEvent("filechooser"), stage.page.getByRole("menuitem", { name: "Files…" }).click()]);
   await chooser.setFiles(files);
-}
-
-/** Something that the page is given as if it were dropped on or pasted into `target`. */
-function give(target: Locator, kind: "drop" | "paste", name: string, text?: string): Promise<void> {
-  return target.evaluate((element, [as, called, words]) => {
-    const data = new DataTransfer();
-    data.items.add(new File(["hello"], called, { type: "text/plain" }));
-    if (words) data.setData("text/plain", words);
-    const init = { bubbles: true, cancelable: true };
-    if (as === "drop") element.dispatchEvent(new DragEvent("dragover", { ...init, dataTransfer: data }));
-    element.dispatchEvent(as === "drop" ? new DragEvent("drop", { ...init, dataTransfer: data }) : new ClipboardEvent("paste", { ...init, clipboardData: data }));
-  }, [kind, name, text] as const);
 }
 
 test("a picture is uploaded, sent with words, and shown where it stands", async () => {

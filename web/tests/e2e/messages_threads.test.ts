@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { MockNode } from "../mock/node";
 import { Browser, DIST, RESULTS, type Scheme, type Viewport } from "./browser";
-import { Stage } from "./stage";
+import { give, Stage } from "./stage";
 
 const stage = new Stage();
 
@@ -35,6 +35,43 @@ test("a thread is opened by keyboard, answered in, counted, linked to, and close
   await field.press("Escape");
   await pane.waitFor({ state: "detached" });
   expect(new URL(stage.page.url()).hash).toBe(`#messages/${talk.conversation.conversation}`);
+  expect(stage.browser.faults).toEqual([]);
+});
+
+test("files that are chosen, dropped or pasted in a thread go into it, and those of the conversation don't", async () => {
+  const ada = stage.node.chat.person("Ada", { online: true });
+  const talk = stage.node.chat.talk(ada, 2);
+  const root = stage.node.chat.at(talk, 1).message;
+  await stage.openPage("Messages");
+  await stage.page.evaluate((hash) => (location.hash = hash), `messages/${talk.conversation.conversation}/${root}`);
+  const pane = stage.page.getByRole("region", { name: "Thread", exact: true });
+  const field = pane.getByRole("textbox", { name: "Answer in the thread" });
+  const send = pane.getByRole("button", { name: "Send to the thread" });
+  const chosen = pane.getByRole("list", { name: "Files to send" }).getByRole("listitem");
+  await pane.locator(`[data-message="${root}"]`).waitFor();
+  expect(await send.isEnabled()).toBe(false);
+  const [chooser] = await Promise.all([stage.page.waitForEvent("filechooser"), pane.getByRole("button", { name: "Files for the thread" }).click()]);
+  await chooser.setFiles({ name: "chosen.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
+  await give(field, "paste", "pasted.txt");
+  await give(field, "drop", "dropped.txt");
+  await give(stage.page.getByRole("textbox", { name: "Message to Ada" }), "paste", "beside.txt");
+  await chosen.nth(2).waitFor();
+  expect(await chosen.allTextContents()).toEqual(["chosen.txt", "pasted.txt", "dropped.txt"].map((name) => expect.stringContaining(name)));
+  await expect.poll(() => send.isEnabled()).toBe(true);
+  await field.fill("three of them");
+  await field.press("Enter");
+  await pane.locator("li.message", { hasText: "three of them" }).getByText("dropped.txt").waitFor();
+  const names = (stage.lastCall("chat_attach") as { files: { name: string }[] }).files.map(({ name }) => name);
+  expect(names).toEqual(["chosen.txt", "pasted.txt", "dropped.txt"]);
+  expect(stage.lastCall("chat_attach")).toMatchObject({ text: "three of them", thread: root });
+  await expect.poll(() => chosen.count()).toBe(0);
+  expect(await stage.page.getByRole("form", { name: "Write to Ada" }).getByRole("listitem").allTextContents()).toEqual([expect.stringContaining("beside.txt")]);
+  // Without words, too.
+  await give(field, "paste", "alone.txt");
+  await expect.poll(() => send.isEnabled()).toBe(true);
+  await send.click();
+  await pane.getByText("alone.txt").waitFor();
+  await stage.page.locator(`ol [data-message="${root}"]`).first().getByRole("button", { name: "2 answers" }).waitFor();
   expect(stage.browser.faults).toEqual([]);
 });
 

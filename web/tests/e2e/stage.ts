@@ -66,3 +66,15 @@ export class Stage {
     return this.node.calls.filter((call) => call.method === method).at(-1)?.params;
   }
 }
+
+/** Something that the page is given as if it were dropped on or pasted into `target`. */
+export function give(target: Locator, kind: "drop" | "paste", name: string, text?: string): Promise<void> {
+  return target.evaluate((element, [as, called, words]) => {
+    const data = new DataTransfer();
+    data.items.add(new File(["hello"], called, { type: "text/plain" }));
+    if (words) data.setData("text/plain", words);
+    const init = { bubbles: true, cancelable: true };
+    if (as === "drop") element.dispatchEvent(new DragEvent("dragover", { ...init, dataTransfer: data }));
+    element.dispatchEvent(as === "drop" ? new DragEvent("drop", { ...init, dataTransfer: data }) : new ClipboardEvent("paste", { ...init, clipboardData: data }));
+  }, [kind, name, text] as const);
+}

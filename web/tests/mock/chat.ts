@@ -121,6 +121,11 @@ export class MockChat {
     return talk;
   }
 
+  /** Notes whose time has come. */
+  reminders(): ChatItem[] {
+    return [...this.#talks.values()].flatMap(({ said }) => [...said.values()].filter(({ remind_ms }) => remind_ms != null && remind_ms <= Date.now()));
+  }
+
   /** Somebody says something, or one does oneself. */
   say(talk: Talk, said: Said, by?: ChatPerson): ChatItem {
     const place = talk.conversation.messages;

@@ -38,7 +38,7 @@ export const fileHandlers: Handlers = {
     chat.uploads.set(upload, whole);
     return { upload, size: whole.length };
   },
-  chat_attach: ({ chat }, { to, files, text = "", reply, levels, idempotency_key }) => {
+  chat_attach: ({ chat }, { to, files, text = "", reply, thread, levels, idempotency_key }) => {
     const bytes = files.map(({ upload }) => {
       const whole = chat.uploads.get(upload);
       if (!whole) throw new MethodError(1621, "upload_not_found", "Nothing was uploaded under that name.");
@@ -46,7 +46,7 @@ export const fileHandlers: Handlers = {
     });
     const attachments = files.map(({ name, media_type, width, height, duration_ms }, number) =>
       attachment(name, { number, media_type: media_type ?? "application/octet-stream", width, height, duration_ms, size: bytes[number]!.length, fetched: bytes[number]!.length, state: "here" }));
-    const item = once(chat, to, idempotency_key, { text, reply: reply ?? null, attachments, ...(levels ? { kind: "voice", levels } : {}) });
+    const item = once(chat, to, idempotency_key, { text, reply: reply ?? null, thread: thread ?? null, attachments, ...(levels ? { kind: "voice", levels } : {}) });
     bytes.forEach((whole, number) => chat.files.set(`${item.message} ${number}`, whole));
     return item;
   },

@@ -11,7 +11,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { WebSocketServer, type WebSocket } from "ws";
-import type { ChannelDetail, Entry, Events, Method, Promise as PaymentPromise, Session, SpendingAsk } from "@byway/client";
+import type { ChannelDetail, ChatItem, Entry, Events, Method, Promise as PaymentPromise, Session, SpendingAsk } from "@byway/client";
 import { parseAmount } from "../../src/lib/amount";
 import { CLOSE_BAD_TOKEN, SUBPROTOCOL, TOPICS, type PageTopic } from "../../src/lib/rpc";
 import { MockBots } from "./bots";
@@ -234,11 +234,19 @@ export class MockNode {
     send("wallet", { balance: this.world.balance(), entries: [] });
     for (const person of this.chat.people) send("people", person);
     for (const conversation of this.chat.list()) send("conversation", conversation);
+    for (const item of this.chat.reminders()) send("reminder", item);
     if (this.world.session) send("session", this.world.session);
   }
 
   #publish<T extends PageTopic>(topic: T, data: Events[T]): void {
+    if (topic === "message") this.#remind(data as Events["message"]);
     for (const socket of this.#sockets.clients) this.#send(socket, topic, data);
+  }
+
+  /** Tells of a note when its time comes. */
+  #remind(item: ChatItem): void {
+    const wait = (item.remind_ms ?? 0) - Date.now();
+    if (wait > 0 && wait < 60_000) setTimeout(() => this.#publish("reminder", item), wait).unref();
   }
 
   #send<T extends PageTopic>(socket: WebSocket, topic: T, data: Events[T]): void {

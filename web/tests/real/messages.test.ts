@@ -1,11 +1,12 @@
 /** The page *Messages* over two real nodes, in two browsers: an invite, and all that is said and done with it. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Locator, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import type { HoldStatus } from "@byway/client";
 import { Network } from "../../../clients/typescript/test/network";
 import { Browser, shoot } from "../e2e/browser";
 import { openPage, RealNode } from "./nodes";
+import { askPoll, conversation, field, makeGroup, makeInvite, menu, message, messages, say, sendPicture, takeInvite } from "./talking";
 
 const PNG = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 
@@ -13,26 +14,6 @@ let network: Network;
 let browsers: Browser[] = [];
 let [alice, bob]: Page[] = [];
 let [alicesNode, bobsNode]: RealNode[] = [];
-
-const messages = (page: Page): Locator => page.getByRole("list", { name: "Messages" });
-const message = (page: Page, text: string): Locator => messages(page).locator("li.message", { hasText: text });
-const field = (page: Page): Locator => page.getByRole("textbox", { name: /^Message to/ });
-
-/** The conversation of this title, in the list. */
-const conversation = (page: Page, title: string): Locator => {
-  const all = page.getByRole("list", { name: "Conversations" }).getByRole("link");
-  return all.filter({ has: page.locator(".name").getByText(title, { exact: true }) });
-};
-
-async function say(page: Page, text: string): Promise<void> {
-  await field(page).fill(text);
-  await field(page).press("Enter");
-}
-
-async function menu(page: Page, text: string, ...items: string[]): Promise<void> {
-  await message(page, text).last().getByRole("button", { name: /^What to do/ }).click();
-  for (const item of items) await page.getByRole("menuitem", { name: item }).click();
-}
 
 beforeAll(async () => {
   network = await Network.start();
@@ -49,13 +30,7 @@ afterAll(async () => {
 
 test("two become contacts by an invite, and talk", async () => {
   await alice!.getByRole("link", { name: "Invite somebody" }).last().click();
-  await alice!.getByRole("button", { name: "Make the link" }).click();
-  const link = await alice!.getByRole("group", { name: "Your invite" }).locator("code").first().textContent();
-  expect(link).toMatch(/^byway:chat\//);
-  await bob!.evaluate(() => (location.hash = "messages/new"));
-  await bob!.getByLabel(/An invite/).fill(link!);
-  await bob!.getByRole("button", { name: "Use it" }).click();
-  await field(bob!).waitFor();
+  await takeInvite(bob!, await makeInvite(alice!));
   await field(bob!).fill("Hello **Alice**");
   await bob!.getByRole("button", { name: "Send" }).click();
   await alice!.getByRole("list", { name: "Conversations" }).getByRole("link", { name: /Bob/ }).click();
@@ -98,18 +73,11 @@ test("both see the same safety number, and what was said after a reload", async 
 });
 
 test("a picture and a poll come to the other, and what is chosen comes back", async () => {
-  await alice!.locator("input[type=file]").setInputFiles({ name: "lake.png", mimeType: "image/png", buffer: PNG });
-  await alice!.getByRole("list", { name: "Files to send" }).getByText("lake.png").waitFor();
-  await field(alice!).fill("from the lake");
-  await alice!.getByRole("button", { name: "Send" }).click();
+  await sendPicture(alice!, "lake.png", PNG, "from the lake");
   const picture = message(bob!, "from the lake").getByRole("img", { name: "lake.png", exact: true });
   await picture.waitFor();
   expect(await picture.getAttribute("src")).toMatch(/^blob:/);
-  await alice!.getByRole("button", { name: "Files, polls, lists" }).click();
-  await alice!.getByRole("menuitem", { name: "Poll…" }).click();
-  await alice!.getByLabel("Question").fill("When?");
-  await alice!.getByLabel(/^Options/).fill("at eight\nat nine");
-  await alice!.getByRole("button", { name: "Ask" }).click();
+  await askPoll(alice!, "When?", ["at eight", "at nine"]);
   await bob!.getByRole("radio", { name: /^at nine/ }).click();
   await message(alice!, "When?").getByText("1 has voted").waitFor();
   await message(alice!, "When?").getByRole("button", { name: "Close the poll…" }).click();
@@ -118,11 +86,7 @@ test("a picture and a poll come to the other, and what is chosen comes back", as
 });
 
 test("a list is changed by both, and a group is made, renamed and talked in", async () => {
-  await alice!.evaluate(() => (location.hash = "messages/new"));
-  await alice!.getByLabel("What it is called").fill("Sunday walk");
-  await alice!.getByRole("checkbox", { name: /Bob/ }).check();
-  await alice!.getByRole("button", { name: "Make the group" }).click();
-  await field(alice!).waitFor();
+  await makeGroup(alice!, "Sunday walk", ["Bob"]);
   await say(alice!, "Who comes along?");
   await bob!.evaluate(() => (location.hash = "messages"));
   await bob!.getByRole("list", { name: "Conversations" }).getByRole("link", { name: /Sunday walk/ }).click();

@@ -13,7 +13,25 @@ import { Network } from "../../../clients/typescript/test/network";
 import type { Browser } from "../e2e/browser";
 
 /** What is waited for comes when it comes: a slow machine fails nothing. */
-const PATIENCE = { timeout: 120_000, interval: 250 };
+export const PATIENCE = { timeout: 120_000, interval: 250 };
+
+/** Waits until something is as it is to be, and can be looked at; an error says what was awaited, and what was there at the end. */
+export async function awaited<T>(what: string, look: () => Promise<T>, isIt: (seen: T) => boolean): Promise<T> {
+  let [seen, cause]: [T | undefined, unknown] = [undefined, undefined];
+  const isSo = async (): Promise<boolean> => {
+    try {
+      [seen, cause] = [await look(), undefined];
+      return isIt(seen);
+    } catch (error) {
+      cause = error;
+      return false;
+    }
+  };
+  await vi.waitUntil(isSo, PATIENCE).catch(() => {
+    throw new Error(`not so within ${PATIENCE.timeout / 1000} s: ${what}; at the end there was ${cause ? String(cause) : JSON.stringify(seen)}`, { cause });
+  });
+  return seen as T;
+}
 
 /** A port for links that is free now. */
 async function freePort(): Promise<number> {
@@ -33,8 +51,8 @@ export class RealNode {
     return new RealNode(network, network.dir);
   }
 
-  /** Joins, runs with these lines added to its configuration, and has so much in its wallet. */
-  static async join(network: Network, name: string, config: string, coins: string): Promise<RealNode> {
+  /** Joins, runs with these lines added to its configuration, and has so much in its wallet; nothing where none is named. */
+  static async join(network: Network, name: string, config: string, coins?: string): Promise<RealNode> {
     const node = new RealNode(network, join(network.folder, name));
     await network.byway(node.dir, ["join", "-"], await network.byway(network.dir, ["network", "link"]));
     const file = join(node.dir, "config.toml");
@@ -42,6 +60,7 @@ export class RealNode {
     writeFileSync(file, readFileSync(file, "utf8").replace('listen = "0.0.0.0:0"', `listen = "127.0.0.1:${await freePort()}"`));
     appendFileSync(file, `\n${config}`);
     await node.start();
+    if (coins === undefined) return node;
     await network.byway(network.dir, ["wallet", "send", await node.says("wallet", "address"), coins, "--wait"]);
     // A hub pays for the code that it needs on the ledger as soon as it can.
     await vi.waitUntil(async () => parseAmount((await node.json<Balance>("wallet", "balance")).wallet) > 0n, PATIENCE);
@@ -56,9 +75,14 @@ export class RealNode {
     if (this.#process) await this.network.stopNode(this.#process);
   }
 
+  /** As a machine does that loses its power. */
+  async kill(): Promise<void> {
+    if (this.#process) await this.network.stopNode(this.#process, "SIGKILL");
+  }
+
   /** Waits until a command's answer shows something. */
-  until<T>(seen: (answer: T) => boolean, ...args: string[]): Promise<true> {
-    return vi.waitUntil(async () => seen(await this.json<T>(...args)), PATIENCE);
+  until<T>(isIt: (answer: T) => boolean, ...args: string[]): Promise<T> {
+    return awaited(`what \`byway ${args.join(" ")}\` says is so`, () => this.json<T>(...args), isIt);
   }
 
   /** Has the node registered, which coins in its wallet allow. */

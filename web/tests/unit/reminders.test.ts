@@ -1,18 +1,9 @@
-/** Reminders: which are due, when to look again, and times to choose from. */
+/** Reminders: times to choose from. */
 
 import { expect, test } from "vitest";
-import type { ChatItem, ChatListEntry } from "@byway/client";
+import type { ChatListEntry } from "@byway/client";
 import { movedBy } from "../../src/lib/chat_contents";
-import { dueOf, fieldTime, proposedTimes, timeField, waitOf } from "../../src/lib/reminders.svelte";
-
-const memo = (remind_ms: number | null): ChatItem =>
-  ({ conversation: "c", message: `a/${remind_ms}`, author: "a", place: 0, sent_ms: 0, kind: "memo", text: "", edited: false, deleted: false, reactions: [], received: [], read: [], remind_ms });
-
-test("those are due whose time came since the last look, the earliest first", () => {
-  const memos = [memo(50), memo(20), memo(null), memo(10), memo(51)];
-  expect(dueOf(memos, 10, 50).map(({ remind_ms }) => remind_ms)).toEqual([20, 50]);
-  expect([waitOf(memos, 20), waitOf(memos, 51), waitOf([memo(1e12)], 0)]).toEqual([30, null, 3_600_000]);
-});
+import { fieldTime, proposedTimes, timeField } from "../../src/lib/reminders.svelte";
 
 test.each(["2026-03-11T08:30", "2026-03-15T23:59", "2026-03-16T00:00", "2026-12-31T20:00"])("times proposed at %s are all to come, and none twice", (now) => {
   const nowMs = new Date(now).getTime();

@@ -169,7 +169,7 @@ impl Chats {
     }
 
     /// Whose device is at a node, as far as rooms say; else the identity itself.
-    pub(super) fn person_of(&self, node: IdentityId) -> IdentityId {
+    pub fn person_of(&self, node: IdentityId) -> IdentityId {
         if self.own.has(node) {
             return self.me();
         }

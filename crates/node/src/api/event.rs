@@ -34,6 +34,8 @@ pub enum Event {
     ChatItem(Box<ChatItem>),
     ChatSign(ChatSign),
     ChatBook(Box<ChatBook>),
+    /// A note whose time has come.
+    ChatReminder(Box<ChatItem>),
     Phones(PhoneStatus),
     Devices(DeviceStatus),
     Holding(Box<HoldStatus>),
@@ -70,6 +72,8 @@ pub enum Topic {
     Sign,
     /// Address books of groups.
     Book,
+    /// Notes of which one wanted to be reminded.
+    Reminder,
     /// Phones that are linked, or may be.
     Phone,
     /// Other devices of the person in whose name the node talks.
@@ -85,7 +89,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    pub const ALL: [Topic; 18] = [
+    pub const ALL: [Topic; 19] = [
         Topic::Status,
         Topic::Session,
         Topic::Offers,
@@ -97,6 +101,7 @@ impl Topic {
         Topic::Message,
         Topic::Sign,
         Topic::Book,
+        Topic::Reminder,
         Topic::Phone,
         Topic::Device,
         Topic::Holding,
@@ -121,6 +126,7 @@ impl Topic {
             Topic::Message => "message",
             Topic::Sign => "sign",
             Topic::Book => "book",
+            Topic::Reminder => "reminder",
             Topic::Phone => "phone",
             Topic::Device => "device",
             Topic::Holding => "holding",
@@ -150,6 +156,7 @@ impl Event {
             Event::ChatItem(_) => Topic::Message,
             Event::ChatSign(_) => Topic::Sign,
             Event::ChatBook(_) => Topic::Book,
+            Event::ChatReminder(_) => Topic::Reminder,
             Event::Phones(_) => Topic::Phone,
             Event::Devices(_) => Topic::Device,
             Event::Holding(_) => Topic::Holding,

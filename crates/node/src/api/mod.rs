@@ -363,6 +363,8 @@ pub trait NodeApi: KernelApi {
     fn chat_list_change(&self, request: ChatListChange) -> impl Future<Output = Answer<ChatItem>> + Send;
     /// Notes something for oneself.
     fn chat_memo(&self, request: ChatMemo) -> impl Future<Output = Answer<ChatItem>> + Send;
+    /// Notes of which one wanted to be reminded within the last day.
+    fn chat_reminders(&self) -> impl Future<Output = Answer<Vec<ChatItem>>> + Send;
     /// Says that our person is writing, or has stopped, where others are told of it.
     fn chat_typing(&self, request: ChatTyping) -> impl Future<Output = Answer<()>> + Send;
     /// Says that our person is there, or not, where others are told of it.

@@ -42,6 +42,7 @@ pub const PHONE_METHODS: &[&str] = &[
     "chat_list",
     "chat_list_change",
     "chat_memo",
+    "chat_reminders",
     "chat_typing",
     "chat_presence",
     "chat_tells",
@@ -50,8 +51,16 @@ pub const PHONE_METHODS: &[&str] = &[
 ];
 
 /// What a phone may hear of.
-pub const PHONE_TOPICS: &[Topic] =
-    &[Topic::Status, Topic::Wallet, Topic::People, Topic::Conversation, Topic::Message, Topic::Sign, Topic::Book];
+pub const PHONE_TOPICS: &[Topic] = &[
+    Topic::Status,
+    Topic::Wallet,
+    Topic::People,
+    Topic::Conversation,
+    Topic::Message,
+    Topic::Sign,
+    Topic::Book,
+    Topic::Reminder,
+];
 
 /// Names a linked phone within its node. No other is ever given the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -53,7 +53,8 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
         ChatCommand::Fetch(args) => chat_attach::fetch(globals, &client, args).await?,
         ChatCommand::Poll(command) => chat_content::poll(globals, &client, command).await?,
         ChatCommand::List(command) => chat_content::list(globals, &client, command).await?,
-        ChatCommand::Memo { text } => chat_content::memo(globals, &client, text).await?,
+        ChatCommand::Memo { text, remind } => chat_content::memo(globals, &client, text, remind).await?,
+        ChatCommand::Reminders => chat_content::reminders(globals, &client).await?,
         ChatCommand::Pin { to, undo } => chat_content::pin(globals, &client, to, !undo).await?,
         ChatCommand::Mute { to, hours } => chat_content::mute(globals, &client, to, hours).await?,
         ChatCommand::React { to, message, emoji, remove } => {

@@ -1,4 +1,4 @@
-//! Polls, lists and memos: `byway chat poll|list|memo`.
+//! Polls, lists and memos: `byway chat poll|list|memo|reminders`.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 use byway_chat::content::display;
 use byway_primitives::{IdentityId, Span};
 
-use super::output::now;
+use super::chat::line;
+use super::output::{ago, now};
 use super::wallet::show;
 use super::{ChatListCommand, ChatListEntries, ChatPollCommand, Globals, idempotency_key};
 use crate::api::*;
@@ -61,10 +62,24 @@ pub async fn list(globals: &Globals, client: &Client, command: ChatListCommand) 
     shown(globals, &item)
 }
 
-pub async fn memo(globals: &Globals, client: &Client, text: String) -> anyhow::Result<()> {
-    let request = ChatMemo { text, remind_ms: None, idempotency_key: idempotency_key(None)? };
+pub async fn memo(globals: &Globals, client: &Client, text: String, remind: Option<u64>) -> anyhow::Result<()> {
+    let remind_ms = remind.map(|minutes| now() + Span::minutes(minutes));
+    let request = ChatMemo { text, remind_ms, idempotency_key: idempotency_key(None)? };
     let item: ChatItem = client.call("chat_memo", &request).await?;
     show(globals, &item, |_| "Noted. `byway chat read me` shows your memos.\n".to_owned())
+}
+
+pub async fn reminders(globals: &Globals, client: &Client) -> anyhow::Result<()> {
+    let items: Vec<ChatItem> = client.call("chat_reminders", &Nothing {}).await?;
+    show(globals, &items, |items| match items.is_empty() {
+        true => "There was nothing to remind you of within the last day.\n".to_owned(),
+        false => items.iter().map(reminder_text).collect(),
+    })
+}
+
+fn reminder_text(item: &ChatItem) -> String {
+    let when = item.remind_ms.map_or_else(String::new, |at| ago(at, now()));
+    format!("{when}: {}\n", line(item))
 }
 
 pub async fn pin(globals: &Globals, client: &Client, to: String, pinned: bool) -> anyhow::Result<()> {

@@ -128,6 +128,7 @@ pub(super) struct Actor {
     pub(super) invites: Invites,
     pub(super) naming: Naming,
     pub(super) called: super::chat::CalledDesk,
+    pub(super) there: super::chat::ThereDesk,
     /// Who waits for which peer's settlement to be handed in.
     pub(super) settling: Vec<(IdentityId, books::Settling)>,
 
@@ -178,6 +179,7 @@ pub(super) struct Actor {
     pub(super) files: FileDesk,
     pub(super) chat_own: OwnDesk,
     pub(super) devices: super::chat::DeviceDesk,
+    pub(super) reminding: super::chat::RemindDesk,
     pub(super) search: SearchDesk,
     pub(super) restoring: RestoreDesk,
     pub(super) holding: HoldDesk,
@@ -228,6 +230,7 @@ impl Actor {
             files,
             chat_own: OwnDesk::open(&ledger_journal),
             devices: super::chat::DeviceDesk::open(&ledger_journal),
+            reminding: super::chat::RemindDesk::open(&ledger_journal),
             search: SearchDesk::default(),
             restoring: RestoreDesk::default(),
             holding: HoldDesk::default(),
@@ -240,6 +243,7 @@ impl Actor {
             invites: Invites::open(&ledger_journal),
             naming: Naming::open(&ledger_journal),
             called: super::chat::CalledDesk::default(),
+            there: super::chat::ThereDesk::default(),
             settling: Vec::new(),
             ledger_journal,
             ledger_token: Token(0),

@@ -601,6 +601,10 @@ impl NodeApi for PeerNode {
         self.ask_kept(move |actor| actor.note_memo(&request)).await
     }
 
+    async fn chat_reminders(&self) -> Answer<Vec<ChatItem>> {
+        self.ask(|actor| Ok(actor.chat_reminders())).await
+    }
+
     async fn chat_typing(&self, request: ChatTyping) -> Answer<()> {
         self.ask(move |actor| actor.tell_typing(&request)).await
     }

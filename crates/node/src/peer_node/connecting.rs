@@ -289,6 +289,7 @@ impl Actor {
     }
 
     pub(super) fn talking(&mut self, peer: IdentityId, link: byway_dialogue::LinkId) {
+        self.note_moved(peer);
         if let Some(offer) = self.wanted_by_another_route(peer) {
             tracing::debug!(%peer, ?link, "what is wanted of it goes through hops, and not over its own link");
             self.leave_link(peer);
@@ -417,6 +418,7 @@ impl Actor {
     }
 
     pub(super) fn dialogue_closed(&mut self, peer: IdentityId, why: &str) {
+        self.note_moved(peer);
         self.talking_on.remove(&peer);
         self.not_reached(peer, why);
     }

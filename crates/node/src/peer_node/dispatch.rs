@@ -105,6 +105,8 @@ impl Actor {
         self.tend_asks();
         self.tend_files();
         self.tend_devices();
+        self.tend_there();
+        self.tend_reminders();
         self.publish_served();
         self.publish_status();
     }

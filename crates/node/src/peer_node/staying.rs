@@ -80,6 +80,7 @@ impl Actor {
     }
 
     pub(super) fn detached(&mut self, peer: IdentityId) {
+        self.note_moved(peer);
         let with_peer =
             |connection: &Connection| matches!(connection, Connection::Connected(c) if c.offer.provider == peer);
         for id in self.ways.ids(|way| with_peer(&way.connection)) {

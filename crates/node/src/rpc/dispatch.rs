@@ -166,6 +166,7 @@ pub const METHODS: &[&str] = &[
     "chat_list",
     "chat_list_change",
     "chat_memo",
+    "chat_reminders",
     "chat_typing",
     "chat_presence",
     "chat_tells",
@@ -534,6 +535,10 @@ impl<A: NodeApi> Surface for Dispatcher<A> {
             Topic::Conversation => {
                 let all = api.chat_conversations().await?.into_iter();
                 all.map(|talk| Event::ChatConversation(Box::new(talk))).collect()
+            }
+            Topic::Reminder => {
+                let items = api.chat_reminders().await?.into_iter();
+                items.map(|item| Event::ChatReminder(Box::new(item))).collect()
             }
             Topic::Bot => api.bot_status().await?.hired.into_iter().map(Event::Bot).collect(),
             Topic::Phone => vec![Event::Phones(api.phone_list().await?)],

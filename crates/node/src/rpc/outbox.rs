@@ -43,6 +43,7 @@ enum Key {
     /// Of somebody in a conversation; whether of typing.
     Book(String),
     Sign(String, IdentityId, bool),
+    Reminder(String),
     Topic(Topic),
     Session(String),
     Channel(String),
@@ -150,6 +151,7 @@ fn key(event: &Event) -> Key {
         Event::ChatConversation(talk) => Key::Conversation(talk.conversation.clone()),
         Event::ChatItem(item) => Key::Message(item.conversation.clone(), item.message.clone()),
         Event::ChatBook(book) => Key::Book(book.conversation.clone()),
+        Event::ChatReminder(item) => Key::Reminder(item.message.clone()),
         Event::ChatSign(sign) => Key::Sign(sign.conversation.clone(), sign.person, sign.typing.is_some()),
         Event::Transaction(record) => Key::Transaction(record.outcome.transaction_id),
         other => Key::Topic(other.topic()),
@@ -163,7 +165,7 @@ fn pace(key: &Key) -> Duration {
         Key::Topic(Topic::Wallet) => 250,
         Key::Topic(Topic::Pulse) => 500,
         Key::Conversation(_) | Key::Book(_) => 250,
-        Key::Message(..) | Key::Sign(..) => 0,
+        Key::Message(..) | Key::Sign(..) | Key::Reminder(_) => 0,
         _ => 1000,
     })
 }

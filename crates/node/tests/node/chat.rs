@@ -3,7 +3,8 @@
 use byway_node::api::*;
 use byway_node::peer_node::PeerNode;
 
-use super::network::{Mortal, Network, Node, key};
+use super::holding::some_port;
+use super::network::{Mortal, Network, Node, SOON, key};
 
 pub fn named(name: &str) -> String {
     format!("[chat]\nname = \"{name}\"\n")
@@ -33,14 +34,19 @@ async fn until_texts(node: &Node, to: &str, expected: &[&str]) {
 /// Two who are contacts, with what each is called at the other.
 pub async fn acquainted(network: &Network) -> [Mortal; 2] {
     let [alice, bob] = [network.mortal("one", &named("Alice")).await, network.mortal("other", &named("Bob")).await];
-    let invite = ChatInviteMake { days: None, note: Some("for Bob".to_owned()) };
-    let link = alice.node.api.chat_invite(invite).await.unwrap().link;
-    bob.node.api.chat_accept(ChatAccept { who: link }).await.unwrap();
-    let is_contact = |person: &ChatPerson| person.standing == ChatStanding::Contact && person.conversation.is_some();
-    let seen = person(&alice.node, "Bob has come", is_contact).await;
-    assert_eq!((seen.name.as_str(), seen.identity), ("Bob", bob.node.api.identity()));
-    person(&bob.node, "Alice has agreed", is_contact).await;
+    meet(&alice.node, &bob.node).await;
     [alice, bob]
+}
+
+/// Bob becomes a contact of Alice by a link of hers.
+async fn meet(alice: &Node, bob: &Node) {
+    let invite = ChatInviteMake { days: None, note: Some("for Bob".to_owned()) };
+    let link = alice.api.chat_invite(invite).await.unwrap().link;
+    bob.api.chat_accept(ChatAccept { who: link }).await.unwrap();
+    let is_contact = |person: &ChatPerson| person.standing == ChatStanding::Contact && person.conversation.is_some();
+    let seen = person(alice, "Bob has come", is_contact).await;
+    assert_eq!((seen.name.as_str(), seen.identity), ("Bob", bob.api.identity()));
+    person(bob, "Alice has agreed", is_contact).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,4 +128,27 @@ async fn whoever_asks_without_an_invite_waits_for_the_answer_and_can_be_blocked(
     bob.node.api.chat_send(send("Alice", "hello?")).await.unwrap();
     person(&bob.node, "it was taken", |person| person.waiting == 0).await;
     assert_eq!(texts(&alice.node.api, &who).await, ["welcome"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_is_told_who_comes_and_goes_and_for_whom_something_waits() {
+    let network = Network::start(&["one", "other"], &[]).await;
+    let at = some_port();
+    let [alice, bob] = [network.node("one", &named("Alice")).await, network.node_at(at, "other", &named("Bob")).await];
+    meet(&alice, &bob).await;
+    person(&alice, "Bob is there, and has all", |person| person.online && person.waiting == 0).await;
+    let mut told = alice.api.events();
+    bob.stop().await;
+    until_told(&mut told, "Bob is gone", |person| !person.online).await;
+    alice.api.chat_send(send("Bob", "are you there?")).await.unwrap();
+    until_told(&mut told, "something waits for him", |person| !person.online && person.waiting == 1).await;
+    let bob = network.node_at(at, "other", &named("Bob")).await;
+    until_told(&mut told, "he is back and has it", |person| person.online && person.waiting == 0).await;
+    until_texts(&bob, "Alice", &["are you there?"]).await;
+}
+
+/// Waits until somebody who watches is told that a person is so.
+async fn until_told(told: &mut Events, what: &str, is_it: impl Fn(&ChatPerson) -> bool) {
+    let seen = async { while !matches!(&*told.recv().await.unwrap(), Event::ChatPerson(person) if is_it(person)) {} };
+    tokio::time::timeout(SOON, seen).await.unwrap_or_else(|_| panic!("nobody told in time that {what}"));
 }

@@ -1,11 +1,13 @@
 //! Polls, lists, memos, and what is true for a moment, between real nodes.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use byway_node::api::*;
+use byway_node::peer_node::PeerNode;
 
 use super::chat::{acquainted, named};
-use super::network::{Network, key};
+use super::network::{Network, Node, key};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poll_is_voted_in_and_closed() {
@@ -182,4 +184,54 @@ async fn memos_are_for_oneself_and_signs_are_told_as_the_user_wants() {
     assert_eq!((own.draft.as_str(), own.pinned, own.muted_until_ms), ("dear Bob", true, None));
     let kept = alice.node.api.chat_tells(nothing).await.unwrap();
     assert_eq!(kept, ChatTells { typing: true, presence: true, read_marks: false });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_is_reminded_once_of_what_one_noted() {
+    let network = Network::start(&["one"], &[]).await;
+    let alice = network.node("one", &named("Alice")).await;
+    let mut told = alice.api.events();
+    note(&alice, "soon", 1_000).await;
+    note(&alice, "much later", 86_400_000).await;
+    assert_eq!(until_reminded(&mut told, "soon").await, ["soon"]);
+    note(&alice, "while the node may be down", 1_000).await;
+    alice.stop().await;
+
+    let alice = network.node("one", &named("Alice")).await;
+    let mut told = alice.api.events();
+    let both = async |api: &PeerNode| {
+        let shown = api.chat_reminders().await.unwrap().into_iter().map(|item| item.text);
+        (shown.collect::<Vec<_>>() == ["soon", "while the node may be down"]).then_some(())
+    };
+    alice.until("what came is shown to whoever comes to watch", both).await;
+    // This one comes behind all that is told of what was before.
+    note(&alice, "at once", 1_000).await;
+    let since = until_reminded(&mut told, "at once").await;
+    assert!(!since.contains(&"soon".to_owned()), "told twice: {since:?}");
+    let gone = alice.api.chat_reminders().await.unwrap().remove(0);
+    let delete = ChatAbout { to: "me".to_owned(), message: gone.message, what: ChatAboutWhat::Delete, value: None };
+    alice.api.chat_about(delete).await.unwrap();
+    let left = alice.api.chat_reminders().await.unwrap();
+    assert_eq!(left.len(), 2, "of what was deleted nobody is reminded");
+}
+
+/// Notes something of which one wants to be reminded in so many milliseconds.
+async fn note(node: &Node, text: &str, within_ms: u64) {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let (remind_ms, idempotency_key) = (Some(byway_primitives::Time(now_ms + within_ms)), key(&hex::encode(text)));
+    node.api.chat_memo(ChatMemo { text: text.to_owned(), remind_ms, idempotency_key }).await.unwrap();
+}
+
+/// What whoever watches is reminded of, up to this note.
+async fn until_reminded(told: &mut Events, last: &str) -> Vec<String> {
+    let seen = async {
+        let mut texts: Vec<String> = Vec::new();
+        while texts.last().is_none_or(|text| text != last) {
+            if let Event::ChatReminder(item) = &*told.recv().await.unwrap() {
+                texts.push(item.text.clone());
+            }
+        }
+        texts
+    };
+    tokio::time::timeout(super::network::SOON, seen).await.unwrap_or_else(|_| panic!("nobody was reminded of {last}"))
 }

@@ -834,6 +834,11 @@ impl NodeApi for Fake {
         Ok(ChatItem { kind: "memo".to_owned(), text: request.text, remind_ms: request.remind_ms, ..fake_chat::item() })
     }
 
+    async fn chat_reminders(&self) -> Answer<Vec<ChatItem>> {
+        let remind_ms = Some(byway_primitives::Time(1_800_000_000_000));
+        Ok(vec![ChatItem { kind: "memo".to_owned(), remind_ms, ..fake_chat::item() }])
+    }
+
     async fn chat_typing(&self, request: ChatTyping) -> Answer<()> {
         fake_chat::named(&request.to)
     }

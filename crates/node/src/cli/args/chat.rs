@@ -105,7 +105,12 @@ pub enum ChatCommand {
         /// Markdown
         #[arg(value_name = "TEXT")]
         text: String,
+        /// Be reminded of it in so many minutes
+        #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=5_256_000))]
+        remind: Option<u64>,
     },
+    /// Of what you wanted to be reminded within the last day
+    Reminders,
     /// Put a conversation above the others
     Pin {
         #[arg(value_name = "TO")]

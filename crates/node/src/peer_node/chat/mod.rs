@@ -13,8 +13,10 @@ mod files;
 mod grouping;
 mod introducing;
 mod paid;
+mod reminding;
 mod saying;
 mod searching;
+mod there;
 mod tried;
 mod views;
 
@@ -36,7 +38,9 @@ pub(super) use called::CalledDesk;
 pub(super) use desk::OwnDesk;
 pub(super) use devices::DeviceDesk;
 pub(super) use files::{FileCame, FileDesk};
+pub(super) use reminding::RemindDesk;
 pub(super) use searching::SearchDesk;
+pub(super) use there::ThereDesk;
 
 /// How long an invite counts where nobody says.
 const INVITE_DAYS: u64 = 7;
@@ -182,6 +186,9 @@ impl Actor {
                 }
                 if let Some(shown) = self.chat_item(room, &of) {
                     self.note_for_search(room, &shown, is_new);
+                    if self.chats().own_room() == Some(room) {
+                        self.note_reminder(&shown);
+                    }
                     self.tell(Event::ChatItem(Box::new(self.chat_shown(room, &shown))));
                 }
                 if let Some(view) = self.chats().talk(room) {

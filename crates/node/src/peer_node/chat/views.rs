@@ -29,7 +29,7 @@ impl Actor {
         people.get(peer).map(|person| self.person(peer, person, &Alike::of(people))).ok_or_else(unknown)
     }
 
-    fn person(&self, identity: IdentityId, person: &Person, alike: &Alike) -> ChatPerson {
+    pub(super) fn person(&self, identity: IdentityId, person: &Person, alike: &Alike) -> ChatPerson {
         let standing = standing_of(&person.standing);
         let Called { primary_name, registered, looks_like } = self.ledger_says(identity, person, alike);
         let (refused, paid, introduced_by) = self.footing_of(identity);

@@ -44,6 +44,10 @@ impl<A: NodeApi> Dispatcher<A> {
             "chat_list" => done(api.chat_list(read(params)?).await),
             "chat_list_change" => done(api.chat_list_change(read(params)?).await),
             "chat_memo" => done(api.chat_memo(read(params)?).await),
+            "chat_reminders" => {
+                read::<Nothing>(params)?;
+                done(api.chat_reminders().await)
+            }
             "chat_typing" => empty(api.chat_typing(read(params)?).await),
             "chat_presence" => empty(api.chat_presence(read(params)?).await),
             "chat_tells" => done(api.chat_tells(read(params)?).await),

@@ -43,6 +43,8 @@ async fn a_name_is_taken_shown_elsewhere_renewed_and_given_away() {
     assert!(begun.name == "alice" && is_under_way, "{begun:?}");
     let like = alice.node.api.name_register(register("a1ice")).await.unwrap_err();
     assert_eq!(like.kind, ErrorKind::NameTaken, "{like}");
+    // Neither is told of it by the other, so either may be behind.
+    until_shown(&alice, "alice", "it is in use", |shown| shown.standing == NameStanding::InUse).await;
     let shown = until_shown(&bob, "alice", "it is in use", |shown| shown.standing == NameStanding::InUse).await;
     assert_eq!((shown.owner, shown.primary, shown.looks_like), (Some(alices), false, None));
     // What looks like it is taken as well, and says why.

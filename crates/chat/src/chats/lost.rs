@@ -155,7 +155,7 @@ impl Lost {
     }
 
     fn view(&self, room: RoomId) -> TalkView {
-        let Record { direct, since, next, unread, about, .. } = &self.record;
+        let Record { direct, since, next, read, unread, about, .. } = &self.record;
         let role = |who: &IdentityId| self.roles.as_ref().map_or(Role::Member, |roles| roles.role(*who));
         let names = about.profiles.iter().map(|(who, profile)| (*who, profile.value.nickname.to_string()));
         TalkView {
@@ -172,6 +172,7 @@ impl Lost {
             is_lost: !self.is_over,
             is_leaving: false,
             messages: *next,
+            read: *read,
             unread: *unread,
             authenticator: Vec::new(),
             epoch: 0,

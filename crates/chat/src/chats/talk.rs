@@ -127,6 +127,8 @@ pub struct TalkView {
     pub is_leaving: bool,
     /// How many messages there have been.
     pub messages: u64,
+    /// Messages of others before this place have been looked at.
+    pub read: u64,
     pub unread: u64,
     /// What the people in it compare, to know that nobody is between them.
     pub authenticator: Vec<u8>,
@@ -194,7 +196,7 @@ impl Talk {
     }
 
     pub fn view(&self) -> TalkView {
-        let Record { direct, since, next, unread, about, affairs, .. } = &self.record;
+        let Record { direct, since, next, read, unread, about, affairs, .. } = &self.record;
         let (epoch, members) = (self.room.epoch(), self.room.members());
         let roles = self.room.roles();
         let role = |member: &Member| roles.as_ref().map_or(Role::Member, |roles| roles.role(member.identity));
@@ -215,6 +217,7 @@ impl Talk {
             is_lost: false,
             is_leaving: affairs.is_leaving && self.is_in(),
             messages: *next,
+            read: *read,
             unread: *unread,
             authenticator: epoch.authenticator,
             epoch: epoch.number,

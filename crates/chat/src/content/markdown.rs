@@ -101,6 +101,32 @@ fn plain_inlines(inlines: &[Inline], out: &mut String) {
     }
 }
 
+/// Who is called in a text, once each, in the order in which they are.
+pub fn mentioned(blocks: &[Block]) -> Vec<IdentityId> {
+    let mut out = Vec::new();
+    blocks.iter().for_each(|block| mentioned_block(block, &mut out));
+    out
+}
+
+fn mentioned_block(block: &Block, out: &mut Vec<IdentityId>) {
+    match block {
+        Block::Paragraph(inlines) => mentioned_inlines(inlines, out),
+        Block::Quote(blocks) => blocks.iter().for_each(|block| mentioned_block(block, out)),
+        Block::List { items, .. } => items.iter().flatten().for_each(|block| mentioned_block(block, out)),
+        Block::Code { .. } => {}
+    }
+}
+
+fn mentioned_inlines(inlines: &[Inline], out: &mut Vec<IdentityId>) {
+    for inline in inlines {
+        match inline {
+            Inline::Emphasis(inner) | Inline::Strong(inner) | Inline::Strike(inner) => mentioned_inlines(inner, out),
+            Inline::Mention(identity) if !out.contains(identity) => out.push(*identity),
+            Inline::Mention(_) | Inline::Text(_) | Inline::Break | Inline::Code(_) | Inline::Link(_) => {}
+        }
+    }
+}
+
 /// What is being read.
 enum Node {
     Root,

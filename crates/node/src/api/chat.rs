@@ -132,6 +132,9 @@ pub struct ChatConversation {
     pub since_ms: Time,
     pub messages: u64,
     pub unread: u64,
+    /// Whether our person is mentioned in what is unread, as far as the newest 100 messages go.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mentioned: bool,
     /// What both read to each other to know that nobody is between them: twelve groups of five digits. Empty where it is restored.
     pub safety_number: String,
     /// The newest message.
@@ -169,6 +172,9 @@ pub struct ChatItem {
     pub kind: String,
     /// Markdown, as it was typed; empty where it has none or is gone.
     pub text: String,
+    /// Whether it mentions our person, by its author's list of those whom it calls.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mentions_me: bool,
     pub edited: bool,
     pub deleted: bool,
     /// The message that it answers.

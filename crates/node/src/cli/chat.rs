@@ -7,7 +7,7 @@ use byway_primitives::IdentityId;
 use super::output::{ago, now};
 use super::wallet::show;
 use super::{
-    ChatCommand, Globals, Outcome, Table, chat_attach, chat_backup, chat_content, chat_search, chat_who,
+    ChatCommand, Globals, Outcome, Table, chat_attach, chat_backup, chat_content, chat_mention, chat_search, chat_who,
     idempotency_key,
 };
 use crate::api::*;
@@ -40,6 +40,7 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
         ChatCommand::Contacts => contacts(globals, &client.call::<Vec<ChatPerson>>("chat_people", &Nothing {}).await?)?,
         ChatCommand::Conversations => conversations(globals, &client).await?,
         ChatCommand::Send { to, text, reply } => {
+            let text = chat_mention::typed(&client, &to, text).await?;
             let request = ChatSend { to, text, reply, thread: None, idempotency_key: idempotency_key(None)? };
             let item: ChatItem = client.call("chat_send", &request).await?;
             show(globals, &item, |_| "Said. It is kept here until it has arrived.\n".to_owned())?;
@@ -62,6 +63,7 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
             about(globals, &client, ChatAbout { to, message, what, value: Some(emoji) }).await?;
         }
         ChatCommand::Edit { to, message, text } => {
+            let text = chat_mention::typed(&client, &to, text).await?;
             about(globals, &client, ChatAbout { to, message, what: ChatAboutWhat::Edit, value: Some(text) }).await?;
         }
         ChatCommand::Delete { to, message } => {
@@ -143,13 +145,16 @@ fn standing(person: &ChatPerson) -> String {
 
 async fn conversations(globals: &Globals, client: &Client) -> anyhow::Result<()> {
     let all: Vec<ChatConversation> = client.call("chat_conversations", &Nothing {}).await?;
+    let people: Vec<ChatPerson> = client.call("chat_people", &Nothing {}).await?;
     show(globals, &all, |all| {
         let mut table = Table::new(&["with", "", ">unread", "newest", "", "conversation"]);
         for talk in all {
             let newest = talk.newest.as_ref();
-            let text = newest.map_or_else(String::new, |item| line(item).chars().take(40).collect());
+            let text =
+                newest.map_or_else(String::new, |item| line(item, &names_in(talk, &people)).chars().take(40).collect());
             let when = newest.map_or_else(String::new, |item| ago(item.sent_ms, now()));
-            let unread = if talk.unread == 0 { String::new() } else { talk.unread.to_string() };
+            let calls = if talk.mentioned { "@ " } else { "" };
+            let unread = if talk.unread == 0 { String::new() } else { format!("{calls}{}", talk.unread) };
             let marked = if talk.marked_unread && unread.is_empty() { "·".to_owned() } else { unread };
             let pin = if talk.pinned { "↑ " } else { "" };
             let mute = if talk.muted_until_ms.is_some() { " (muted)" } else { "" };
@@ -179,11 +184,7 @@ async fn read(
     let people: Vec<ChatPerson> = client.call("chat_people", &Nothing {}).await?;
     let status: NodeStatus = client.call("node_status", &Nothing {}).await?;
     let me = status.talks_as();
-    let shown = |identity: IdentityId, name: &str| if name.is_empty() { identity.to_string() } else { name.to_owned() };
-    let members = talk.group.iter().flat_map(|group| &group.members);
-    let mut names: BTreeMap<IdentityId, String> =
-        members.map(|member| (member.identity, shown(member.identity, &member.name))).collect();
-    names.extend(people.iter().map(|person| (person.identity, called(person))));
+    let mut names = names_in(&talk, &people);
     names.insert(me, "you".to_owned());
     let others: Vec<IdentityId> = talk.members.iter().copied().filter(|member| *member != me).collect();
     show(globals, &items, |items| {
@@ -192,6 +193,16 @@ async fn read(
         }
         items.iter().map(|item| said(item, &names, (me, &others), ids)).collect()
     })
+}
+
+/// What to call those who are in a conversation, and whom else one knows.
+fn names_in(talk: &ChatConversation, people: &[ChatPerson]) -> BTreeMap<IdentityId, String> {
+    let shown = |identity: IdentityId, name: &str| if name.is_empty() { identity.to_string() } else { name.to_owned() };
+    let members = talk.group.iter().flat_map(|group| &group.members);
+    let mut names: BTreeMap<IdentityId, String> =
+        members.map(|member| (member.identity, shown(member.identity, &member.name))).collect();
+    names.extend(people.iter().map(|person| (person.identity, called(person))));
+    names
 }
 
 /// A message as one line or more.
@@ -203,6 +214,7 @@ fn said(
 ) -> String {
     let name = |of: &IdentityId| names.get(of).cloned().unwrap_or_else(|| of.to_string());
     let edited = if item.edited { " (edited)" } else { "" };
+    let calls = if item.mentions_me { " (mentions you)" } else { "" };
     let is_ours = item.author == me;
     let mark = match is_ours {
         true if others.iter().all(|other| item.read.contains(other)) => "  ✓✓ read",
@@ -210,7 +222,8 @@ fn said(
         true => "  ✓",
         false => "",
     };
-    let mut text = format!("{}  {}:  {}{edited}{mark}\n", ago(item.sent_ms, now()), name(&item.author), line(item));
+    let (when, who, what) = (ago(item.sent_ms, now()), name(&item.author), line(item, names));
+    let mut text = format!("{when}  {who}:  {what}{edited}{calls}{mark}\n");
     text.push_str(&chat_content::more(item, names));
     for reaction in &item.reactions {
         let people: Vec<String> = reaction.people.iter().map(name).collect();
@@ -223,18 +236,20 @@ fn said(
 }
 
 /// What a message says, made harmless for a terminal.
-pub(super) fn line(item: &ChatItem) -> String {
+pub(super) fn line(item: &ChatItem, names: &BTreeMap<IdentityId, String>) -> String {
     match item {
         ChatItem { deleted: true, .. } => "(deleted)".to_owned(),
         ChatItem { attachments, text, .. } if text.is_empty() && !attachments.is_empty() => {
             attachments.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
         }
         ChatItem { kind, text, .. } if text.is_empty() => format!("({kind})"),
-        ChatItem { text, .. } => byway_chat::content::display::text(text),
+        ChatItem { text, .. } => chat_mention::shown(&byway_chat::content::display::text(text), names),
     }
 }
 
 async fn about(globals: &Globals, client: &Client, request: ChatAbout) -> anyhow::Result<()> {
     let item: ChatItem = client.call("chat_about", &request).await?;
-    show(globals, &item, |item| format!("{}\n", line(item)))
+    let people: Vec<ChatPerson> = client.call("chat_people", &Nothing {}).await?;
+    let names = people.iter().map(|person| (person.identity, called(person))).collect();
+    show(globals, &item, |item| format!("{}\n", line(item, &names)))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use super::wallet::show;
-use super::{ChatAttachArgs, ChatFetchArgs, Globals, idempotency_key};
+use super::{ChatAttachArgs, ChatFetchArgs, Globals, chat_mention, idempotency_key};
 use crate::api::*;
 use crate::client::Client;
 
@@ -17,6 +17,10 @@ pub async fn attach(globals: &Globals, client: &Client, args: ChatAttachArgs) ->
     for path in &files {
         uploaded.push(upload(client, path).await?);
     }
+    let text = match text {
+        Some(text) => Some(chat_mention::typed(client, &to, text).await?),
+        None => None,
+    };
     let idempotency_key = idempotency_key(None)?;
     let request = ChatAttach { to, files: uploaded, text, reply, thread: None, levels: None, idempotency_key };
     let item: ChatItem = client.call("chat_attach", &request).await?;

@@ -79,7 +79,7 @@ pub async fn reminders(globals: &Globals, client: &Client) -> anyhow::Result<()>
 
 fn reminder_text(item: &ChatItem) -> String {
     let when = item.remind_ms.map_or_else(String::new, |at| ago(at, now()));
-    format!("{when}: {}\n", line(item))
+    format!("{when}: {}\n", line(item, &BTreeMap::new()))
 }
 
 pub async fn pin(globals: &Globals, client: &Client, to: String, pinned: bool) -> anyhow::Result<()> {

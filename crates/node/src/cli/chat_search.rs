@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::chat::{called, line};
 use super::output::{ago, now};
 use super::wallet::show;
-use super::{ChatExportArgs, ChatExportFormat, ChatSearchArgs, Globals, chat_content};
+use super::{ChatExportArgs, ChatExportFormat, ChatSearchArgs, Globals, chat_content, chat_mention};
 use crate::api::*;
 use crate::calendar::Day;
 use crate::client::Client;
@@ -36,7 +36,7 @@ pub async fn search(globals: &Globals, client: &Client, args: ChatSearchArgs) ->
         }
         for ChatHit { to, item, .. } in &found.hits {
             let (where_, who) = (names.conversation(to), names.person(item.author));
-            text.push_str(&format!("{}  {where_}  {who}:  {}\n", ago(item.sent_ms, now()), line(item)));
+            text.push_str(&format!("{}  {where_}  {who}:  {}\n", ago(item.sent_ms, now()), line(item, &names.people)));
             if ids {
                 text.push_str(&format!("      {}\n", item.message));
             }
@@ -180,7 +180,7 @@ fn as_markdown(item: &ChatItem, names: &Names) -> String {
     let mut text = format!("**{}**, {}{edited}\n\n", names.person(item.author), at(item.sent_ms));
     let said = match item {
         ChatItem { deleted: true, .. } => "(deleted)".to_owned(),
-        ChatItem { text, .. } => display::text(text),
+        ChatItem { text, .. } => chat_mention::shown(&display::text(text), &names.people),
     };
     let more = chat_content::more(item, &names.people);
     for line in said.lines().chain(more.lines().map(str::trim)).filter(|line| !line.is_empty()) {

@@ -15,6 +15,7 @@ mod chat_backup;
 mod chat_book;
 mod chat_content;
 mod chat_group;
+mod chat_mention;
 mod chat_search;
 mod chat_who;
 mod confirm;

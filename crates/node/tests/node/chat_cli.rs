@@ -5,7 +5,7 @@ use byway_node::attachments::FileError;
 
 use super::cli::{check_typed, directory_of, failure, json, shown};
 use super::fake::Fake;
-use super::fake_chat::message_id;
+use super::fake_chat::{CONTACT, message_id};
 
 #[test]
 fn what_can_be_typed_about_what_is_said() {
@@ -88,6 +88,24 @@ async fn polls_and_lists_are_shown_as_they_stand() {
     let mute = shown(&["chat", "mute", "Bob"]);
     assert!(mute.contains("Bob is pinned and muted"), "{mute}");
     assert!(shown(&["chat", "conversations"]).contains("↑ Bob (muted)"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_called_by_name_is_mentioned_and_read_by_name() {
+    let served = Fake::new().serve().await;
+    let folder = directory_of(served.port);
+    let directory = folder.path();
+    let mention = |name: &str| format!("{name} [@{name}](mention:{CONTACT})", name = name);
+    let said = |to: &str, text: &str| json(directory, &["chat", "send", to, text])["text"].as_str().unwrap().to_owned();
+    for to in ["Bob", &CONTACT.to_string()] {
+        assert_eq!(said(to, "Bob @Bob"), mention("Bob"));
+    }
+    assert_eq!(said("Bob", "bobby @bobby"), mention("bobby"), "as they call themselves");
+    assert_eq!(said("Bob", "@Carol, me@bob.example"), "@Carol, me@bob.example");
+    let read = shown(directory, &["chat", "read", "Bob"]);
+    assert!(read.contains("Bob:  hello @Bob (mentions you)"), "{read}");
+    let all = shown(directory, &["chat", "conversations"]);
+    assert!(all.contains("@ 1  hello @Bob"), "{all}");
 }
 
 #[test]

@@ -179,7 +179,7 @@ async fn what_was_said_is_written_down_and_nothing_over_another_file() {
     assert_eq!(lines[0]["conversation"]["conversation"], conversation_id());
     assert_eq!(
         (&lines[1]["message"]["text"], &lines[1]["message"]["attachments"][0]["name"]),
-        (&"hello".into(), &"map.png".into())
+        (&super::fake_chat::item().text.into(), &"map.png".into())
     );
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap()) & 0o777, 0o600);
@@ -187,7 +187,7 @@ async fn what_was_said_is_written_down_and_nothing_over_another_file() {
     assert!(refused.contains("name another with --to"), "{refused}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
     let markdown = run(&["chat", "export", "--format", "markdown", "--conversation", "bob"]);
-    assert!(markdown.starts_with("# Bob\n\n**Bob**, 2023-11-14 22:13\n\n> hello\n>\n"), "{markdown}");
+    assert!(markdown.starts_with("# Bob\n\n**Bob**, 2023-11-14 22:13\n\n> hello @Bob\n>\n"), "{markdown}");
     assert!(markdown.contains("map.png"), "{markdown}");
     let nobody = failure(folder.path(), &["chat", "export", "--conversation", "nobody"]);
     assert!(nobody.contains("no conversation \"nobody\""), "{nobody}");

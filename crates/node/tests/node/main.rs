@@ -15,6 +15,7 @@ mod chat_cli;
 mod chat_contents;
 mod chat_files;
 mod chat_groups;
+mod chat_mentions;
 mod chat_search;
 mod cli;
 mod convicting;

@@ -7,7 +7,7 @@ use byway_chat::chats::Draft;
 use byway_chat::content::bounded::{BoundedBytes, BoundedList, BoundedText, TooMuch};
 use byway_chat::content::files::{self, HEAD_BYTES};
 use byway_chat::content::limits::{ATTACHMENTS_MAX, LAMPORT_MAX};
-use byway_chat::content::post::{Attachment, AttachmentKey, Post, Shape, Voice};
+use byway_chat::content::post::{Attachment, AttachmentKey, Post, Shape, Text, Voice};
 use byway_chat::content::{Content, Kind, MessageId, MessageRef};
 use byway_chat::mls::RoomId;
 use byway_driver::entropy;
@@ -143,23 +143,23 @@ impl Actor {
 
     fn say_with_files(&mut self, request: &ChatAttach, place: Place, files: Vec<Attachment>) -> Answer<ChatItem> {
         let [thread, reply] = [&request.thread, &request.reply].map(|of| of.as_deref().map(message_named).transpose());
-        let kind = kind_of(request, files)?;
+        let text = self.text_in(place.room, request.text.as_deref().unwrap_or_default())?;
+        let kind = kind_of(request, text, files)?;
         self.say_message(place.room, Draft { id: Some(place.id), thread: thread?, reply: reply?, kind })
     }
 }
 
 /// What is said with these files.
-fn kind_of(request: &ChatAttach, files: Vec<Attachment>) -> Answer<Kind> {
+fn kind_of(request: &ChatAttach, text: Text, files: Vec<Attachment>) -> Answer<Kind> {
     Ok(match (&request.levels, &files[..]) {
         (Some(levels), [recording]) => Kind::Voice(Voice {
             recording: recording.clone(),
             levels: BoundedBytes::new(levels.clone()).map_err(|error| too_much("levels", error))?,
         }),
         (Some(_), _) => return Err(ApiError::invalid_params("levels", "a voice note is one file")),
-        (None, _) => Kind::Post(Post {
-            text: text(request.text.as_deref().unwrap_or_default())?,
-            attachments: BoundedList::new(files).map_err(|error| too_much("files", error))?,
-        }),
+        (None, _) => {
+            Kind::Post(Post { text, attachments: BoundedList::new(files).map_err(|error| too_much("files", error))? })
+        }
     })
 }
 
@@ -175,7 +175,8 @@ fn check(request: &ChatAttach) -> Answer<()> {
     let root = byway_primitives::Hash::ZERO;
     let nothing = Uploaded { size: u64::MAX, root, key: AttachmentKey([0; 32]), head: Vec::new() };
     let files: Answer<Vec<Attachment>> = request.files.iter().map(|file| described(file, nothing.clone())).collect();
-    let kind = kind_of(request, files?)?;
+    let text = text(request.text.as_deref().unwrap_or_default(), |_| true)?;
+    let kind = kind_of(request, text, files?)?;
     let [thread, reply] = [&request.thread, &request.reply].map(|of| of.as_deref().map(message_named).transpose());
     let longest = Content::new(MessageId([0; 16]), Time(u64::MAX), LAMPORT_MAX, kind);
     let longest = Content { thread: thread?, reply: reply?, ..longest };

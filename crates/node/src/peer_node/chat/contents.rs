@@ -14,7 +14,7 @@ use byway_primitives::hash::Context;
 
 use super::super::Actor;
 use super::saying::{message_named, text};
-use super::views;
+use super::views::{self, calls};
 use crate::api::params::IdempotencyKey;
 use crate::api::*;
 
@@ -26,6 +26,7 @@ impl Actor {
         let mut view = views::item(room, shown);
         // Its sender's clock may be wrong, or lie: nothing is from the future.
         view.sent_ms = view.sent_ms.min(self.clock.now());
+        view.mentions_me = calls(&shown.item, self.chat_me());
         view.attachments = self.attachments(room, shown);
         match shown.item.content().map(|content| &content.kind) {
             Some(Kind::Voice(voice)) => view.levels = voice.levels.to_vec(),
@@ -140,7 +141,7 @@ impl Actor {
     }
 
     pub(in super::super) fn note_memo(&mut self, request: &ChatMemo) -> Answer<ChatItem> {
-        let text = text(&request.text)?;
+        let text = text(&request.text, |_| false)?;
         if request.text.trim().is_empty() {
             return Err(ApiError::invalid_params("text", "there is nothing in it"));
         }

@@ -2,8 +2,9 @@
 
 use byway_chat::chats::{ChatError, Draft, TalkView};
 use byway_chat::content::bounded::{BoundedList, BoundedText, TooMuch};
+use byway_chat::content::limits::MENTIONS_MAX;
 use byway_chat::content::post::{Deletion, Edit, Emoji, Post, Reaction, Text};
-use byway_chat::content::{Kind, MessageId, MessageRef};
+use byway_chat::content::{Kind, MessageId, MessageRef, markdown};
 use byway_chat::mls::RoomId;
 use byway_primitives::IdentityId;
 use byway_primitives::hash::Context;
@@ -21,7 +22,7 @@ impl Actor {
     /// Says something; under the same key it is said once.
     pub(in super::super) fn send_in_chat(&mut self, request: &ChatSend) -> Answer<ChatItem> {
         let room = self.room_named(&request.to)?;
-        let text = text(&request.text)?;
+        let text = self.text_in(room, &request.text)?;
         if request.text.trim().is_empty() {
             return Err(ApiError::invalid_params("text", "there is nothing in it"));
         }
@@ -29,7 +30,7 @@ impl Actor {
         let of = MessageRef { author: self.chat_me(), id };
         if let Some(shown) = self.chat_item(room, &of) {
             let said = shown.item.content().map(|content| &content.kind);
-            let is_same = said.is_none_or(|kind| matches!(kind, Kind::Post(post) if post.text == text));
+            let is_same = said.is_none_or(|kind| matches!(kind, Kind::Post(post) if post.text.source == text.source));
             return if is_same { Ok(self.chat_shown(room, &shown)) } else { Err(ApiError::idempotency_conflict()) };
         }
         let [thread, reply] = [&request.thread, &request.reply].map(|of| of.as_deref().map(message_named).transpose());
@@ -69,7 +70,7 @@ impl Actor {
         let shown = self.chat_item(room, &of).ok_or_else(ApiError::chat_message_not_found)?;
         let value = || request.value.as_deref().ok_or_else(|| ApiError::invalid_params("value", "it is missing"));
         let kind = match request.what {
-            ChatAboutWhat::Edit => Kind::Edit(Edit { of, text: text(value()?)? }),
+            ChatAboutWhat::Edit => Kind::Edit(Edit { of, text: self.text_in(room, value()?)? }),
             ChatAboutWhat::Delete => Kind::Deletion(Deletion { of }),
             ChatAboutWhat::React | ChatAboutWhat::Unreact => {
                 let emoji = Emoji::new(value()?).map_err(|error| ApiError::invalid_params("value", error))?;
@@ -95,6 +96,13 @@ impl Actor {
         self.unmark_unread(room);
         let view = self.chats().talk(room).ok_or_else(ApiError::chat_not_found)?;
         Ok(self.conversation(&view))
+    }
+
+    /// A text as it is said in a conversation: it calls the others who are in it, and nobody else.
+    pub(super) fn text_in(&self, room: RoomId, source: &str) -> Answer<Text> {
+        let (me, view) = (self.chat_me(), self.chats().talk(room));
+        let is_other = |who: &IdentityId| *who != me && view.as_ref().is_some_and(|view| view.roles.contains_key(who));
+        text(source, is_other)
     }
 
     pub(super) fn say(&mut self, room: RoomId, draft: Draft) -> Answer<()> {
@@ -139,11 +147,15 @@ impl Actor {
     }
 }
 
-pub(super) fn text(source: &str) -> Answer<Text> {
+/// A text, with whom it calls of those who may be called.
+pub(super) fn text(source: &str, may_be_called: impl Fn(&IdentityId) -> bool) -> Answer<Text> {
     let source = BoundedText::new(source).map_err(|TooMuch { limit, .. }| {
         ApiError::invalid_params("text", format_args!("it is longer than {limit} bytes"))
     })?;
-    Ok(Text { source, mentions: BoundedList::default() })
+    let mut called = markdown::mentioned(&markdown::parse(&source));
+    called.retain(may_be_called);
+    called.truncate(MENTIONS_MAX);
+    Ok(Text { mentions: BoundedList::new(called).expect("no more are left"), source })
 }
 
 /// A message, as `AUTHOR/ID`.
@@ -151,4 +163,27 @@ pub(super) fn message_named(text: &str) -> Answer<MessageRef> {
     let parts = text.split_once('/').and_then(|(author, id)| Some((author.parse().ok()?, id.parse().ok()?)));
     let (author, id) = parts.ok_or_else(|| ApiError::invalid_params("message", "it is not of the form AUTHOR/ID"))?;
     Ok(MessageRef { author, id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mention(byte: u8) -> String {
+        format!("[@x](mention:{}) ", IdentityId([byte; 20]))
+    }
+
+    fn called(source: &str, may_be_called: impl Fn(&IdentityId) -> bool) -> Vec<u8> {
+        text(source, may_be_called).unwrap().mentions.iter().map(|who| who.0[0]).collect()
+    }
+
+    #[test]
+    fn a_text_calls_each_once_who_may_be_called_and_not_more_than_a_message_holds() {
+        let source = format!("{}\n- **{}**\n\n> {}{}`{}`", mention(2), mention(1), mention(2), mention(3), mention(4));
+        assert_eq!(called(&source, |_| true), [2, 1, 3], "in the order in which they are called, and not in code");
+        assert_eq!(called(&source, |who| who.0[0] != 2), [1, 3]);
+        let crowd: String = (0..=MENTIONS_MAX as u8).map(mention).collect();
+        assert_eq!(called(&crowd, |_| true).len(), MENTIONS_MAX);
+        assert_eq!(called(&crowd, |who| who.0[0] == MENTIONS_MAX as u8), [MENTIONS_MAX as u8], "others take no room");
+    }
 }

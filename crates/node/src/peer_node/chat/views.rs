@@ -1,6 +1,7 @@
 //! People, conversations and messages as they are shown. Whatever others have written is made harmless to look at.
 
 use byway_chat::chats::{Shown, TalkView};
+use byway_chat::content::item::Item;
 use byway_chat::content::{MessageRef, display};
 use byway_chat::mls::{Role, RoomId};
 use byway_chat::people::{Person, Standing};
@@ -13,6 +14,8 @@ use crate::api::*;
 /// Digits of a safety number, in groups of so many.
 const SAFETY_DIGITS: usize = 60;
 const SAFETY_GROUP: usize = 5;
+/// How many of the newest messages are looked through for one that calls our person: each time that a conversation is shown.
+const MENTIONED_LOOK: usize = 100;
 /// What the conversation with oneself is called.
 pub(super) const OWN_TITLE: &str = "Notes to yourself";
 
@@ -74,6 +77,7 @@ impl Actor {
             since_ms: view.since,
             messages: view.messages,
             unread: view.unread,
+            mentioned: view.unread > 0 && self.is_mentioned(view),
             safety_number: safety_number(&view.authenticator),
             newest: self.chat_page(room, None, 1).first().map(|shown| self.chat_shown(room, shown)),
             draft: own.draft,
@@ -82,6 +86,12 @@ impl Actor {
             marked_unread: own.marked_unread,
             group: view.is_group.then(|| self.group_of(view)),
         }
+    }
+
+    /// Whether one of the newest messages that nobody has looked at calls our person.
+    fn is_mentioned(&self, view: &TalkView) -> bool {
+        let newest = self.chat_page(view.room, None, MENTIONED_LOOK);
+        newest.iter().any(|shown| shown.place >= view.read && calls(&shown.item, self.chat_me()))
     }
 
     fn group_of(&self, view: &TalkView) -> ChatGroup {
@@ -114,6 +124,11 @@ pub(super) fn standing_of(standing: &Standing) -> ChatStanding {
     }
 }
 
+/// Whether it calls somebody, as it stands; nobody calls themselves.
+pub(super) fn calls(item: &Item, who: IdentityId) -> bool {
+    item.of.author != who && item.text().is_some_and(|text| text.mentions.contains(&who))
+}
+
 /// A message without what only its kind has, and its files.
 pub(super) fn item(room: RoomId, shown: &Shown) -> ChatItem {
     let item = &shown.item;
@@ -131,6 +146,7 @@ pub(super) fn item(room: RoomId, shown: &Shown) -> ChatItem {
         sent_ms: place.map_or(Time::ZERO, |place| place.sent),
         kind: content.map_or("text", |content| content.kind.name()).to_owned(),
         text: item.text().map(|text| text.source.to_string()).unwrap_or_default(),
+        mentions_me: false,
         edited: item.versions().next().is_some(),
         deleted: item.is_gone(),
         reply: place.and_then(|place| place.reply).map(reference),

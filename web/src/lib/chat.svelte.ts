@@ -315,7 +315,7 @@ export class ChatStore {
     const said = excerpt(item, named);
     this.announced = `${name}: ${said}`;
     const title = conversation && !conversation.peer ? `${name}, ${conversationTitle(conversation)}` : name;
-    if (conversation && isMuted(conversation, Date.now())) return;
+    if (conversation && isMuted(conversation, Date.now()) && !item.mentions_me) return;
     this.notifier.notify({ title, body: said, tag: item.conversation, part: item.conversation });
   }
 }

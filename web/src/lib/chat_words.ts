@@ -126,7 +126,7 @@ export function isUnread(conversation: ChatConversation | null): boolean {
   return conversation !== null && (conversation.unread > 0 || conversation.marked_unread === true);
 }
 
-/** Nothing of it is notified, and it does not count. */
+/** Nothing of it is notified but what mentions one, and it does not count. */
 export function isMuted(conversation: ChatConversation, nowMs: number): boolean {
   return (conversation.muted_until_ms ?? 0) > nowMs;
 }

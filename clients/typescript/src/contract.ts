@@ -786,6 +786,8 @@ export interface ChatConversation {
   /** whether this device is still in it */
   member: boolean;
   members: Id[];
+  /** whether one is mentioned in what is unread, as far as the newest 100 messages go; left out where not */
+  mentioned?: boolean | null;
   messages: number;
   muted_until_ms?: Time | null;
   newest?: ChatItem | null;
@@ -879,6 +881,8 @@ export interface ChatItem {
   /** of a voice note: how loud it is from its beginning to its end, 0 to 255 each */
   levels?: number[] | null;
   list?: ChatList | null;
+  /** whether it calls one by name, by its author's list of those whom it calls; left out where not */
+  mentions_me?: boolean | null;
   /** a message as AUTHOR/ID, in hex digits */
   message: string;
   /** its place in the conversation on this device */

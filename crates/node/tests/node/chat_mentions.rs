@@ -3,7 +3,7 @@
 use byway_node::api::*;
 use byway_primitives::IdentityId;
 
-use super::chat::{named, person, send};
+use super::chat::{named, person};
 use super::network::{Mortal, Network, Node, key};
 
 const GROUP: &str = "Walk";
@@ -45,6 +45,12 @@ fn told(talk: &ChatConversation) -> (bool, bool) {
     (talk.newest.as_ref().unwrap().mentions_me, talk.mentioned)
 }
 
+/// Says it in the group: the `nth` thing that is said.
+fn send(nth: u8, text: &str) -> ChatSend {
+    let (to, text) = (GROUP.to_owned(), text.to_owned());
+    ChatSend { to, text, reply: None, thread: None, idempotency_key: key(&format!("say-{nth}")) }
+}
+
 fn mention(who: IdentityId) -> String {
     format!("[@whoever](mention:{who})")
 }
@@ -56,7 +62,7 @@ async fn whoever_is_mentioned_is_told_and_nobody_else() {
     let [alice, bob, carol, dave] = [0, 1, 2, 3].map(|who| &people[who].node);
 
     let text = format!("**{}** and {}, `{}`", mention(bob.api.identity()), mention(dave.api.identity()), "@Carol");
-    let said = alice.api.chat_send(send(GROUP, &text)).await.unwrap();
+    let said = alice.api.chat_send(send(1, &text)).await.unwrap();
     assert!(!said.mentions_me, "nobody is told of what they say themselves");
     assert_eq!(told(&until(bob, "Bob hears it", says(&text)).await), (true, true));
     assert_eq!(told(&until(carol, "Carol hears it", says(&text)).await), (false, false));
@@ -77,8 +83,8 @@ async fn whoever_is_mentioned_is_told_and_nobody_else() {
     until(dave, "Dave is in", |talk| talk.member).await;
     until(alice, "Dave is in", |talk| talk.members.len() == 4).await;
     let again = format!("{}!", mention(dave.api.identity()));
-    alice.api.chat_send(send(GROUP, &again)).await.unwrap();
+    alice.api.chat_send(send(2, &again)).await.unwrap();
     assert_eq!(told(&until(dave, "Dave is called", says(&again)).await), (true, true));
-    alice.api.chat_send(send(GROUP, "let's go")).await.unwrap();
+    alice.api.chat_send(send(3, "let's go")).await.unwrap();
     assert_eq!(told(&until(dave, "and they go", says("let's go")).await), (false, true));
 }

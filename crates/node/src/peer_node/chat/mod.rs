@@ -212,7 +212,7 @@ impl Actor {
             // The conversation is told of as well.
             ChatNews::Given { room } => {
                 self.search.forget();
-                if self.chats().own_room() == Some(*room) {
+                if self.chats().own_room() == Some(room) {
                     self.read_notes_again();
                 }
             }

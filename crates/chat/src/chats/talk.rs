@@ -128,7 +128,7 @@ pub struct TalkView {
     /// How many messages there have been.
     pub messages: u64,
     pub unread: u64,
-    /// What the people in it compare, to know that nobody is between them.
+    /// By the keys of the epoch: alike at all devices that are in it. Each commit changes it.
     pub authenticator: Vec<u8>,
     pub epoch: u64,
 }

@@ -18,7 +18,6 @@ pub fn conversation() -> ChatConversation {
         since_ms: Time::ZERO,
         messages: 1,
         unread: 1,
-        safety_number: String::new(),
         newest: None,
         draft: String::new(),
         pinned: false,

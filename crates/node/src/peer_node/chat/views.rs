@@ -1,6 +1,6 @@
 //! People, conversations and messages as they are shown. Whatever others have written is made harmless to look at.
 
-use byway_chat::chats::{Shown, TalkView};
+use byway_chat::chats::{Safety, Shown, TalkView};
 use byway_chat::content::{MessageRef, display};
 use byway_chat::mls::{Role, RoomId};
 use byway_chat::people::{Person, Standing};
@@ -10,9 +10,6 @@ use super::super::Actor;
 use super::called::{Alike, Called};
 use crate::api::*;
 
-/// Digits of a safety number, in groups of so many.
-const SAFETY_DIGITS: usize = 60;
-const SAFETY_GROUP: usize = 5;
 /// What the conversation with oneself is called.
 pub(super) const OWN_TITLE: &str = "Notes to yourself";
 
@@ -34,6 +31,7 @@ impl Actor {
         let Called { primary_name, registered, looks_like } = self.ledger_says(identity, person, alike);
         let (refused, paid, introduced_by) = self.footing_of(identity);
         let claimed = person.nickname.is_some().then(|| display::name(&person.name)).flatten();
+        let Safety { number: safety_number, words: safety_words } = self.chats().safety(identity);
         ChatPerson {
             identity,
             name: display::name(person.shown_name()).unwrap_or_default(),
@@ -49,6 +47,9 @@ impl Actor {
             refused,
             paid,
             introduced_by,
+            safety_number,
+            safety_words,
+            verified_ms: person.verified,
         }
     }
 
@@ -74,7 +75,6 @@ impl Actor {
             since_ms: view.since,
             messages: view.messages,
             unread: view.unread,
-            safety_number: safety_number(&view.authenticator),
             newest: self.chat_page(room, None, 1).first().map(|shown| self.chat_shown(room, shown)),
             draft: own.draft,
             pinned: own.pinned,
@@ -144,19 +144,4 @@ pub(super) fn item(room: RoomId, shown: &Shown) -> ChatItem {
         received: reached(|reached| reached.received.is_some() || reached.read.is_some()),
         read: reached(|reached| reached.read.is_some()),
     }
-}
-
-/// What both sides have alike, as digits that can be read aloud.
-fn safety_number(authenticator: &[u8]) -> String {
-    if authenticator.is_empty() {
-        return String::new();
-    }
-    const SAFETY: byway_primitives::hash::Context = byway_primitives::hash::Context("byway 1 chat safety number");
-    let mut bytes = [0; SAFETY_DIGITS];
-    SAFETY.expand(&[authenticator], &mut bytes);
-    // A byte below 250 is a digit, each as likely as another; the others count as they come out: a bias of a hundredth.
-    let digits: Vec<u8> = bytes.iter().map(|byte| byte % 10 + b'0').collect();
-    let groups: Vec<String> =
-        digits.chunks(SAFETY_GROUP).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
-    groups.join(" ")
 }

@@ -6,7 +6,7 @@
 use byway_primitives::codec::{Decode, DecodeError, Encode, Reader, Writer};
 use byway_primitives::{IdentityId, NetworkId, Time};
 
-use crate::chats::{GROUP_MAX, Shown};
+use crate::chats::Shown;
 use crate::content::bounded::BoundedText;
 use crate::content::limits::TEXT_BYTES_MAX;
 use crate::content::{About, Item};
@@ -22,7 +22,7 @@ pub const PART_BYTES: usize = 128 * 1024;
 /// Bytes of what says where somebody is reached: the card that they gave.
 pub const CARD_BYTES_MAX: usize = 8 * 1024;
 /// People of one conversation, with those who came and went.
-const MEMBERS_MAX: usize = GROUP_MAX + 1;
+const MEMBERS_MAX: usize = crate::mls::DEVICES_MAX;
 
 /// One thing that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

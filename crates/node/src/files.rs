@@ -97,3 +97,15 @@ fn keep_to_owner(_: &Path) -> io::Result<()> {
 fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
+
+/// Bytes that are left on the disk of a folder; `None` where nobody says.
+#[cfg(unix)]
+pub(crate) fn disk_free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn disk_free(_: &Path) -> Option<u64> {
+    None
+}

@@ -51,15 +51,22 @@ pub fn init(config: &LogConfig, directory: &Directory) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Libraries kept to warnings: resolvers, which name what clients visit, and the storage engine, which tells of every
-/// table it opens.
-const QUIET: [&str; 5] = ["hickory_net", "hickory_proto", "hickory_resolver", "fjall", "lsm_tree"];
+/// Libraries kept to warnings, or to nothing: resolvers, which name what clients visit; the storage engine, which tells of every
+/// table it opens; and that of conversations, to which every frame that comes twice is an error. Who calls it says what was refused.
+const QUIET: [(&str, &str); 6] = [
+    ("hickory_net", "warn"),
+    ("hickory_proto", "warn"),
+    ("hickory_resolver", "warn"),
+    ("fjall", "warn"),
+    ("lsm_tree", "warn"),
+    ("openmls", "off"),
+];
 
 /// The filter that a level or a list of directives means.
 pub(crate) fn filter(level: &str) -> Option<EnvFilter> {
     let mut filter = EnvFilter::try_new(level).ok()?;
-    for library in QUIET.iter().filter(|library| !level.contains(*library)) {
-        filter = filter.add_directive(format!("{library}=warn").parse().ok()?);
+    for (library, quiet) in QUIET.iter().filter(|(library, _)| !level.contains(library)) {
+        filter = filter.add_directive(format!("{library}={quiet}").parse().ok()?);
     }
     Some(filter)
 }

@@ -47,7 +47,8 @@ impl Chats {
             OwnMatter::History { total, given, is_last, records } if !is_first => {
                 return Ok(self.history_came(call, Progress { total, given, is_whole: is_last }, records));
             }
-            OwnMatter::Keep(keeping) => {
+            // The first device knows all conversations: of others a thief could name as many as there is room for.
+            OwnMatter::Keep(keeping) if !is_first || self.record_of(keeping.room).is_some() => {
                 self.tell(ChatNews::Kept(keeping));
                 self.write_to_devices(call, &OwnMatter::Keep(keeping), Some(peer));
             }

@@ -2,10 +2,12 @@
 //!
 //! A backup names those that there were when it was made. That is old word: one may have been taken away since, and may be in the hands of a
 //! thief. So a device counts again only once it is *found*: when this one has come back into a room by way of somebody else, whichever devices
-//! of the person the room has in it are theirs. Devices that were linked after the backup are found as well.
+//! of the person the room has in it are theirs. All others that rooms have in them as devices of the person were taken away, or linked after
+//! the backup: nobody can tell which, so they are put out, and whoever has one of the latter links it anew.
 
 use byway_primitives::{IdentityId, Store, Time};
 
+use super::affairs::Wish;
 use super::devices::{DEVICES_MAX, OwnDevice, Stage};
 use super::packages::STOCK_FIRST;
 use super::{Call, ChatNews, Chats};
@@ -58,16 +60,22 @@ impl Chats {
         else {
             return;
         };
+        let (me, is_first) = (self.me(), self.is_first());
         let mut found = talk.room.certificates();
-        found.retain(|certificate| self.may_be_ours(call.now, certificate));
+        found.retain(|certificate| is_first && certificate.is_linked() && certificate.identity == me);
         for certificate in found {
             let node = certificate.node;
-            let known = match self.own.get(node) {
-                Some(known) if matches!(known.stage, Stage::Restored { .. }) => Some(known.clone()),
-                None => None,
-                Some(_) => continue,
+            let (name, since) = match self.own.get(node) {
+                Some(known) if !matches!(known.stage, Stage::Restored { .. }) => continue,
+                Some(known) if self.may_be_ours(call.now, &certificate) => (known.name.clone(), known.since),
+                _ => {
+                    let record = &mut self.own.record;
+                    record.last_index = record.last_index.max(certificate.index);
+                    self.own.put_record(&mut self.step.batch);
+                    self.wish_in(call, room, [Wish::Unlink(node)]);
+                    continue;
+                }
             };
-            let (name, since) = known.map_or((String::new(), call.now), |known| (known.name, known.since));
             let record = &mut self.own.record;
             record.last_index = record.last_index.max(certificate.index);
             record.written = record.written.max(call.now.0);

@@ -19,7 +19,7 @@ use super::backup::Part;
 use super::devices::Stage;
 use super::history::load;
 use super::{ChatNews, Chats, ChatsDamaged};
-use crate::backup::BackupRecord;
+use crate::backup::{BackupRecord, BackupTalk};
 use crate::content::MessageRef;
 use crate::delivery::ParcelId;
 use crate::delivery::letter::{Letter, PARCEL_MAX};
@@ -39,6 +39,8 @@ const UNDER_WAY_MAX: usize = 2;
 const OWED_MAX: usize = 4096;
 /// Bytes of a record that is given: a longer one has no room in a parcel.
 const RECORD_MAX: usize = PARCEL_MAX - 1024;
+/// Bytes of what people in a conversation say of themselves that are given along with it.
+const PROFILES_MAX: usize = 1 << 20;
 
 /// How far giving has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -124,7 +126,7 @@ impl Chats {
         let progress = Progress { total, given: 0, is_whole: false };
         let mut giving = Giving { progress, next, ..Giving::default() };
         let mut heads: Vec<BackupRecord> =
-            rooms.into_iter().filter_map(|room| self.backup_talk(room)).map(BackupRecord::Talk).collect();
+            rooms.into_iter().filter_map(|room| self.given_head(room)).map(BackupRecord::Talk).collect();
         heads.reverse();
         while !heads.is_empty() {
             let mut part = Part::new(RECORD_MAX);
@@ -182,7 +184,8 @@ impl Chats {
             return;
         }
         let Some(mut giving) = self.givings.remove(&node) else { return };
-        while !giving.is_done() {
+        // What is to be given anew begins with the next look at the clock.
+        while !giving.is_anew && !giving.is_done() {
             giving.under_way.retain(|parcel| self.outbox.waits(node, *parcel));
             if giving.under_way.len() >= UNDER_WAY_MAX {
                 break;
@@ -240,7 +243,7 @@ impl Chats {
         while let Some((room, of)) = giving.owed.first().copied() {
             let mut records: Vec<BackupRecord> = Vec::new();
             // The device may know the conversation not yet, or not as it is now.
-            let head = self.backup_talk(room).filter(|_| !told.contains(&room));
+            let head = self.given_head(room).filter(|_| !told.contains(&room));
             records.extend(head.map(BackupRecord::Talk));
             let shown = load(&view, room, &of).filter(|shown| !shown.item.is_waiting());
             records.extend(shown.map(|shown| BackupRecord::Message { room, shown }));
@@ -252,6 +255,15 @@ impl Chats {
         }
         giving.progress.is_whole = true;
         (part.records, true)
+    }
+
+    /// A conversation as it stands, without what people say of themselves if that is too much to give along.
+    fn given_head(&self, room: RoomId) -> Option<BackupTalk> {
+        let mut head = self.backup_talk(room)?;
+        if head.about.profiles.values().map(|profile| profile.value.to_bytes().len()).sum::<usize>() > PROFILES_MAX {
+            head.about.profiles.clear();
+        }
+        Some(head)
     }
 
     /// What comes behind the end of a room.

@@ -87,6 +87,12 @@ impl Chats {
             }
             return;
         }
+        if !self.has_room {
+            if index == 0 {
+                self.turn_away(peer, parcel);
+            }
+            return;
+        }
         match self.inbox.handle_part(peer, parcel, (index, count), bytes) {
             Ok(Gathered::Part) if (index + 1) % GOT_EVERY == 0 => {
                 self.step.sends.push((peer, ChatMessage::Got { parcel, next: index + 1 }));
@@ -133,6 +139,18 @@ impl Chats {
             self.fault(peer, fault);
             Opened::Done
         })
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.has_room
+    }
+
+    /// Whether the disk has room for what others say. While it has not they keep it, and then they may send it again.
+    pub fn set_has_room(&mut self, has_room: bool) {
+        if !std::mem::replace(&mut self.has_room, has_room) && has_room {
+            let away = std::mem::take(&mut self.turned_away);
+            self.step.sends.extend(away.into_iter().map(|peer| (peer, ChatMessage::Resend)));
+        }
     }
 
     /// Somebody keeps what they have for us until they may send it again.

@@ -36,10 +36,10 @@ const TOLD_AT_ONCE: usize = 4;
 const ADMIN_WAIT: Span = Span::minutes(1);
 /// How long that of a member waits for any of those.
 const MEMBER_WAIT: Span = Span::minutes(60);
-/// Lines of others that are remembered meanwhile. Each is some 6 kB.
-const LINES_MAX: usize = 64;
+/// Lines of others that are remembered meanwhile: of larger groups most say nothing to go by, but their founder and admins. Each is some 6 kB.
+const LINES_MAX: usize = 128;
 /// People that are known of one.
-const MEMBERS_MAX: usize = super::GROUP_MAX + 1;
+const MEMBERS_MAX: usize = crate::mls::DEVICES_MAX;
 
 /// A conversation without its room.
 pub(super) struct Lost {
@@ -103,7 +103,8 @@ impl Lost {
     /// What speaks for the line of somebody, of the others here but `me`.
     fn weight(&self, who: IdentityId, line: &Line, me: IdentityId) -> Weight {
         let others = self.members.iter().filter(|member| **member != me).count();
-        let same = self.lines.values().filter(|other| other.is_one_with(line)).count();
+        // Who only says that they are further has nobody for that.
+        let same = self.lines.values().filter(|other| other.has_end_of(line)).count();
         match self.role(who) {
             Role::Founder => Weight::Founder,
             _ if 2 * same > others => Weight::Most,

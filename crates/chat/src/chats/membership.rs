@@ -142,6 +142,9 @@ impl Chats {
     /// Somebody can't take something yet. What was said in a group in which they are not any more, or this device is not, is not for them: what
     /// they lack to read it comes no more.
     pub(super) fn not_now<S: Store>(&mut self, call: &Call<'_, S>, peer: IdentityId, parcel: ParcelId) {
+        if !self.outbox.is_under_way(peer, parcel) {
+            return;
+        }
         let store = Pending { store: call.store, batch: &self.step.batch };
         let letter = Outbox::parcel(parcel, &store).and_then(|bytes| Letter::from_bytes(&bytes).ok());
         let content = match letter {

@@ -320,6 +320,8 @@ pub struct Chats {
     wanted: BTreeSet<FileRef>,
     /// Those of whom something was not taken that would be taken of somebody in a group with us.
     turned_away: BTreeSet<IdentityId>,
+    /// Whether the disk has room for what others say.
+    has_room: bool,
     /// Those who were there when the clock was last looked at.
     there_before: BTreeSet<IdentityId>,
     /// Those who are there, or ask, and have a pledge on the ledger, as we were told.
@@ -395,6 +397,7 @@ impl Chats {
             early_unknown: opened::Tally::default(),
             wanted: files::load_wanted(store),
             turned_away: BTreeSet::new(),
+            has_room: true,
             there_before: BTreeSet::new(),
             registered: BTreeSet::new(),
             looks_at: now + TICK,

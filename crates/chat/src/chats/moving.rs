@@ -312,7 +312,8 @@ impl Chats {
     pub(super) fn renew_keys<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
         let me = self.me();
         let roles = self.talks.get(&room).and_then(|talk| talk.room.roles());
-        let roles = roles.filter(|roles| roles.founder == me && !roles.ungranted(me).is_empty());
+        let of = (room, self.device.certificate.network);
+        let roles = roles.filter(|roles| roles.founder == me && !roles.ungranted(of, me).is_empty());
         if let Err(error) = self.commit_in(call, room, &Change { roles, ..Change::default() })
             && !super::groups::is_over(&error)
         {

@@ -207,6 +207,12 @@ impl Outbox {
         queue.is_there = true;
     }
 
+    /// Whether a parcel is on its way to a peer.
+    pub fn is_under_way(&self, peer: IdentityId, parcel: ParcelId) -> bool {
+        let queue = self.queues.get(&peer);
+        queue.is_some_and(|queue| queue.numbers.get(&parcel).is_some_and(|number| queue.under_way.contains_key(number)))
+    }
+
     /// A peer can't take this one yet: others go before it.
     pub fn handle_not_now(&mut self, peer: IdentityId, parcel: ParcelId, now: Time) {
         let Some(queue) = self.queues.get_mut(&peer) else { return };

@@ -37,11 +37,13 @@ impl Grant {
         Self { by: device.certificate.clone(), signature: GrantSignature(signature) }
     }
 
-    /// Whether the device, which is one of whom it says, has made `admin` one, whenever that was.
+    /// Whether the device, which is the first one of whom it says, has made `admin` one, whenever that was.
     pub(super) fn holds(&self, network: NetworkId, room: RoomId, founder: IdentityId, admin: IdentityId) -> bool {
         let signature = Signature::from_bytes(&self.signature.0);
         let key = VerifyingKey::from_bytes(&self.by.key.0);
-        self.by.verify(network).is_ok()
+        // Of a linked device that was taken away nobody here would know.
+        !self.by.is_linked()
+            && self.by.verify(network).is_ok()
             && key.is_ok_and(|key| key.verify_strict(&text(room, founder, admin), &signature).is_ok())
     }
 }

@@ -47,6 +47,11 @@ impl Line {
         place.map_or(&[], |place| &self.steps[place + 1..])
     }
 
+    /// Whether this line is that of another, or goes on from its end.
+    pub fn has_end_of(&self, other: &Line) -> bool {
+        other.steps.last().is_some_and(|end| self.steps.iter().any(|step| step.tag == end.tag))
+    }
+
     /// Whether one is further on the line of the other, or both are the same.
     pub fn is_one_with(&self, other: &Line) -> bool {
         let from = self.parts_from(other);

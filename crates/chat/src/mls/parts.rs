@@ -26,8 +26,8 @@ const ENDS_BITS: u32 = 10;
 
 const PART: Context = Context("byway 1 hash: part of a tree of keys");
 
-/// Bytes of a part's name. Nobody but the device writes here, and two parts of one name would have the room be broken, not open.
-const ID_BYTES: usize = 16;
+/// Bytes of a part's name. Members choose what is in trees, so it is one of which nobody finds two alike.
+const ID_BYTES: usize = 32;
 
 /// Names a part of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +35,7 @@ pub(crate) struct PartId([u8; ID_BYTES]);
 
 impl PartId {
     fn of(part: &[u8]) -> Self {
-        let digest = PART.hash(&[part]).0;
-        Self(*digest.first_chunk().expect("a digest is longer"))
+        Self(PART.hash(&[part]).0)
     }
 }
 

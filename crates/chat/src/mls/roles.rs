@@ -66,8 +66,11 @@ impl Roles {
     /// who is one still has made one.
     pub(crate) fn granted(mut self, room: RoomId, device: &Device) -> Self {
         let (me, founder) = (device.certificate.identity, self.founder);
-        let is_lacking = self.ungranted(me);
-        self.grants.retain(|of, _| self.admins.contains(of));
+        let is_lacking = self.ungranted((room, device.certificate.network), me);
+        self.grants.retain(|of, _| self.admins.contains(of) && !is_lacking.contains(of));
+        if device.certificate.is_linked() {
+            return self;
+        }
         for admin in is_lacking.into_iter().filter(|admin| *admin != me) {
             self.grants.insert(admin, Grant::sign(device, room, founder, admin));
         }
@@ -75,9 +78,12 @@ impl Roles {
     }
 
     /// The admins of whom nothing shows that they are, but `by` could.
-    pub(crate) fn ungranted(&self, by: IdentityId) -> BTreeSet<IdentityId> {
+    pub(crate) fn ungranted(&self, (room, network): (RoomId, NetworkId), by: IdentityId) -> BTreeSet<IdentityId> {
         let counts = |of: IdentityId| of == self.founder || (by != self.founder && self.admins.contains(&of));
-        let is_granted = |admin: &IdentityId| self.grants.get(admin).is_some_and(|grant| counts(grant.by.identity));
+        let is_good = |admin: IdentityId, grant: &Grant| {
+            counts(grant.by.identity) && grant.holds(network, room, self.founder, admin)
+        };
+        let is_granted = |admin: &IdentityId| self.grants.get(admin).is_some_and(|grant| is_good(*admin, grant));
         self.admins.iter().copied().filter(|admin| !is_granted(admin)).collect()
     }
 

@@ -16,7 +16,7 @@ use byway_primitives::{Batch, Hash, IdentityId, Space, Span, Store, Time};
 
 use super::groups::{DAVE, five};
 use super::rig::{World, text};
-use super::{ALICE, BOB, CAROL, bring};
+use super::{ALICE, BOB, CAROL, bring, said};
 
 const ERIN: usize = 4;
 
@@ -490,4 +490,24 @@ fn a_crowd_of_made_up_identities_keeps_out_nobody_who_is_registered() {
     world.cut(ALICE, BOB);
     asks(&mut world, bob);
     assert_eq!(asking(&world), ASKING_MAX + 1);
+}
+
+#[test]
+fn while_the_disk_is_nearly_full_what_others_say_stays_with_them() {
+    let mut world = World::new(&["alice", "bob"]);
+    let room = world.acquaint(ALICE, BOB);
+    let bob = world.people[BOB].id();
+    world.with(BOB, |chats, _, _, _| chats.set_has_room(false));
+    world.say(ALICE, room, "is there room?");
+    world.carry();
+    assert_eq!((world.people[BOB].texts(room), world.people[ALICE].chats.waiting_for(bob)), (vec![], 1));
+    // What its own user says goes out all the same.
+    world.say(BOB, room, "hardly");
+    world.carry();
+    assert_eq!(world.people[ALICE].texts(room), said(&[(true, "is there room?"), (false, "hardly")]));
+
+    world.with(BOB, |chats, _, _, _| chats.set_has_room(true));
+    world.carry();
+    assert_eq!(world.people[BOB].texts(room).last(), Some(&(false, "is there room?".to_owned())));
+    assert_eq!(world.people[ALICE].chats.waiting_for(bob), 0);
 }

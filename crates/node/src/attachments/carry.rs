@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -67,14 +68,16 @@ pub async fn give(store: FileStore, files: Vec<Attachment>, from: u32, mut send:
     let again = file.try_clone().map_err(FileError::from)?;
     let (reading, sizes) = (file, groups.clone());
     let reading = tokio::spawn(on_disk(move || read_groups(reading, &sizes, from, &ahead)));
+    let mut given = from;
     while let Some(bytes) = read.recv().await {
         if let Err(cut) = write(&mut send, bytes, &mut speed).await {
             // Whoever takes no more may have found that this is not that file.
             drop(read);
             let _ = reading.await;
-            on_disk(move || check_groups(again, &groups)).await?;
+            on_disk(move || check_groups(again, &groups, from..given + 1)).await?;
             return Err(cut);
         }
+        given += 1;
     }
     reading.await.unwrap_or_else(|error| Err(std::io::Error::other(error).into()))?;
     send.finish();
@@ -99,13 +102,13 @@ fn read_group(file: &mut File, groups: &Groups, group: u32) -> Result<Vec<u8>, F
     if bytes.len() == length { Ok(bytes) } else { Err(FileError::Damaged) }
 }
 
-/// Whether a file lies on the disk as it was written there.
+/// Whether these groups of a file lie on the disk as they were written there. No more are looked at than were given.
 ///
 /// # Errors
 /// [`FileError::Damaged`], [`FileError::Disk`].
-fn check_groups(mut file: File, groups: &Groups) -> Result<(), FileError> {
-    file.seek(SeekFrom::Start(0))?;
-    for group in 0..groups.count() {
+fn check_groups(mut file: File, groups: &Groups, which: Range<u32>) -> Result<(), FileError> {
+    file.seek(SeekFrom::Start(u64::from(which.start) * GROUP_BYTES as u64))?;
+    for group in which {
         let bytes = read_group(&mut file, groups, group)?;
         groups.check(group, &bytes).map_err(|_| FileError::Damaged)?;
     }

@@ -26,6 +26,7 @@ use crate::api::{
 use crate::client::Client;
 use crate::config::{Config, DisguiseChoice};
 use crate::directory::Directory;
+use crate::files;
 use crate::peer_node::KernelAccess;
 use crate::ports;
 
@@ -77,7 +78,7 @@ pub async fn examine(subject: &Subject<'_>) -> Findings {
         ask_network(subject, socket, &mut findings).await;
     }
     findings.tunnel_lacks = tunnel_lacks(config);
-    findings.disk_free_bytes = disk_free(directory.root());
+    findings.disk_free_bytes = files::disk_free(directory.root());
     findings
 }
 
@@ -307,15 +308,4 @@ fn is_root() -> bool {
 #[cfg(not(unix))]
 fn is_root() -> bool {
     false
-}
-
-#[cfg(unix)]
-fn disk_free(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    disk.f_bavail.checked_mul(disk.f_frsize)
-}
-
-#[cfg(not(unix))]
-fn disk_free(_: &Path) -> Option<u64> {
-    None
 }

@@ -103,6 +103,7 @@ impl Actor {
         self.tend_channels();
         self.tend_holding();
         self.tend_asks();
+        self.tend_room();
         self.tend_files();
         self.tend_devices();
         self.tend_there();

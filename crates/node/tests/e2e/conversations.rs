@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::harness::network::{Network, Reach};
 use super::harness::people::{GROUP, Person, Place, texts};
 use super::harness::{PATIENCE, SOON, Story, turn};
 
@@ -243,18 +244,18 @@ fn a_person_talks_from_two_nodes_until_one_is_taken_away() {
     alice.until_texts("Bob", &["before", "from the laptop"]);
     alice.process.kill();
     bob.says("Alice", "which one are you?");
-    laptop.until_texts("Bob", &["from the laptop", "which one are you?"]);
+    laptop.until_texts("Bob", &["before", "from the laptop", "which one are you?"]);
     laptop.says("Bob", "the other one");
     bob.until_texts("Alice", &["before", "from the laptop", "which one are you?", "the other one"]);
     alice.process.start_ready();
     let all = ["before", "from the laptop", "which one are you?", "the other one"].map(str::to_owned);
     alice.until_all("Bob", &all);
     let me = alice.identity();
-    for (node, count) in [(&alice, 3), (&laptop, 2)] {
+    for node in [&alice, &laptop] {
         let is_mine = |item: &&Value| item["author"] == me.as_str();
         let said =
             node.until_read("whose it is", "Bob", |items| Some(items.iter().filter(|item| is_mine(item)).count()));
-        assert_eq!(said, count, "what either device said is its person's at {}", node.name);
+        assert_eq!(said, 3, "what either device said is its person's at {}", node.name);
     }
     story.tell("the first was killed meanwhile, and has everything");
 
@@ -266,7 +267,7 @@ fn a_person_talks_from_two_nodes_until_one_is_taken_away() {
     bob.says("Alice", "what a pity");
     alice.until_read("the answer", "Bob", |items| (texts(items).last() == Some(&"what a pity")).then_some(()));
     bob.until_nothing_waits_for("Alice");
-    laptop.until_texts("Bob", &["from the laptop", "which one are you?", "the other one"]);
+    laptop.until_texts("Bob", &["before", "from the laptop", "which one are you?", "the other one"]);
     let refused = laptop.node.failure(&["device", "token"]);
     assert!(refused.contains("only a new one can be linked"), "{refused}");
     for person in [&mut alice, &mut bob, &mut laptop] {
@@ -288,6 +289,60 @@ fn link_though_it_was_killed(alice: &Person, laptop: &mut Person) {
         (status["role"] == "linked" && status["person"] == whose.as_str()).then_some(())
     });
     // Beside it there are the notes, as on every device.
-    let is_there = |talks: &Value| talks.as_array()?.iter().any(|talk| talk["title"] == "Bob").then_some(());
+    let is_there = |talks: &Value| {
+        talks.as_array()?.iter().any(|talk| talk["title"] == "Bob" && talk["member"] == true).then_some(())
+    };
     laptop.node.until("it has her conversation", PATIENCE, &["chat", "conversations"], is_there);
+}
+
+#[test]
+fn people_whom_only_a_relay_brings_together_talk_by_it() {
+    let _turn = turn();
+    let story = Story::begin("relayed");
+    let mut network = Network::make();
+    network.configure_provider(Reach::RelayOnly);
+    network.start();
+    network.prepare_client("1");
+    let people = [(&network.client_node, "Alice"), (&network.provider_node, "Bob")];
+    let [alice, bob] = people.map(|(node, name)| Person::of(name, node.clone()));
+    let [alices, bobs] = [&alice, &bob].map(Person::identity);
+    let invite = bob.node.json(&["chat", "invite"]);
+    alice.node.json(&["chat", "accept", invite["link"].as_str().unwrap()]);
+    for (person, other) in [(&alice, &bobs), (&bob, &alices)] {
+        let what = format!("{} has a contact", person.name);
+        person.node.until(&what, PATIENCE, &["chat", "contacts"], |people| {
+            let of = |one: &Value| one["identity"] == other.as_str() && one["standing"] == "contact";
+            people.as_array()?.iter().any(|one| of(one) && one["conversation"].is_string()).then_some(())
+        });
+    }
+    story.tell("two whose sockets can't reach each other are contacts");
+    alice.says(&bobs, "by the relay");
+    bob.until_texts(&alices, &["by the relay"]);
+    bob.says(&alices, "so it seems");
+    alice.until_texts(&bobs, &["by the relay", "so it seems"]);
+
+    network.relay.kill();
+    alice.says(&bobs, "into the dark");
+    bob.says(&alices, "nobody there");
+    network.relay.start_ready();
+    let all = ["by the relay", "so it seems", "into the dark", "nobody there"].map(str::to_owned);
+    alice.until_all(&bobs, &all);
+    bob.until_all(&alices, &all);
+    story.tell("the relay was killed between them, and what was said meanwhile has come");
+    let picture = network.path("picture.png");
+    let bytes: Vec<u8> = (0..PICTURE_BYTES).map(|at| (at * at) as u8).collect();
+    std::fs::write(&picture, &bytes).unwrap();
+    let message = alice.node.json(&["chat", "attach", &bobs, picture.to_str().unwrap()])["message"].clone();
+    bob.until_read("of the picture", &alices, |items| {
+        items
+            .iter()
+            .any(|item| item["message"] == message && item["attachments"][0]["name"] == "picture.png")
+            .then_some(())
+    });
+    let (copy, message) = (network.path("copy.png"), message.as_str().unwrap());
+    let fetch = ["chat", "fetch", &alices, message, "--out", copy.to_str().unwrap()];
+    bob.node.until("the picture is here", SOON, &fetch, |file| (file["state"] == "here").then_some(()));
+    assert!(std::fs::read(&copy).unwrap() == bytes, "the picture is as it was sent");
+    network.stop();
+    story.tell("a file came by it as well");
 }

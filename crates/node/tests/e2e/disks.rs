@@ -11,6 +11,8 @@ use super::harness::{PATIENCE, Story, eventually, free_ports, turn};
 
 /// Of the disk that is filled, in megabytes.
 const DISK: u32 = 512;
+/// What is left of it when it is nearly full.
+const NEARLY: u64 = 64;
 
 #[test]
 fn a_full_disk_ends_a_node_and_nothing_that_was_said_is_lost() {
@@ -26,8 +28,18 @@ fn a_full_disk_ends_a_node_and_nothing_that_was_said_is_lost() {
     bob.until_texts("Alice", &["before"]);
     story.tell("two people talk, one of them on a small disk");
 
+    disk.fill_but(NEARLY);
+    eventually("the node sees that there is little room", PATIENCE, || {
+        bob.process.log_since_start().contains("the disk is nearly full").then_some(())
+    });
+    alice.says("Bob", "is there room?");
+    alice.until_contact("Bob", "it waits", |person| person["waiting"] == 1);
+    bob.says("Alice", "hardly");
+    alice.until_read("what he says", "Bob", |items| (texts(items).last() == Some(&"hardly")).then_some(()));
+    bob.until_texts("Alice", &["before", "hardly"]);
+    story.tell("there is little room, which is for what he says himself");
     disk.fill();
-    let (mut said, mut number) = (vec!["before".to_owned()], 0);
+    let (mut said, mut number) = (["before", "is there room?", "hardly"].map(str::to_owned).to_vec(), 0);
     eventually("the node on the full disk has ended", PATIENCE, || {
         number += 1;
         let (own, other) = (format!("{number} by Bob"), format!("{number} by Alice"));
@@ -61,7 +73,7 @@ fn a_full_disk_ends_a_node_and_nothing_that_was_said_is_lost() {
 }
 
 #[test]
-fn a_copied_folder_costs_nothing_that_was_said_once_one_of_the_two_has_stopped() {
+fn each_thing_is_with_one_of_two_copies_of_a_folder_and_one_goes_on_once_the_other_has_stopped() {
     let _turn = turn();
     let story = Story::begin("copied");
     let place = Place::start();
@@ -91,21 +103,34 @@ fn a_copied_folder_costs_nothing_that_was_said_once_one_of_the_two_has_stopped()
             has(&bob.node).or_else(|| has(&copy.node))
         });
     }
-    for node in [&bob, &copy] {
+    let [with_bob, with_copy] = [&bob, &copy].map(|node| {
         node.until_read("what it was told", "Alice", |items| {
-            let texts = texts(items);
-            assert!(texts.iter().all(|text| said.iter().filter(|one| one == text).count() == 1), "{texts:?}");
-            Some(())
-        });
-    }
+            let texts: Vec<String> = texts(items).into_iter().map(str::to_owned).collect();
+            let is_once = |text: &String| texts.iter().filter(|other| *other == text).count() == 1;
+            assert!(texts.iter().all(|text| is_once(text) && said.contains(text)), "{texts:?}");
+            Some(texts)
+        })
+    });
+    assert!(said.iter().all(|text| with_bob.contains(text) || with_copy.contains(text)), "{with_bob:?} {with_copy:?}");
     story.tell("each thing that was said is with one of the two");
 
     copy.process.kill();
     alice.says("Bob", "after");
     bob.until_read("what is said now", "Alice", |items| (texts(items).last() == Some(&"after")).then_some(()));
-    bob.says("Alice", "only one of us is left");
-    let answer = |items: &[serde_json::Value]| (texts(items).last() == Some(&"only one of us is left")).then_some(());
-    alice.until_read("the answer", "Bob", answer);
+    // What the other one has receipted does not come again.
+    bob.until_read("nothing else", "Alice", |items| {
+        let texts = texts(items);
+        assert!(with_bob.iter().all(|text| texts.contains(&text.as_str())), "{texts:?}");
+        Some(())
+    });
+    // What the other one said took numbers that this one has yet to use: what it says under these is not read.
+    let mut number = 0;
+    eventually("something that is said now is read", PATIENCE, || {
+        number += 1;
+        bob.says("Alice", &format!("{number}: only one of us is left"));
+        let items = alice.node.ask(&["chat", "read", "Bob", "--limit", "200"]).ok()?;
+        texts(items.as_array()?).iter().any(|text| text.ends_with("only one of us is left")).then_some(())
+    });
     for person in [&mut alice, &mut bob] {
         assert!(person.process.interrupt().success());
     }

@@ -14,6 +14,7 @@ mod grouping;
 mod introducing;
 mod paid;
 mod reminding;
+mod room;
 mod saying;
 mod searching;
 mod there;
@@ -216,7 +217,12 @@ impl Actor {
             ChatNews::Linked { node } => self.tell_all_kept(node),
             ChatNews::Kept(keeping) => self.kept_elsewhere(keeping),
             // The conversation is told of as well.
-            ChatNews::Given { .. } => self.search.forget(),
+            ChatNews::Given { room } => {
+                self.search.forget();
+                if self.chats().own_room() == Some(room) {
+                    self.read_notes_again();
+                }
+            }
             ChatNews::Fault { peer, fault } => {
                 tracing::warn!(%peer, %fault, "a peer said in a conversation what can't be")
             }

@@ -78,10 +78,16 @@ impl Actor {
         };
     }
 
+    /// Notes have come that nothing was told of one by one: they are read again.
+    pub(super) fn read_notes_again(&mut self) {
+        self.reminding.reading = Reading::Before(None);
+    }
+
     /// Tells of those whose time has come.
     pub(in super::super) fn tend_reminders(&mut self) {
         let now = self.clock.now();
-        let Some(told) = self.reminding.told else {
+        // A clock that was ahead for a while keeps nothing from being told now.
+        let Some(told) = self.reminding.told.map(|told| told.min(now)) else {
             // What was to be told before anything was noted down is not told.
             return self.note_told(now);
         };

@@ -38,7 +38,12 @@ impl Actor {
             return;
         }
         let chats = self.chats();
-        let people: BTreeSet<IdentityId> = nodes.into_iter().map(|node| chats.person_of(node)).collect();
+        let is_known = |peer: &IdentityId| chats.people().get(*peer).is_some();
+        let people: BTreeSet<IdentityId> =
+            nodes.into_iter().map(|node| chats.person_of(node)).filter(is_known).collect();
+        if people.is_empty() {
+            return;
+        }
         let alike = Alike::of(chats.people());
         let known = people.into_iter().filter_map(|peer| Some((peer, chats.people().get(peer)?)));
         for (peer, person) in known {

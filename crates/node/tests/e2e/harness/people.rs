@@ -88,6 +88,12 @@ pub struct Person {
 }
 
 impl Person {
+    /// Somebody whose process is another's to start and stop.
+    pub fn of(name: &'static str, node: Node) -> Self {
+        let log = node.dir.join("nothing.log");
+        Self { name, node, process: Process::new(name, log, &[]) }
+    }
+
     pub fn identity(&self) -> String {
         self.node.json(&["status"])["identity"]["id"].as_str().unwrap().to_owned()
     }

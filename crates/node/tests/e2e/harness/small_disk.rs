@@ -1,7 +1,7 @@
 //! A disk with little room.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -22,9 +22,17 @@ impl SmallDisk {
         self.at.join("ballast")
     }
 
+    /// Takes the room that is left, but for so many megabytes.
+    pub fn fill_but(&self, megabytes: u64) {
+        let left = rustix::fs::statvfs(&self.at).unwrap();
+        let left = (left.f_bavail * left.f_frsize).checked_sub(megabytes << 20).unwrap();
+        let mut file = File::create(self.ballast()).unwrap();
+        std::io::copy(&mut std::io::repeat(7).take(left), &mut file).unwrap();
+    }
+
     /// Takes all the room that is left.
     pub fn fill(&self) {
-        let mut file = File::create(self.ballast()).unwrap();
+        let mut file = File::options().append(true).create(true).open(self.ballast()).unwrap();
         let mut length = 1 << 20;
         while length > 0 {
             match file.write(&vec![7; length]) {

@@ -796,8 +796,6 @@ export interface ChatConversation {
   pinned?: boolean | null;
   /** what was said is here, out of a backup or given by the first device, and the others have yet to let this device in; left out where not */
   restored?: boolean | null;
-  /** what both read to each other to know that nobody is between them */
-  safety_number: string;
   since_ms: Time;
   title: string;
   unread: number;
@@ -964,8 +962,13 @@ export interface ChatPerson {
   refused?: ChatRefusal | null;
   /** whether there is a pledge for their identity on the ledger */
   registered?: boolean | null;
+  /** what both read to each other to know that nobody is between them: twelve groups of five digits, which never change */
+  safety_number: string;
+  /** the same in twelve words */
+  safety_words: string;
   since_ms: Time;
   standing: "asked" | "asking" | "contact" | "blocked";
+  verified_ms?: Time | null;
   /** messages that wait for them to come back */
   waiting: number;
 }
@@ -2221,6 +2224,8 @@ export interface Methods {
   "chat_block": { params: { who: Id; blocked: boolean }; result: ChatPerson[] };
   /** Calls somebody otherwise than they call themselves. */
   "chat_nickname": { params: { who: Id; nickname?: string }; result: ChatPerson };
+  /** Notes that the safety number or words of somebody were compared and are alike, or forgets that. */
+  "chat_verify": { params: { who: Id; matches: boolean }; result: ChatPerson };
   /** Conversations, that with the newest message first. */
   "chat_conversations": { params: Record<string, never>; result: ChatConversation[] };
   /** Says something; it is kept until it has arrived. */

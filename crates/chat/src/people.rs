@@ -23,6 +23,9 @@ pub const INVITES_MAX: usize = 256;
 /// Bytes of what an invite is noted down as.
 pub const NOTE_MAX: usize = 256;
 
+/// In the first byte of a person: when they were compared with comes last. Those that were written before this was kept have it not.
+const VERIFIED: u8 = 0x80;
+
 /// Where somebody stands with us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
@@ -49,6 +52,9 @@ pub struct Person {
     pub since: Time,
     /// The conversation of the two of us.
     pub direct: Option<RoomId>,
+    /// When our person has [compared](crate::chats::Safety) with them that nobody is between the two. An identity never changes, so this
+    /// counts as long as they are known.
+    pub verified: Option<Time>,
 }
 
 /// All of them.
@@ -178,26 +184,29 @@ fn hash(token: &InviteToken) -> [u8; 32] {
 
 impl Encode for Person {
     fn encode(&self, out: &mut Writer) {
+        let more = if self.verified.is_some() { VERIFIED } else { 0 };
         match &self.standing {
-            Standing::Asked => out.byte(0),
+            Standing::Asked => out.byte(more),
             Standing::Asking { package } => {
-                out.byte(1);
+                out.byte(1 | more);
                 out.bytes(package);
             }
-            Standing::Contact => out.byte(2),
-            Standing::Blocked => out.byte(3),
+            Standing::Contact => out.byte(2 | more),
+            Standing::Blocked => out.byte(3 | more),
         }
         out.text(&self.name);
         out.flag(self.nickname.is_some());
         self.nickname.iter().for_each(|nickname| out.text(nickname));
         out.value(&self.since);
         out.option(self.direct.as_ref());
+        self.verified.iter().for_each(|at| out.value(at));
     }
 }
 
 impl Decode for Person {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let standing = match input.byte()? {
+        let first = input.byte()?;
+        let standing = match first & !VERIFIED {
             0 => Standing::Asked,
             1 => Standing::Asking { package: input.bytes(PACKAGE_MAX)?.to_vec() },
             2 => Standing::Contact,
@@ -206,7 +215,9 @@ impl Decode for Person {
         };
         let name = input.text(NAME_MAX)?;
         let nickname = if input.flag()? { Some(input.text(NAME_MAX)?) } else { None };
-        Ok(Self { standing, name, nickname, since: input.value()?, direct: input.option()? })
+        let (since, direct) = (input.value()?, input.option()?);
+        let verified = if first & VERIFIED == 0 { None } else { Some(input.value()?) };
+        Ok(Self { standing, name, nickname, since, direct, verified })
     }
 }
 

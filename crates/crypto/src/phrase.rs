@@ -56,6 +56,11 @@ pub enum PhraseError {
     Checksum,
 }
 
+/// A word of the English list of BIP-39, by the low eleven bits of `number`: for what people read to each other, which is no phrase.
+pub fn word(number: u16) -> &'static str {
+    bip39::Language::English.word_list()[usize::from(number % 2048)]
+}
+
 impl Phrase {
     /// 24 words from 32 bytes of entropy.
     pub fn from_entropy(entropy: &[u8; 32]) -> Self {

@@ -21,7 +21,8 @@ pub(crate) fn device_certificate() -> Samples {
 pub(crate) fn chat_letter() -> Samples {
     let (who, certificate) = (IdentityId([6; 20]), linked());
     let (name, nickname) = ("bob".to_owned(), Some("Bobby".to_owned()));
-    let person = Person { standing: Standing::Contact, name, nickname, since: NOW, direct: Some(ROOM) };
+    let person =
+        Person { standing: Standing::Contact, name, nickname, since: NOW, direct: Some(ROOM), verified: Some(NOW) };
     let consent = certificate.consent().expect("it is linked");
     let head = byway_chat::backup::BackupRecord::Person { peer: who, person: person.clone() };
     let matters = [
@@ -30,6 +31,7 @@ pub(crate) fn chat_letter() -> Samples {
         OwnMatter::Certificate { certificate, name: "alice".to_owned() },
         OwnMatter::People { people: vec![(who, Some(person)), (who, None)] },
         OwnMatter::Leave { room: ROOM },
+        OwnMatter::Verified { who, at: Some(NOW) },
         OwnMatter::History { total: 5, given: 2, is_last: true, records: vec![head] },
     ];
     let own = matters.into_iter().map(|what| Letter::Own(Box::new(OwnLetter { number: 1, what })));

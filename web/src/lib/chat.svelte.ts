@@ -254,6 +254,11 @@ export class ChatStore {
     this.notePerson(await this.#node.call("chat_nickname", nickname === "" ? { who } : { who, nickname }));
   }
 
+  /** Notes that the safety number or words of somebody are alike, or forgets it. */
+  async verify(who: string, matches: boolean): Promise<void> {
+    this.notePerson(await this.#node.call("chat_verify", { who, matches }));
+  }
+
   #queue(outgoing: Outgoing): void {
     const { key } = outgoing;
     this.#sending = this.#sending.then(async () => {

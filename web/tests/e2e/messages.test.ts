@@ -92,6 +92,23 @@ describe("people", () => {
     expect(await stage.page.getByRole("textbox", { name: /^Message to/ }).count()).toBe(0);
   });
 
+  test("whose safety number or words match is marked, in the list too", async () => {
+    await begin();
+    await openTalk("Ada");
+    await stage.button(/^About Ada/).click();
+    const sheet = stage.page.getByRole("dialog", { name: "Ada" });
+    expect(await sheet.getByLabel("Safety words", { exact: true }).textContent()).toMatch(/^([a-z]+ ){12}$/);
+    expect(await stage.page.getByRole("img", { name: "Verified" }).count()).toBe(0);
+    await sheet.getByRole("button", { name: "They match" }).click();
+    await sheet.getByText("You have compared them.").waitFor();
+    expect(stage.lastCall("chat_verify")).toMatchObject({ matches: true });
+    await conversations().getByRole("img", { name: "Verified" }).waitFor();
+    await stage.page.getByRole("region", { name: "Conversation with Ada" }).getByRole("img", { name: "Verified" }).waitFor();
+    await sheet.getByRole("button", { name: "Forget that" }).click();
+    await stage.page.getByRole("img", { name: "Verified" }).first().waitFor({ state: "detached" });
+    await sheet.getByRole("button", { name: "They match" }).waitFor();
+  });
+
   test("two names that look alike are told apart", async () => {
     const one = stage.node.chat.person("Paypal");
     const other = stage.node.chat.person("Раураl", { looks_like: { identity: one.identity, name: "Paypal", in_directory: false } });

@@ -20,6 +20,12 @@ type Publish = <T extends PageTopic>(topic: T, data: Events[T]) => void;
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
+/** What is compared with the so-manyth person. */
+const safetyOf = (made: number): Pick<ChatPerson, "safety_number" | "safety_words"> => ({
+  safety_number: Array.from({ length: 12 }, (_, at) => String(10_000 + (((at + made) * 7_919 + 4_211) % 90_000))).join(" "),
+  safety_words: Array.from({ length: 12 }, (_, at) => ["acid", "bread", "cliff", "dove", "echo"][(at * 3 + made) % 5]).join(" "),
+});
+
 /** A message as tests write it: the rest is made up. */
 export type Said = Partial<ChatItem> & { text: string };
 
@@ -71,7 +77,7 @@ export class MockChat {
 
   made(name: string, more: Partial<ChatPerson> = {}): ChatPerson {
     this.#made += 1;
-    return { identity: hex(3_000 + this.#made, 40), name, standing: "contact", since_ms: Date.now() - 9 * DAY_MS, online: false, waiting: 0, conversation: hex(3_500 + this.#made, 64), ...more };
+    return { identity: hex(3_000 + this.#made, 40), name, standing: "contact", since_ms: Date.now() - 9 * DAY_MS, online: false, waiting: 0, conversation: hex(3_500 + this.#made, 64), ...safetyOf(this.#made), ...more };
   }
 
   person(name: string, more: Partial<ChatPerson> = {}): ChatPerson {
@@ -88,7 +94,7 @@ export class MockChat {
       this.item(id, place, { text: textOf(place), sent_ms: first_ms + place * MINUTE_MS }, place % 3 === 0 ? this.own : person.identity);
     const conversation: ChatConversation = {
       conversation: id, title: person.name, peer: person.identity, members: [this.own, person.identity], member: true, since_ms: first_ms,
-      messages, unread: 0, safety_number: Array.from({ length: 12 }, (_, at) => String(10_000 + ((at * 7_919 + 4_211) % 90_000))).join(" "),
+      messages, unread: 0,
     };
     const talk: Talk = { conversation, itemAt, said: new Map() };
     this.#talks.set(id, talk);
@@ -242,6 +248,7 @@ export const chatHandlers: Handlers = {
     }
     return named;
   },
+  chat_verify: ({ chat }, { who, matches }) => chat.tellPerson({ ...chat.known(who), verified_ms: matches ? Date.now() : null }),
   chat_read: ({ chat }, { to, before, limit = 50 }) => chat.page(to, before, limit),
   chat_send: ({ chat }, { to, text, reply, thread, idempotency_key }) => once(chat, to, idempotency_key, { text, reply: reply ?? null, thread: thread ?? null }),
   chat_about: ({ chat }, { to, message, what, value = "" }) => {

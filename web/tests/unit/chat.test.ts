@@ -18,8 +18,8 @@ function item(place: number, more: Partial<ChatItem> = {}): ChatItem {
   return { conversation: "01".repeat(32), message: `${author}/${place}`, author, place, sent_ms: NOON + place * MINUTE, kind: "text", text: `text ${place}`, edited: false, deleted: false, reactions: [], received: [], read: [], ...more };
 }
 const items = (from: number, to: number): ChatItem[] => Array.from({ length: to - from }, (_, at) => item(from + at));
-const person = (identity: string, name: string, more: Partial<ChatPerson> = {}): ChatPerson => ({ identity, name, standing: "contact", since_ms: 0, online: false, waiting: 0, ...more });
-const conversation = (more: Partial<ChatConversation>): ChatConversation => ({ conversation: "01".repeat(32), member: true, members: [OWN, ADA], messages: 1, peer: ADA, safety_number: "", since_ms: 0, title: "Ada", unread: 0, ...more });
+const person = (identity: string, name: string, more: Partial<ChatPerson> = {}): ChatPerson => ({ identity, name, standing: "contact", since_ms: 0, online: false, waiting: 0, safety_number: "", safety_words: "", ...more });
+const conversation = (more: Partial<ChatConversation>): ChatConversation => ({ conversation: "01".repeat(32), member: true, members: [OWN, ADA], messages: 1, peer: ADA, since_ms: 0, title: "Ada", unread: 0, ...more });
 
 describe("the window", () => {
   test("a page joins on either side, and the far end goes", () => {

@@ -10,7 +10,7 @@ import { RpcError } from "../../src/lib/rpc";
 const book = (conversation: string, names: string[]): ChatBook =>
   ({ conversation, people: names.map((name) => ({ identity: name, name, by: "me", reachable: true, member: false })) });
 const person = (more: Partial<ChatPerson>): ChatPerson =>
-  ({ identity: "a", name: "Ada", standing: "asking", since_ms: 0, online: false, waiting: 0, ...more });
+  ({ identity: "a", name: "Ada", standing: "asking", since_ms: 0, online: false, waiting: 0, safety_number: "", safety_words: "", ...more });
 
 test("a book is kept current once somebody has looked at it, and not before", async () => {
   const calls: Method[] = [];

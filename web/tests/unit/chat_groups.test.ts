@@ -7,7 +7,7 @@ import { namedIn, personName, searchedConversations } from "../../src/lib/chat_w
 
 const group = (roles: Record<string, Role>, more: Partial<ChatGroup> = {}): ChatGroup =>
   ({ awaited: [], leaving: false, members: Object.entries(roles).map(([identity, role]) => ({ identity, name: identity, role })), ...more });
-const person = (identity: string, standing: ChatPerson["standing"] = "contact"): ChatPerson => ({ identity, name: identity, standing, since_ms: 0, online: false, waiting: 0 });
+const person = (identity: string, standing: ChatPerson["standing"] = "contact"): ChatPerson => ({ identity, name: identity, standing, since_ms: 0, online: false, waiting: 0, safety_number: "", safety_words: "" });
 
 describe("what one may do", () => {
   test.each<[string, ChatGroup, [boolean, boolean, boolean]]>([
@@ -43,7 +43,7 @@ test("a title is some bytes, and not too many", () => {
 });
 
 test("members who are no contacts have the names that they give themselves, and contacts those that one gives them", () => {
-  const of: ChatConversation = { conversation: "01", member: true, members: ["a", "b"], messages: 0, safety_number: "", since_ms: 0, title: "walk", unread: 0, group: group({ a: "founder", b: "member" }) };
+  const of: ChatConversation = { conversation: "01", member: true, members: ["a", "b"], messages: 0, since_ms: 0, title: "walk", unread: 0, group: group({ a: "founder", b: "member" }) };
   const named = namedIn(of, [{ ...person("a"), name: "Ada" }, { ...person("b"), name: "" }]);
   expect([personName(named, "a"), personName(named, "b"), personName(named, "c".repeat(40))]).toEqual(["Ada", "b", "cccccc…cccc"]);
   expect(searchedConversations([of], null, "b").length).toBe(1);

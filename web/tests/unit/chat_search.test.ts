@@ -8,9 +8,9 @@ import { RpcError } from "../../src/lib/rpc";
 
 const item = (place: number, text: string, more: Partial<ChatItem> = {}): ChatItem =>
   ({ conversation: "c", message: `a/${place}`, author: "ada", place, sent_ms: new Date(2026, 2, 1 + place).getTime(), kind: "text", text, edited: false, deleted: false, reactions: [], received: [], read: [], ...more });
-const person = (identity: string, name: string): ChatPerson => ({ identity, name, standing: "contact", since_ms: 0, online: false, waiting: 0 });
+const person = (identity: string, name: string): ChatPerson => ({ identity, name, standing: "contact", since_ms: 0, online: false, waiting: 0, safety_number: "", safety_words: "" });
 const talk = (conversation: string, title: string): ChatConversation =>
-  ({ conversation, title, members: [], member: true, since_ms: 0, messages: 0, unread: 0, safety_number: "" });
+  ({ conversation, title, members: [], member: true, since_ms: 0, messages: 0, unread: 0 });
 
 test.each<[string, [string | null, string][]]>([
   ["budget \"next year\" from:Ada in:\"the office\"", [[null, "budget"], [null, "next year"], ["from", "Ada"], ["in", "the office"]]],

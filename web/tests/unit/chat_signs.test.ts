@@ -135,7 +135,7 @@ describe("signs", () => {
 });
 
 test("pinned conversations stand above the others", () => {
-  const conversation = (id: string, since_ms: number, pinned: boolean): ChatConversation => ({ conversation: id, member: true, members: [], messages: 0, safety_number: "", since_ms, title: id, unread: 0, pinned });
+  const conversation = (id: string, since_ms: number, pinned: boolean): ChatConversation => ({ conversation: id, member: true, members: [], messages: 0, since_ms, title: id, unread: 0, pinned });
   expect(sortedConversations([conversation("a", 3, false), conversation("b", 1, true), conversation("c", 2, true)]).map(({ title }) => title)).toEqual(["c", "b", "a"]);
 });
 

@@ -201,9 +201,10 @@ impl Chats {
         } else {
             self.footings.put(peer, footing, &mut self.step.batch);
         }
-        let nickname = self.people.get(peer).and_then(|known| known.nickname.clone());
+        let known = self.people.get(peer).cloned();
+        let (nickname, verified) = known.map_or((None, None), |known| (known.nickname, known.verified));
         let standing = Standing::Asking { package };
-        self.put_person(peer, Person { standing, name, nickname, since: call.now, direct: None });
+        self.put_person(peer, Person { standing, name, nickname, since: call.now, direct: None, verified });
         Opened::Done
     }
 

@@ -32,6 +32,9 @@ impl Chats {
                 // Whoever is not known any more has no name.
                 let _ = self.set_nickname(who, nickname);
             }
+            OwnMatter::Verified { who, at } if is_first => {
+                let _ = self.set_verified(who, at);
+            }
             OwnMatter::Add { room, who } if is_first => return self.asked_to_add(call, room, who),
             OwnMatter::Read { room, of } => {
                 self.read_elsewhere(call, room, of);

@@ -69,8 +69,10 @@ impl Chats {
         self.packages.keep(peer, kept, &mut self.step.batch);
         self.footings.remove(peer, &mut self.step.batch);
         let known = self.people.get(peer).cloned();
-        let (name, nickname) = known.map_or_else(Default::default, |known| (known.name, known.nickname));
-        self.put_person(peer, Person { standing: Standing::Asked, name, nickname, since: now, direct: None });
+        let (name, nickname, verified) =
+            known.map_or_else(Default::default, |known| (known.name, known.nickname, known.verified));
+        let standing = Standing::Asked;
+        self.put_person(peer, Person { standing, name, nickname, since: now, direct: None, verified });
         self.send_due(peer, store);
         Ok(())
     }
@@ -114,8 +116,14 @@ impl Chats {
             return;
         }
         let known = self.people.get(peer).cloned();
-        let blocked =
-            Person { standing: Standing::Blocked, name: String::new(), nickname: None, since: now, direct: None };
+        let blocked = Person {
+            standing: Standing::Blocked,
+            name: String::new(),
+            nickname: None,
+            since: now,
+            direct: None,
+            verified: None,
+        };
         let person = known.map_or(blocked.clone(), |known| Person { standing: Standing::Blocked, since: now, ..known });
         for node in self.nodes_of(peer) {
             self.outbox.forget(node, &mut self.step.batch);
@@ -181,9 +189,9 @@ impl Chats {
             Some(Standing::Asked | Standing::Contact | Standing::Asking { .. }) | None => {}
         }
         let Ask { package, name, .. } = ask;
-        let nickname = known.and_then(|known| known.nickname);
+        let (nickname, verified) = known.map_or((None, None), |known| (known.nickname, known.verified));
         let standing = Standing::Asking { package: package.clone() };
-        self.agree(call, peer, &package, &Person { standing, name, nickname, since: call.now, direct: None });
+        self.agree(call, peer, &package, &Person { standing, name, nickname, since: call.now, direct: None, verified });
         Opened::Done
     }
 
@@ -282,9 +290,9 @@ impl Chats {
         self.talks.insert(id, talk);
         let since = if person.standing == Standing::Contact { person.since } else { call.now };
         let name = if name.is_empty() { person.name } else { name };
-        let (standing, direct, nickname) = (Standing::Contact, Some(id), person.nickname);
+        let (standing, direct) = (Standing::Contact, Some(id));
         self.end_footing(peer, false);
-        self.put_person(peer, Person { standing, name, since, direct, nickname });
+        self.put_person(peer, Person { standing, name, since, direct, ..person });
         self.stock_up(call, peer);
         self.tell(ChatNews::Room { room: id });
         self.try_early(call, id);

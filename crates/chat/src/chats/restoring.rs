@@ -135,12 +135,14 @@ impl Chats {
                 }
                 self.put_person(peer, person);
             }
-            // What we call them is all that they can't say themselves.
-            Some(known) if known.nickname.is_none() && person.nickname.is_some() => {
-                let known = Person { nickname: person.nickname, ..known.clone() };
-                self.put_person(peer, known);
+            // What they can't say themselves: what we call them, and that they were compared with.
+            Some(known) => {
+                let nickname = known.nickname.clone().or(person.nickname);
+                let restored = Person { nickname, verified: known.verified.or(person.verified), ..known.clone() };
+                if restored != *known {
+                    self.put_person(peer, restored);
+                }
             }
-            Some(_) => {}
         }
     }
 

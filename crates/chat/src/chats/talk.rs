@@ -130,7 +130,7 @@ pub struct TalkView {
     /// Messages of others before this place have been looked at.
     pub read: u64,
     pub unread: u64,
-    /// What the people in it compare, to know that nobody is between them.
+    /// By the keys of the epoch: alike at all devices that are in it. Each commit changes it.
     pub authenticator: Vec<u8>,
     pub epoch: u64,
 }

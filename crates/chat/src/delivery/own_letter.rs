@@ -64,6 +64,8 @@ pub enum OwnMatter {
     History { total: u64, given: u64, is_last: bool, records: Vec<BackupRecord> },
     /// How their person has a conversation shown.
     Keep(Keeping),
+    /// To the first device: their person has compared with somebody that nobody is between them, or is not sure any more.
+    Verified { who: IdentityId, at: Option<Time> },
 }
 
 impl PartialEq for LinkToken {
@@ -159,6 +161,11 @@ impl Encode for OwnLetter {
                 out.option(muted_until.as_ref());
                 out.flag(*is_marked_unread);
             }
+            OwnMatter::Verified { who, at } => {
+                out.byte(12);
+                out.value(who);
+                out.option(at.as_ref());
+            }
         }
     }
 }
@@ -193,6 +200,7 @@ impl Decode for OwnLetter {
                 muted_until: input.option()?,
                 is_marked_unread: input.flag()?,
             }),
+            12 => OwnMatter::Verified { who: input.value()?, at: input.option()? },
             other => return Err(DecodeError::UnknownVariant { kind: "letter between devices", value: other.into() }),
         };
         Ok(Self { number, what })

@@ -91,6 +91,7 @@ fn who_is_no_device_says_nothing_of_what_only_devices_say() {
         OwnMatter::Farewell,
         OwnMatter::History { total: 0, given: 0, is_last: true, records: Vec::new() },
         OwnMatter::Keep(Keeping { room, at: START, is_pinned: true, muted_until: None, is_marked_unread: true }),
+        OwnMatter::Verified { who: bob, at: Some(START) },
     ];
     for (number, what) in matters.iter().enumerate() {
         for (from, to) in [(CAROL, ALICE), (CAROL, PHONE), (BOB, ALICE), (BOB, PHONE)] {

@@ -16,6 +16,7 @@ mod held;
 mod history;
 mod linking;
 mod rig;
+mod safety;
 
 use byway_chat::chats::{ChatError, ChatNews};
 use byway_chat::content::signs::Typing;

@@ -172,8 +172,14 @@ pub fn backup() -> BackupPart {
         // Some are about messages of others.
         let _ = shown.apply(&sender, &Content { id: MessageId([id; 16]), ..content });
     }
-    let member =
-        Person { standing: Standing::Contact, name: "Ada".into(), nickname: None, since: TIME, direct: Some(room) };
+    let member = Person {
+        standing: Standing::Contact,
+        name: "Ada".into(),
+        nickname: None,
+        since: TIME,
+        direct: Some(room),
+        verified: None,
+    };
     let asking =
         Person { standing: Standing::Asking { package: vec![9; 40] }, nickname: Some("Bo".into()), ..member.clone() };
     let talk = BackupTalk {

@@ -93,6 +93,7 @@ fn people(count: usize) -> Letter {
         nickname: Some("c".repeat(NAME_MAX)),
         since: Time(1),
         direct: Some(RoomId([5; 32])),
+        verified: Some(Time(u64::MAX)),
     };
     own(OwnMatter::People { people: vec![(IdentityId([1; 20]), Some(person)); count] })
 }
@@ -128,6 +129,7 @@ fn what_devices_of_one_person_say_is_read_as_it_was_written_and_nothing_else_is(
             muted_until: Some(Time(3)),
             is_marked_unread: false,
         }),
+        OwnMatter::Verified { who, at: Some(Time(4)) },
     ];
     for (number, matter) in (0..).zip(matters) {
         let letter = own(matter);

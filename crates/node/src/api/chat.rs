@@ -100,6 +100,21 @@ pub struct ChatPerson {
     /// Of somebody who asks: the group that we are in with them, and by which they know us.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub introduced_by: Option<String>,
+    /// What both read to each other to know that nobody is between them: twelve groups of five digits. It never changes.
+    pub safety_number: String,
+    /// As the safety number, in twelve words of the list that seed phrases use.
+    pub safety_words: String,
+    /// When our person has compared either with them, and both were alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_ms: Option<Time>,
+}
+
+/// Our person has compared the safety number or the words with somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ChatVerify {
+    pub who: IdentityId,
+    /// Whether they are alike; else what was noted before is forgotten.
+    pub matches: bool,
 }
 
 /// Somebody whose name another's looks like.
@@ -135,8 +150,6 @@ pub struct ChatConversation {
     /// Whether our person is mentioned in what is unread, as far as the newest 100 messages go.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mentioned: bool,
-    /// What both read to each other to know that nobody is between them: twelve groups of five digits. Empty where it is restored.
-    pub safety_number: String,
     /// The newest message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<ChatItem>,
@@ -285,6 +298,12 @@ impl Request for ChatBlock {
 impl Request for ChatNickname {
     fn read(params: &mut Params) -> Result<Self, ApiError> {
         Ok(Self { who: params.required("who")?, nickname: params.optional("nickname")? })
+    }
+}
+
+impl Request for ChatVerify {
+    fn read(params: &mut Params) -> Result<Self, ApiError> {
+        Ok(Self { who: params.required("who")?, matches: params.required("matches")? })
     }
 }
 

@@ -327,6 +327,7 @@ pub trait NodeApi: KernelApi {
     /// Hears somebody no more, or hears them again.
     fn chat_block(&self, request: ChatBlock) -> impl Future<Output = Answer<Vec<ChatPerson>>> + Send;
     fn chat_nickname(&self, request: ChatNickname) -> impl Future<Output = Answer<ChatPerson>> + Send;
+    fn chat_verify(&self, request: ChatVerify) -> impl Future<Output = Answer<ChatPerson>> + Send;
     /// Conversations, that with the newest message first.
     fn chat_conversations(&self) -> impl Future<Output = Answer<Vec<ChatConversation>>> + Send;
     /// Says something; it waits here until it has arrived.

@@ -74,6 +74,10 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
             let person: ChatPerson = client.call("chat_nickname", &ChatNickname { who, nickname }).await?;
             show(globals, &person, |person| format!("{} is called {} here.\n", person.identity, called(person)))?;
         }
+        ChatCommand::Verify { who, matches, forget } => {
+            let noted = (matches || forget).then_some(matches);
+            show(globals, &chat_who::verify(&client, &who, noted).await?, chat_who::safety)?;
+        }
         ChatCommand::Group(command) => super::chat_group::group(globals, &client, command).await?,
         ChatCommand::Book(command) => super::chat_book::book(globals, &client, command).await?,
         ChatCommand::Block { who, undo } => {
@@ -125,7 +129,8 @@ fn contacts(globals: &Globals, people: &Vec<ChatPerson>) -> anyhow::Result<()> {
 }
 
 fn standing(person: &ChatPerson) -> String {
-    let ChatPerson { standing, registered, paid, introduced_by, refused, online, .. } = person;
+    let ChatPerson { standing, registered, paid, introduced_by, refused, online, verified_ms, .. } = person;
+    let verified = if verified_ms.is_some() { ", verified" } else { "" };
     match standing {
         ChatStanding::Asked => match refused {
             Some(refusal) => format!("asked by you, and does not hear you: {}", refusal.text),
@@ -137,8 +142,7 @@ fn standing(person: &ChatPerson) -> String {
             let registered = if *registered { ", is registered" } else { "" };
             format!("asks{registered}{introduced}{paid}: byway chat accept")
         }
-        ChatStanding::Contact if *online => "there".to_owned(),
-        ChatStanding::Contact => "away".to_owned(),
+        ChatStanding::Contact => format!("{}{verified}", if *online { "there" } else { "away" }),
         ChatStanding::Blocked => "blocked".to_owned(),
     }
 }

@@ -43,3 +43,27 @@ pub fn caution(person: &ChatPerson) -> Option<String> {
         format!("Beware: {} ({who}) and {name} ({identity}) can be taken for each other.", person.name)
     })
 }
+
+/// Somebody whom one knows, after it was noted whether what is to be compared with them is alike.
+pub async fn verify(client: &Client, who: &str, noted: Option<bool>) -> anyhow::Result<ChatPerson> {
+    let who = identity(client, who).await?;
+    if let Some(matches) = noted {
+        return Ok(client.call("chat_verify", &ChatVerify { who, matches }).await?);
+    }
+    let people: Vec<ChatPerson> = client.call("chat_people", &Nothing {}).await?;
+    let known = people.into_iter().find(|person| person.identity == who);
+    known.ok_or_else(|| anyhow::anyhow!("{who} is nobody whom this node knows; see `byway chat contacts`."))
+}
+
+/// What to compare with somebody.
+pub fn safety(person: &ChatPerson) -> String {
+    let name = super::chat::called(person);
+    let noted = match person.verified_ms {
+        Some(_) => format!("You have compared it with {name}, and it was alike."),
+        None => format!(
+            "Compare the number or the words with {name} by voice, or when you meet. If they are alike: byway chat verify {} --matches",
+            person.identity
+        ),
+    };
+    format!("{}\n{}\n\n{noted}\n", person.safety_number, person.safety_words)
+}

@@ -525,6 +525,10 @@ impl NodeApi for PeerNode {
         self.ask_kept(move |actor| actor.name_in_chat(&request)).await
     }
 
+    async fn chat_verify(&self, request: ChatVerify) -> Answer<ChatPerson> {
+        self.ask_kept(move |actor| actor.verify_in_chat(&request)).await
+    }
+
     async fn chat_conversations(&self) -> Answer<Vec<ChatConversation>> {
         self.ask(|actor| Ok(actor.conversations())).await
     }

@@ -147,6 +147,7 @@ pub const METHODS: &[&str] = &[
     "chat_people",
     "chat_block",
     "chat_nickname",
+    "chat_verify",
     "chat_conversations",
     "chat_send",
     "chat_about",

@@ -64,7 +64,7 @@ async fn two_become_contacts_talk_and_lose_nothing_while_either_is_away() {
     let talks = [&alice, &bob].map(|who| who.node.api.clone());
     let [first, second] = [talks[0].chat_conversations().await.unwrap(), talks[1].chat_conversations().await.unwrap()];
     assert_eq!((first.len(), second.len()), (1, 1));
-    assert_eq!(first[0].safety_number, second[0].safety_number);
+    compare([&alice.node.api, &bob.node.api]).await;
     assert_eq!((first[0].unread, second[0].unread), (0, 1));
 
     let what = ChatAboutWhat::React;
@@ -89,6 +89,7 @@ async fn two_become_contacts_talk_and_lose_nothing_while_either_is_away() {
     alice.node.api.chat_send(send(&bobs, "tell me when")).await.unwrap();
     let waits = alice.node.api.chat_people().await.unwrap();
     assert_eq!(waits[0].waiting, 2);
+    assert!(waits[0].verified_ms.is_some(), "it is on the disk");
     let bob = network.mortal("other", &named("Bob")).await;
     // Both have moved, and nobody has an address of the other that is still good: a card says it.
     let who = alice.node.api.identity_card().await.unwrap().card;
@@ -151,4 +152,19 @@ async fn whoever_watches_is_told_who_comes_and_goes_and_for_whom_something_waits
 async fn until_told(told: &mut Events, what: &str, is_it: impl Fn(&ChatPerson) -> bool) {
     let seen = async { while !matches!(&*told.recv().await.unwrap(), Event::ChatPerson(person) if is_it(person)) {} };
     tokio::time::timeout(SOON, seen).await.unwrap_or_else(|_| panic!("nobody told in time that {what}"));
+}
+
+/// Both see the same, and who has compared it knows so ever after.
+async fn compare([alice, bob]: [&PeerNode; 2]) {
+    let [of_bob, of_alice] = [alice.chat_people().await.unwrap().remove(0), bob.chat_people().await.unwrap().remove(0)];
+    assert_eq!(of_bob.safety_number.split(' ').count(), 12);
+    assert_eq!((&of_bob.safety_number, &of_bob.safety_words), (&of_alice.safety_number, &of_alice.safety_words));
+    assert_eq!((of_bob.verified_ms, of_alice.verified_ms), (None, None));
+    let verify = |who, matches| alice.chat_verify(ChatVerify { who, matches });
+    let nobody = verify(alice.identity(), true).await.unwrap_err();
+    assert_eq!(nobody.kind, ErrorKind::ChatPersonNotFound);
+    assert!(verify(bob.identity(), true).await.unwrap().verified_ms.is_some());
+    assert_eq!(verify(bob.identity(), false).await.unwrap().verified_ms, None);
+    assert!(verify(bob.identity(), true).await.unwrap().verified_ms.is_some());
+    assert_eq!(bob.chat_people().await.unwrap()[0].verified_ms, None, "it is told to nobody");
 }

@@ -57,6 +57,8 @@ async fn who_lost_the_folder_has_all_that_was_said_again_and_goes_on_in_the_same
         .await;
     let nickname = ChatNickname { who: bob.node.api.identity(), nickname: Some("Robert".to_owned()) };
     alice.node.api.chat_nickname(nickname).await.unwrap();
+    let verify = ChatVerify { who: bob.node.api.identity(), matches: true };
+    let verified = alice.node.api.chat_verify(verify).await.unwrap();
     let (pinned, muted_until_ms, marked_unread) = (Some(true), None, None);
     let draft = Some("half a sen".to_owned());
     let keep = ChatKeep { to: bobs.clone(), draft, pinned, muted_until_ms, marked_unread };
@@ -78,6 +80,9 @@ async fn who_lost_the_folder_has_all_that_was_said_again_and_goes_on_in_the_same
     assert!(looked.made_ms.is_some() && api.chat_people().await.unwrap().is_empty(), "a trial changes nothing");
     let restored = restore(api, &backup, false).await.unwrap();
     assert_eq!((restored.people, restored.conversations, restored.messages, restored.known), (1, 1, 2, 0));
+    let known = api.chat_people().await.unwrap().remove(0);
+    let compared = |person: ChatPerson| (person.verified_ms, person.safety_number, person.safety_words);
+    assert_eq!(compared(known), compared(verified));
     let mut after = api.chat_read(ChatRead { to: "robert".to_owned(), before: None, limit: 10 }).await.unwrap();
     after.retain(|item| item.place < 2);
     assert_eq!(after, before);

@@ -40,6 +40,11 @@ fn what_can_be_typed_about_what_is_said() {
         ("chat pin Bob --undo", true),
         ("chat mute Bob --hours 0", true),
         ("chat mute Bob --hours -1", false),
+        ("chat verify Bob", true),
+        ("chat verify Bob --matches", true),
+        ("chat verify Bob --forget", true),
+        ("chat verify Bob --matches --forget", false),
+        ("chat verify", false),
     ]);
 }
 
@@ -106,6 +111,21 @@ async fn whoever_is_called_by_name_is_mentioned_and_read_by_name() {
     assert!(read.contains("Bob:  hello @Bob (mentions you)"), "{read}");
     let all = shown(directory, &["chat", "conversations"]);
     assert!(all.contains("@ 1  hello @Bob"), "{all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_to_compare_with_somebody_is_shown_and_noted() {
+    let served = Fake::new().serve().await;
+    let folder = directory_of(served.port);
+    let shown = |arguments: &[&str]| shown(folder.path(), arguments);
+    let whole = shown(&["chat", "verify", "Bob"]);
+    assert!(whole.starts_with("12345 67890\nabandon zoo\n") && whole.contains("it was alike"), "{whole}");
+    assert!(shown(&["chat", "verify", "Bob", "--matches"]).contains("it was alike"));
+    assert!(shown(&["chat", "verify", "Bob", "--forget"]).contains("--matches"));
+    assert!(shown(&["chat", "contacts"]).contains("there, verified"));
+    let stranger = super::fake_chat::STRANGER.to_string();
+    let nobody = failure(folder.path(), &["chat", "verify", &stranger]);
+    assert!(nobody.contains("nobody whom this node knows"), "{nobody}");
 }
 
 #[test]

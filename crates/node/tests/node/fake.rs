@@ -758,6 +758,10 @@ impl NodeApi for Fake {
         fake_chat::nickname(&request)
     }
 
+    async fn chat_verify(&self, request: ChatVerify) -> Answer<ChatPerson> {
+        fake_chat::verify(&request)
+    }
+
     async fn chat_conversations(&self) -> Answer<Vec<ChatConversation>> {
         Ok(vec![fake_chat::conversation()])
     }

@@ -39,6 +39,9 @@ pub fn person() -> ChatPerson {
         }),
         paid: Some(PRICE),
         introduced_by: Some(conversation_id()),
+        safety_number: "12345 67890".to_owned(),
+        safety_words: "abandon zoo".to_owned(),
+        verified_ms: Some(AT),
     }
 }
 
@@ -123,7 +126,6 @@ pub fn conversation() -> ChatConversation {
         messages: 1,
         unread: 1,
         mentioned: true,
-        safety_number: "12345 67890".to_owned(),
         newest: Some(item()),
         draft: "see you".to_owned(),
         pinned: true,
@@ -171,6 +173,13 @@ pub fn nickname(request: &ChatNickname) -> Answer<ChatPerson> {
         return Err(ApiError::chat(byway_chat::chats::ChatError::Unknown(request.who)));
     }
     Ok(ChatPerson { name: request.nickname.clone().unwrap_or_default(), ..person() })
+}
+
+pub fn verify(request: &ChatVerify) -> Answer<ChatPerson> {
+    if request.who != CONTACT {
+        return Err(ApiError::chat(byway_chat::chats::ChatError::Unknown(request.who)));
+    }
+    Ok(ChatPerson { verified_ms: request.matches.then_some(AT), ..person() })
 }
 
 pub fn search(request: &ChatSearch) -> Answer<ChatFound> {

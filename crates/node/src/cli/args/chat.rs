@@ -164,6 +164,18 @@ pub enum ChatCommand {
         #[arg(value_name = "NAME")]
         nickname: Option<String>,
     },
+    /// Show what to compare with somebody, to know that nobody is between you
+    Verify {
+        /// Their identity, or a name of theirs
+        #[arg(value_name = "WHO")]
+        who: String,
+        /// You have compared it by voice or when you met, and it is alike
+        #[arg(long, conflicts_with = "forget")]
+        matches: bool,
+        /// Forget that it was alike
+        #[arg(long)]
+        forget: bool,
+    },
     /// Conversations of more than two
     #[command(subcommand)]
     Group(super::ChatGroupCommand),

@@ -19,7 +19,6 @@ pub fn conversation() -> ChatConversation {
         messages: 1,
         unread: 1,
         mentioned: false,
-        safety_number: String::new(),
         newest: None,
         draft: String::new(),
         pinned: false,

@@ -52,9 +52,15 @@ impl Actor {
             let standing = chats.people().get(who).map(|person| super::views::standing_of(&person.standing));
             let name = display::name(&card.name).unwrap_or_default();
             // As somebody who says that they are called so.
-            let (nickname, direct) = (None, None);
-            let claims =
-                Person { standing: Standing::Asked, name: card.name.to_string(), nickname, since: Time(0), direct };
+            let (nickname, direct, verified) = (None, None, None);
+            let claims = Person {
+                standing: Standing::Asked,
+                name: card.name.to_string(),
+                nickname,
+                since: Time(0),
+                direct,
+                verified,
+            };
             let Called { primary_name, registered, looks_like } = self.ledger_says(who, &claims, &alike);
             Some(ChatBookPerson {
                 identity: who,

@@ -167,6 +167,13 @@ impl Actor {
         self.chat_person(who)
     }
 
+    pub(super) fn verify_in_chat(&mut self, request: &ChatVerify) -> Answer<ChatPerson> {
+        let ChatVerify { who, matches } = *request;
+        let verified = self.with_chats(|chats, now, _, _| chats.set_verified(who, matches.then_some(now)));
+        verified.map_err(ApiError::chat)?;
+        self.chat_person(who)
+    }
+
     /// News of the conversations.
     pub(super) fn chat_news(&mut self, news: ChatNews) {
         match news {

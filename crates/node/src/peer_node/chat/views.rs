@@ -1,6 +1,6 @@
 //! People, conversations and messages as they are shown. Whatever others have written is made harmless to look at.
 
-use byway_chat::chats::{Shown, TalkView};
+use byway_chat::chats::{Safety, Shown, TalkView};
 use byway_chat::content::item::Item;
 use byway_chat::content::{MessageRef, display};
 use byway_chat::mls::{Role, RoomId};
@@ -11,9 +11,6 @@ use super::super::Actor;
 use super::called::{Alike, Called};
 use crate::api::*;
 
-/// Digits of a safety number, in groups of so many.
-const SAFETY_DIGITS: usize = 60;
-const SAFETY_GROUP: usize = 5;
 /// How many of the newest messages are looked through for one that calls our person: each time that a conversation is shown.
 const MENTIONED_LOOK: usize = 100;
 /// What the conversation with oneself is called.
@@ -37,6 +34,7 @@ impl Actor {
         let Called { primary_name, registered, looks_like } = self.ledger_says(identity, person, alike);
         let (refused, paid, introduced_by) = self.footing_of(identity);
         let claimed = person.nickname.is_some().then(|| display::name(&person.name)).flatten();
+        let Safety { number: safety_number, words: safety_words } = self.chats().safety(identity);
         ChatPerson {
             identity,
             name: display::name(person.shown_name()).unwrap_or_default(),
@@ -52,6 +50,9 @@ impl Actor {
             refused,
             paid,
             introduced_by,
+            safety_number,
+            safety_words,
+            verified_ms: person.verified,
         }
     }
 
@@ -78,7 +79,6 @@ impl Actor {
             messages: view.messages,
             unread: view.unread,
             mentioned: view.unread > 0 && self.is_mentioned(view),
-            safety_number: safety_number(&view.authenticator),
             newest: self.chat_page(room, None, 1).first().map(|shown| self.chat_shown(room, shown)),
             draft: own.draft,
             pinned: own.pinned,
@@ -160,19 +160,4 @@ pub(super) fn item(room: RoomId, shown: &Shown) -> ChatItem {
         received: reached(|reached| reached.received.is_some() || reached.read.is_some()),
         read: reached(|reached| reached.read.is_some()),
     }
-}
-
-/// What both sides have alike, as digits that can be read aloud.
-fn safety_number(authenticator: &[u8]) -> String {
-    if authenticator.is_empty() {
-        return String::new();
-    }
-    const SAFETY: byway_primitives::hash::Context = byway_primitives::hash::Context("byway 1 chat safety number");
-    let mut bytes = [0; SAFETY_DIGITS];
-    SAFETY.expand(&[authenticator], &mut bytes);
-    // A byte below 250 is a digit, each as likely as another; the others count as they come out: a bias of a hundredth.
-    let digits: Vec<u8> = bytes.iter().map(|byte| byte % 10 + b'0').collect();
-    let groups: Vec<String> =
-        digits.chunks(SAFETY_GROUP).map(|group| String::from_utf8_lossy(group).into_owned()).collect();
-    groups.join(" ")
 }

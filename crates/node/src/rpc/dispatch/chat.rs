@@ -26,6 +26,7 @@ impl<A: NodeApi> Dispatcher<A> {
             "chat_book_change" => done(api.chat_book_change(read(params)?).await),
             "chat_block" => done(api.chat_block(read(params)?).await),
             "chat_nickname" => done(api.chat_nickname(read(params)?).await),
+            "chat_verify" => done(api.chat_verify(read(params)?).await),
             "chat_send" => done(api.chat_send(read(params)?).await),
             "chat_about" => done(api.chat_about(read(params)?).await),
             "chat_read" => done(api.chat_read(read(params)?).await),

@@ -39,12 +39,7 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
         }
         ChatCommand::Contacts => contacts(globals, &client.call::<Vec<ChatPerson>>("chat_people", &Nothing {}).await?)?,
         ChatCommand::Conversations => conversations(globals, &client).await?,
-        ChatCommand::Send { to, text, reply } => {
-            let text = chat_mention::typed(&client, &to, text).await?;
-            let request = ChatSend { to, text, reply, thread: None, idempotency_key: idempotency_key(None)? };
-            let item: ChatItem = client.call("chat_send", &request).await?;
-            show(globals, &item, |_| "Said. It is kept here until it has arrived.\n".to_owned())?;
-        }
+        ChatCommand::Send { to, text, reply } => send(globals, &client, to, text, reply).await?,
         ChatCommand::Read { to, limit, ids, quiet } => read(globals, &client, to, (limit, ids, quiet)).await?,
         ChatCommand::Search(args) => chat_search::search(globals, &client, args).await?,
         ChatCommand::Export(args) => chat_search::export(&client, args).await?,
@@ -87,6 +82,19 @@ pub async fn chat(globals: &Globals, command: ChatCommand) -> anyhow::Result<Out
         }
     }
     Ok(Outcome::Done)
+}
+
+async fn send(
+    globals: &Globals,
+    client: &Client,
+    to: String,
+    text: String,
+    reply: Option<String>,
+) -> anyhow::Result<()> {
+    let text = chat_mention::typed(client, &to, text).await?;
+    let request = ChatSend { to, text, reply, thread: None, idempotency_key: idempotency_key(None)? };
+    let item: ChatItem = client.call("chat_send", &request).await?;
+    show(globals, &item, |_| "Said. It is kept here until it has arrived.\n".to_owned())
 }
 
 pub(super) fn called(person: &ChatPerson) -> String {

@@ -67,6 +67,7 @@ impl Chats {
         self.tell_of_lost(&call);
         let rooms: Vec<RoomId> = self.talks.keys().copied().collect();
         for room in rooms {
+            self.take_up_early(&call, room);
             self.ask_for_missing(&call, room);
             self.ask_in_doubt(&call, room);
             self.grant_leaves(&call, room);
@@ -86,6 +87,14 @@ impl Chats {
         }
         let there: Vec<IdentityId> = self.outbox.there().collect();
         there.into_iter().for_each(|peer| self.send_due(peer, store));
+    }
+
+    /// What came from a clock that is ahead is tried anew when its time has come.
+    fn take_up_early<S: Store>(&mut self, call: &Call<'_, S>, room: RoomId) {
+        let until = self.talks.get(&room).and_then(|talk| talk.mending.early_until);
+        if until.is_some_and(|until| until <= call.now) {
+            self.try_early(call, room);
+        }
     }
 
     /// Where frames have waited for long, those who brought them say how they stand.

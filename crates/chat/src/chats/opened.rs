@@ -185,7 +185,12 @@ impl Chats {
                 self.compare_with(call, room, peer);
                 Ok(Read::Early)
             }
-            Ok(Received::Early(_)) => Ok(Read::Early),
+            Ok(Received::Early(Early::Until(at))) => {
+                let until = &mut talk.mending.early_until;
+                *until = Some(until.map_or(at, |before| before.min(at)));
+                Ok(Read::Early)
+            }
+            Ok(Received::Early(Early::Ahead { .. })) => Ok(Read::Early),
             Ok(Received::Leaving(_)) => {
                 self.asked_to_leave(call, room);
                 Ok(Read::Done)
@@ -311,6 +316,7 @@ impl Chats {
         let was_unknown = talk.record.early == 0;
         talk.record.early = 0;
         (talk.mending.early, talk.mending.early_since) = (Tally::default(), None);
+        talk.mending.early_until = None;
         talk.put(&mut self.step.batch);
         let mut has_moved = false;
         for (_, bytes) in waiting {

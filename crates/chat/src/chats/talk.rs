@@ -33,6 +33,8 @@ pub(super) struct Mending {
     pub early: Tally,
     /// Since when.
     pub early_since: Option<Time>,
+    /// When the first of those can be read that come from a clock which is ahead.
+    pub early_until: Option<Time>,
     /// Since when some have waited whenever the machine looked at the clock.
     pub waits_since: Option<Time>,
     /// What was sealed anew for each of the others.
@@ -144,7 +146,9 @@ impl Talk {
 
     pub fn load(room: Room, store: &impl Store) -> Result<Self, ChatsDamaged> {
         let record = Record::load(room.id(), store)?;
-        Ok(Self { known: known(&room), room, record, mending: Mending::default() })
+        // What waits is looked at once after a start.
+        let early_until = (record.early > 0).then_some(Time(0));
+        Ok(Self { known: known(&room), room, record, mending: Mending { early_until, ..Mending::default() } })
     }
 
     pub fn put(&self, batch: &mut Batch) {

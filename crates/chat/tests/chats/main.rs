@@ -6,6 +6,7 @@ mod abuse;
 mod admission;
 mod backup;
 mod book;
+mod clocks;
 mod courses;
 mod devices;
 mod doubts;

@@ -106,6 +106,8 @@ pub fn text(text: &str) -> Draft {
 pub struct World {
     pub people: Vec<Person>,
     pub now: Time,
+    /// By how much the clocks of the first of them are ahead, in milliseconds; all others are right.
+    pub ahead: Vec<i64>,
     pub wire: VecDeque<(usize, usize, Vec<u8>)>,
     pub links: Vec<[usize; 2]>,
     /// How many messages may come of one moment.
@@ -118,6 +120,7 @@ impl World {
         Self {
             people,
             now: START + Span::minutes(1),
+            ahead: Vec::new(),
             wire: VecDeque::new(),
             links: Vec::new(),
             carried_max: usize::MAX,
@@ -133,7 +136,7 @@ impl World {
     }
 
     pub fn with<T>(&mut self, who: usize, what: impl FnOnce(&mut Chats, Time, [u8; 32], &MemoryStore) -> T) -> T {
-        let now = self.now;
+        let now = Time(self.now.0.checked_add_signed(self.ahead.get(who).copied().unwrap_or(0)).unwrap());
         let (done, sends) = self.people[who].with(|chats, seed, store| what(chats, now, seed, store));
         for (to, message) in sends {
             let to = self.index(to);

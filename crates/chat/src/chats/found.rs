@@ -1,9 +1,9 @@
 //! The linked devices of a person whose first one has lost its disk.
 //!
 //! A backup names those that there were when it was made. That is old word: one may have been taken away since, and may be in the hands of a
-//! thief. So a device counts again only once it is *found*: when this one has come back into a room by way of somebody else, whichever devices
-//! of the person the room has in it are theirs. All others that rooms have in them as devices of the person were taken away, or linked after
-//! the backup: nobody can tell which, so they are put out, and whoever has one of the latter links it anew.
+//! thief. So a device counts again only once it is *found*: when this one has come back into a room by way of somebody else, those that the
+//! backup names and the room has in it are the person's again. All others that rooms have in them as devices of the person were taken away, or
+//! linked after the backup: nobody can tell which, so they are put out, and whoever has one of the latter links it anew.
 
 use byway_primitives::{IdentityId, Store, Time};
 

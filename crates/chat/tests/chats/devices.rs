@@ -30,6 +30,17 @@ impl World {
         self.with(first, |chats, now, _, store| chats.link_device(now, of, token, "phone", store))
     }
 
+    /// Begins to link, has one of them lose its memory after so many messages, and goes on.
+    pub fn link_with_a_crash(&mut self, first: usize, node: usize, (messages, who): (usize, usize)) {
+        let token = self.offer(node);
+        self.call(first, node, token).unwrap();
+        for _ in 0..messages {
+            self.deliver_one();
+        }
+        self.crash(who);
+        self.settle();
+    }
+
     /// Makes one node a device of another's person. They have a link.
     pub fn link(&mut self, first: usize, node: usize) {
         if !self.is_linked(first, node) {
@@ -116,13 +127,7 @@ fn linking_goes_on_whoever_crashes_at_whatever_moment() {
             let mut world = World::new(&NAMES);
             let room = world.acquaint(ALICE, BOB);
             world.connect(ALICE, PHONE);
-            let token = world.offer(PHONE);
-            world.call(ALICE, PHONE, token).unwrap();
-            for _ in 0..crash {
-                world.deliver_one();
-            }
-            world.crash(who);
-            world.settle();
+            world.link_with_a_crash(ALICE, PHONE, (crash, who));
             world.say(BOB, room, "hello");
             world.say(PHONE, room, "here");
             world.carry();

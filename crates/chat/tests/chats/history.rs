@@ -138,13 +138,7 @@ fn giving_goes_on_whoever_crashes_at_whatever_moment_and_nothing_comes_twice() {
             world.carry();
             world.connect(ALICE, PHONE);
             world.connect(PHONE, BOB);
-            let token = world.offer(PHONE);
-            world.call(ALICE, PHONE, token).unwrap();
-            for _ in 0..crash {
-                world.deliver_one();
-            }
-            world.crash(who);
-            world.settle();
+            world.link_with_a_crash(ALICE, PHONE, (crash, who));
             world.say(BOB, rooms[0], "later");
             world.carry();
             for room in rooms {

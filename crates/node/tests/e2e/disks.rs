@@ -20,12 +20,7 @@ fn a_full_disk_ends_a_node_and_nothing_that_was_said_is_lost() {
     let story = Story::begin("full");
     let place = Place::start();
     let disk = SmallDisk::mount(&place.folder.path().join("Bob"), DISK);
-    let [mut alice, mut bob] = place.joined(["Alice", "Bob"]);
-    alice.process.start_ready();
-    bob.process.start_ready();
-    bob.meets(&alice);
-    alice.says("Bob", "before");
-    bob.until_texts("Alice", &["before"]);
+    let [mut alice, mut bob] = two_who_talk(&place);
     story.tell("two people talk, one of them on a small disk");
 
     disk.fill_but(NEARLY);
@@ -77,12 +72,7 @@ fn each_thing_is_with_one_of_two_copies_of_a_folder_and_one_goes_on_once_the_oth
     let _turn = turn();
     let story = Story::begin("copied");
     let place = Place::start();
-    let [mut alice, mut bob] = place.joined(["Alice", "Bob"]);
-    alice.process.start_ready();
-    bob.process.start_ready();
-    bob.meets(&alice);
-    alice.says("Bob", "before");
-    bob.until_texts("Alice", &["before"]);
+    let [mut alice, mut bob] = two_who_talk(&place);
     assert!(bob.process.interrupt().success());
     let mut copy = copied(&place, &bob);
     bob.process.start_ready();
@@ -135,6 +125,17 @@ fn each_thing_is_with_one_of_two_copies_of_a_folder_and_one_goes_on_once_the_oth
         assert!(person.process.interrupt().success());
     }
     story.tell("one of the two was stopped, and the other goes on");
+}
+
+/// Two contacts, one of whom has said something to the other.
+fn two_who_talk(place: &Place) -> [Person; 2] {
+    let [mut alice, mut bob] = place.joined(["Alice", "Bob"]);
+    alice.process.start_ready();
+    bob.process.start_ready();
+    bob.meets(&alice);
+    alice.says("Bob", "before");
+    bob.until_texts("Alice", &["before"]);
+    [alice, bob]
 }
 
 /// A node on a copy of somebody's folder.
